@@ -1,0 +1,52 @@
+"""What every ledger engine answers to: TigerBeetle's requests, with arrays."""
+
+from typing import Protocol
+
+from ledger.transfer import Accounts, Ids, Results, Transfers
+
+
+class LedgerError(Exception):
+    """A ledger that can't go on; what became of a single event is a status, never an exception."""
+
+
+class LedgerStopped(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is caught
+    """The engine has stopped and answers nothing more; the message says why.
+
+    What was asked of it and not answered may or may not be in the books: the next start shows.
+    """
+
+
+class LedgerCorrupt(LedgerError):  # noqa: N818 - as above
+    """The stored books can't be read; the message names the file, the batch, and the last good one."""
+
+
+class Ledger(Protocol):
+    """A double-entry ledger. Batches are taken in the order of the calls.
+
+    A call is never cancelled: where the awaiting task is, its batch is carried out all the same.
+    Batches hold at most BATCH_MAX events (ValueError). Every call raises LedgerStopped once the
+    engine has stopped.
+    """
+
+    async def create_accounts(self, batch: Accounts) -> Results:
+        """Open the accounts; one RESULT for each event, in order, its status a CreateAccountStatus."""
+        ...
+
+    async def create_transfers(self, batch: Transfers) -> Results:
+        """Post the transfers; one RESULT for each event, in order, its status a CreateTransferStatus.
+
+        When it returns, the batch is durable.
+        """
+        ...
+
+    async def lookup_accounts(self, ids: Ids) -> Accounts:
+        """The accounts with these (n, 2) u64 ids [lo, hi]; those found, in the order asked."""
+        ...
+
+    async def lookup_transfers(self, ids: Ids) -> Transfers:
+        """The transfers with these (n, 2) u64 ids [lo, hi]; those found, in the order asked."""
+        ...
+
+    async def close(self) -> None:
+        """Carry out what was asked, then let go of everything. A second call does nothing."""
+        ...
