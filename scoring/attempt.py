@@ -1,0 +1,62 @@
+"""What scoring sees of a request: one record of plain numbers.
+
+The caller fills an array of these a batch, column by column. Nothing here names a person: the card is
+its row in the directory, the merchant a 64-bit hash.
+"""
+
+import hashlib
+
+import numpy as np
+
+# The merchant's wall clock where the request has none (`local_time_s`).
+TIME_MISSING = np.iinfo(np.int64).min
+
+# One attempt at a payment; 72 bytes, aligned. Missing is TIME_MISSING for the local time, NaN for
+# coordinates, 0 for merchant, category and countries, and 0 (unspecified) for entry mode and type.
+#   time_s              the message's transmission time, seconds UTC since 1970
+#   local_time_s        the merchant's wall clock, read as if it were UTC
+#   amount_minor        in the account's currency, minor units, >= 0
+#   merchant            64-bit hash of the merchant's identity (`hash_merchant`)
+#   latitude_deg, ...   of the merchant; home_* of the cardholder
+#   card_row            the card's row in the directory
+#   category            merchant category code (MCC) as a number, 1..9999
+#   country             of the merchant, ISO 3166-1 numeric; home_country is the programme's
+#   entry_mode          as in the contract's EntryMode, transaction_type as in TransactionType
+#   card_present        0 or 1
+ATTEMPT = np.dtype(
+    [
+        ("time_s", np.int64),
+        ("local_time_s", np.int64),
+        ("amount_minor", np.int64),
+        ("merchant", np.uint64),
+        ("latitude_deg", np.float64),
+        ("longitude_deg", np.float64),
+        ("home_latitude_deg", np.float32),
+        ("home_longitude_deg", np.float32),
+        ("card_row", np.uint32),
+        ("category", np.uint16),
+        ("country", np.uint16),
+        ("home_country", np.uint16),
+        ("entry_mode", np.uint8),
+        ("transaction_type", np.uint8),
+        ("card_present", np.uint8),
+    ],
+    align=True,
+)
+assert ATTEMPT.itemsize == 72
+
+
+def empty_attempts(count: int) -> np.ndarray:
+    """`count` attempts (ATTEMPT) in which everything that can be missing is missing."""
+    attempts = np.zeros(count, ATTEMPT)
+    attempts["local_time_s"] = TIME_MISSING
+    for name in ("latitude_deg", "longitude_deg", "home_latitude_deg", "home_longitude_deg"):
+        attempts[name] = np.nan
+    return attempts
+
+
+def hash_merchant(identity: bytes) -> int:
+    """The 64-bit hash of a merchant's identity; never 0, which stands for a missing merchant."""
+    if not identity:
+        return 0
+    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "little") or 1
