@@ -1,0 +1,160 @@
+"""The secrets of one installation: made at first start, kept beside the data and never inside PostgreSQL.
+
+Four keys of 32 random bytes lie in `HOLDFAST_HOME/keys`, readable by their owner alone. What they make is stored
+elsewhere: the keyed hash of a PAN finds its card, the keyed hash of an SSN finds its customer, the field key seals
+names and numbers, the identifier key makes ids that any process makes again after any crash. Lost keys can't be made
+again: whoever backs up the database backs up this folder too, separately.
+"""
+
+import hmac
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
+
+KEY_SIZE: Final = 32
+KEY_NAMES: Final = ("pan", "ssn", "identifier", "field")
+NONCE_SIZE: Final = 12
+SEAL_VERSION: Final = b"\x01"
+"""First byte of every sealed field: AES-256-GCM under the first field key."""
+
+_FINGERPRINT_LABEL: Final = b"holdfast fingerprint of the PAN key"
+
+
+class KeysError(Exception):
+    """Keys that can't be used as they are; the message names the path and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one installation, in memory. Their bytes never appear in a representation."""
+
+    pan: bytes = field(repr=False)
+    ssn: bytes = field(repr=False)
+    identifier_key: bytes = field(repr=False)
+    sealing: AESGCM = field(repr=False)
+
+    @classmethod
+    def open(cls, home: Path) -> Self:
+        """Reads the keys under `home`, and makes them where there is no `keys` folder yet.
+
+        Raises KeysError where the folder or a file is open to others, missing or of another size.
+        """
+        folder = home / "keys"
+        if not folder.exists():
+            _make(home, folder)
+        _refuse_wider(folder, 0o700)
+        secrets = {name: _read(folder / f"{name}.key") for name in KEY_NAMES}
+        return cls(secrets["pan"], secrets["ssn"], secrets["identifier"], AESGCM(secrets["field"]))
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that tell PAN keys apart and reveal nothing of them."""
+        return hmac.digest(self.pan, _FINGERPRINT_LABEL, "sha256")[:8].hex()
+
+    def pan_hash(self, pan: str) -> bytes:
+        """The 16 bytes under which PostgreSQL knows a PAN: the first half of its HMAC-SHA-256."""
+        return hmac.digest(self.pan, pan.encode(), "sha256")[:16]
+
+    def pan_key(self, pan: str) -> tuple[int, int]:
+        """`pan_hash` as the u128 (low, high) of a request's `card_key`, little-endian."""
+        digest = hmac.digest(self.pan, pan.encode(), "sha256")
+        return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
+
+    def pan_keys(self, pans: Iterable[str]) -> NDArray[np.uint64]:
+        """`pan_key` of many: u8[n, 2]."""
+        digests = b"".join([hmac.digest(self.pan, pan.encode(), "sha256")[:16] for pan in pans])
+        return np.frombuffer(digests, "<u8").reshape(-1, 2)
+
+    def ssn_hash(self, ssn: str) -> bytes:
+        """32 bytes that find a customer by SSN (nine digits) and can't be turned back without the key."""
+        return hmac.digest(self.ssn, ssn.encode(), "sha256")
+
+    def seal(self, name: str, text: str) -> bytes:
+        """Encrypts a field's text: version, nonce, ciphertext and tag. `name` binds it to its column."""
+        nonce = os.urandom(NONCE_SIZE)
+        return SEAL_VERSION + nonce + self.sealing.encrypt(nonce, text.encode(), name.encode())
+
+    def seal_many(self, name: str, texts: Sequence[str]) -> list[bytes]:
+        """`seal` of a column."""
+        random = os.urandom(NONCE_SIZE * len(texts))
+        associated, encrypt = name.encode(), self.sealing.encrypt
+        sealed = []
+        for index, text in enumerate(texts):
+            nonce = random[index * NONCE_SIZE : (index + 1) * NONCE_SIZE]
+            sealed.append(SEAL_VERSION + nonce + encrypt(nonce, text.encode(), associated))
+        return sealed
+
+    def unseal(self, name: str, sealed: bytes) -> str:
+        """The text that `seal` was given. Raises KeysError for another key, column, version or a changed byte."""
+        if sealed[:1] != SEAL_VERSION:
+            raise KeysError(
+                f"{name} is sealed in format {sealed[:1].hex() or 'empty'}, which this version does not know"
+            )
+        nonce, rest = sealed[1 : 1 + NONCE_SIZE], sealed[1 + NONCE_SIZE :]
+        try:
+            return self.sealing.decrypt(nonce, rest, name.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise KeysError(
+                f"{name} can't be decrypted: it was sealed with another field.key, or changed since. "
+                "Restore the keys folder that belongs to this database."
+            ) from error
+
+
+def _make(home: Path, folder: Path) -> None:
+    """Writes a whole new folder beside `folder` and renames it: a start killed half-way leaves no half set."""
+    home.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix="keys.new-", dir=home))  # 0700
+    for name in KEY_NAMES:
+        descriptor = os.open(fresh / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(KEY_SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+    _sync_folder(fresh)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        # Another start was faster: its keys are the installation's.
+        shutil.rmtree(fresh)
+        if not folder.exists():
+            raise
+    _sync_folder(home)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_wider(path: Path, mode: int) -> None:
+    found = stat.S_IMODE(path.stat().st_mode)
+    if found & ~mode:
+        raise KeysError(f"{path} is open to others (mode {found:04o}). Run: chmod {mode:o} {path}")
+
+
+def _read(path: Path) -> bytes:
+    if not path.exists():
+        raise KeysError(
+            f"{path} is missing. Restore it from the backup of the keys folder: without it, stored data can't be read. "
+            "For a new, empty installation choose another HOLDFAST_HOME."
+        )
+    _refuse_wider(path, 0o600)
+    secret = path.read_bytes()
+    if len(secret) != KEY_SIZE:
+        raise KeysError(
+            f"{path} holds {len(secret)} bytes instead of {KEY_SIZE}. Restore it from its backup."
+        )
+    return secret
