@@ -1,0 +1,42 @@
+# Everything a newcomer types. `make run` and `make test` need Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+HOLDFAST_HOME ?= var
+export HOLDFAST_HOME
+
+.PHONY: install run test lint lock stubs loadtest
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install
+	@exec $(BIN)/holdfast serve --demo
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The stubs beside the contract; a test compares them with a fresh build.
+stubs: install
+	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=proto --pyi_out=proto \
+	  proto/holdfast/v1/authorization.proto
+
+# Versions and hashes, no addresses.
+lock: install
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/python -m piptools compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  --output-file requirements.lock pyproject.toml
+
+loadtest: install
+	$(BIN)/python -m loadtest.report locust

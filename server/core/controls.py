@@ -1,0 +1,401 @@
+"""
+Controls: what is wrong with the message, with the card, and with where it is used.
+
+One kernel goes through the batch, copies the card's facts into the intent (so that the journal alone can explain the
+answer), and notes each check that fails. It decides nothing: `policy` does. The programme's, the control sets' and
+the block lists' tables are compiled from the directory whenever it says that they changed.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.velocity import LIMITS
+from server.core.calendar import local_s, month_of, zone_table
+from server.core.directory import (
+    AccountState,
+    BlockKind,
+    CardFlag,
+    CardState,
+    Channel,
+    ControlSet,
+    Directory,
+    Programme,
+)
+from server.core.policy import Check
+from server.core.record import NO_ROW, CheckResult, EntryMode, TransactionType
+
+_CATEGORY_WORDS: Final = 157  # 10,000 bits
+_COUNTRY_WORDS: Final = 16  # 1,000 bits
+HOLDING_TYPES: Final = (
+    TransactionType.PURCHASE,
+    TransactionType.CASH_WITHDRAWAL,
+    TransactionType.PURCHASE_CASHBACK,
+    TransactionType.QUASI_CASH,
+)
+_HOLDING: Final = sum(1 << kind for kind in HOLDING_TYPES)
+
+PROGRAMME: Final = np.dtype(
+    [
+        ("decline_threshold", "<f8"),
+        ("step_up_threshold", "<f8"),
+        ("zone_first", "<i8"),  # its rows in the zone arrays
+        ("zone_last", "<i8"),
+        ("currency", "<u2"),
+        ("country", "<u2"),
+        ("version", "<u2"),
+        ("types_never", "<u2"),
+        ("channels", "u1"),
+        ("step_up_else_decline", "u1"),
+        ("unscored_decline", "u1"),
+        ("known", "u1"),
+    ]
+)
+
+CONTROLS: Final = np.dtype(
+    [
+        ("categories_off", "<u8", (_CATEGORY_WORDS,)),
+        ("countries_off", "<u8", (_COUNTRY_WORDS,)),
+        ("lock_first", "<i8"),  # its rows in the array of allowed merchants
+        ("lock_last", "<i8"),
+        ("hours", "<u4"),
+        ("types_never", "<u2"),
+        ("channels_on", "u1"),
+        ("channels_off", "u1"),
+        ("locked", "u1"),
+    ]
+)
+
+_CARD_CHECKS: Final = np.zeros(max(CardState) + 1, np.int64)
+for _state, _check in (
+    (CardState.INACTIVE, Check.CARD_INACTIVE),
+    (CardState.FROZEN, Check.CARD_FROZEN),
+    (CardState.LOST, Check.CARD_LOST),
+    (CardState.STOLEN, Check.CARD_STOLEN),
+    (CardState.CLOSED, Check.CARD_CLOSED),
+):
+    _CARD_CHECKS[_state] = _check
+
+_ACTIVE: Final = int(CardState.ACTIVE)
+_ACCOUNT_OPEN: Final = int(AccountState.OPEN)
+_FLAG_BLOCK: Final = int(CardFlag.COMPLIANCE_BLOCK)
+_FLAG_KYC: Final = int(CardFlag.KYC_INCOMPLETE)
+_FLAG_PEP: Final = int(CardFlag.POLITICALLY_EXPOSED)
+_CONTACTLESS: Final = int(Channel.CONTACTLESS)
+_ECOMMERCE: Final = int(Channel.ECOMMERCE)
+_CASH: Final = int(Channel.CASH)
+_INTERNATIONAL: Final = int(Channel.INTERNATIONAL)
+_MODE_CHIP: Final = int(EntryMode.CHIP)
+_MODE_STRIPE: Final = int(EntryMode.MAGNETIC_STRIPE)
+_MODE_CONTACTLESS: Final = int(EntryMode.CONTACTLESS)
+_MODE_ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
+_MISMATCH: Final = int(CheckResult.MISMATCH)
+_TYPE_CASH: Final = int(TransactionType.CASH_WITHDRAWAL)
+_TYPE_CASHBACK: Final = int(TransactionType.PURCHASE_CASHBACK)
+_TYPE_STATUS: Final = int(TransactionType.ACCOUNT_STATUS)
+
+_AMOUNT_SENSELESS: Final = int(Check.AMOUNT_SENSELESS)
+_TRANSACTION_SENSELESS: Final = int(Check.TRANSACTION_SENSELESS)
+_CARD_UNKNOWN: Final = int(Check.CARD_UNKNOWN)
+_ACCOUNT_CLOSED: Final = int(Check.ACCOUNT_CLOSED)
+_COMPLIANCE_BLOCK: Final = int(Check.COMPLIANCE_BLOCK)
+_CARD_EXPIRED: Final = int(Check.CARD_EXPIRED)
+_EXPIRY_MISMATCH: Final = int(Check.EXPIRY_MISMATCH)
+_CRYPTOGRAM_MISMATCH: Final = int(Check.CRYPTOGRAM_MISMATCH)
+_CVV2_MISMATCH: Final = int(Check.CVV2_MISMATCH)
+_TYPE_NEVER: Final = int(Check.TYPE_NEVER)
+_TYPE_NOT_OFFERED: Final = int(Check.TYPE_NOT_OFFERED)
+_NOT_CONVERTED: Final = int(Check.CURRENCY_NOT_CONVERTED)
+_OFF_CONTACTLESS: Final = int(Check.CHANNEL_CONTACTLESS)
+_OFF_ECOMMERCE: Final = int(Check.CHANNEL_ECOMMERCE)
+_OFF_CASH: Final = int(Check.CHANNEL_CASH)
+_OFF_INTERNATIONAL: Final = int(Check.CHANNEL_INTERNATIONAL)
+_OFF_CATEGORY: Final = int(Check.CATEGORY)
+_OFF_COUNTRY: Final = int(Check.COUNTRY)
+_OFF_HOUR: Final = int(Check.HOUR)
+_MERCHANT_LOCK: Final = int(Check.MERCHANT_LOCK)
+_BLOCKED_MERCHANT: Final = int(Check.BLOCKED_MERCHANT)
+_BLOCKED_DEVICE: Final = int(Check.BLOCKED_DEVICE)
+_BLOCKED_IP: Final = int(Check.BLOCKED_IP)
+_BLOCKED_COUNTRY: Final = int(Check.BLOCKED_COUNTRY)
+_KYC_INCOMPLETE: Final = int(Check.KYC_INCOMPLETE)
+_POLITICALLY_EXPOSED: Final = int(Check.POLITICALLY_EXPOSED)
+
+
+@njit(cache=True, nogil=True)
+def holds(request: Any, holding: int) -> bool:
+    """Whether this kind of transaction asks for money to be held."""
+    return (holding >> request.transaction_type) & 1 == 1
+
+
+@njit(cache=True, nogil=True)
+def listed(pairs: Any, low: Any, high: Any) -> bool:
+    """Whether a u128 stands in `pairs` (u8[n, 2] as [high, low], sorted)."""
+    first = 0
+    last = len(pairs)
+    while first < last:
+        middle = (first + last) // 2
+        if pairs[middle, 0] < high or (pairs[middle, 0] == high and pairs[middle, 1] < low):
+            first = middle + 1
+        else:
+            last = middle
+    return first < len(pairs) and pairs[first, 0] == high and pairs[first, 1] == low
+
+
+@njit(cache=True, nogil=True)
+def _expired(expiry_yymm: int, day: int) -> bool:
+    """Whether a card good through `expiry_yymm` (years 2000-2099) is past on a local day."""
+    return (2000 + expiry_yymm // 100 - 1970) * 12 + expiry_yymm % 100 - 1 < month_of(day)
+
+
+@njit(cache=True, nogil=True)
+def _message_checks(request: Any, programme: Any) -> int:
+    """Bits of what is senseless in the message, or not offered."""
+    kind = request.transaction_type
+    failed = 0
+    if (_HOLDING >> kind) & 1:
+        if request.amount_minor == 0:
+            failed |= 1 << _AMOUNT_SENSELESS
+    elif kind != _TYPE_STATUS:
+        failed |= 1 << _TYPE_NOT_OFFERED
+    elif request.amount_minor != 0:
+        failed |= 1 << _AMOUNT_SENSELESS
+    if request.cashback_amount_minor > (request.amount_minor if kind == _TYPE_CASHBACK else 0):
+        failed |= 1 << _AMOUNT_SENSELESS
+    if (kind in (_TYPE_CASH, _TYPE_CASHBACK)) and request.entry_mode >= _MODE_ECOMMERCE:
+        failed |= 1 << _TRANSACTION_SENSELESS
+    if (
+        request.currency != programme.currency
+        and request.billing_amount_minor == 0
+        and request.amount_minor != 0
+    ):
+        failed |= 1 << _NOT_CONVERTED
+    return failed
+
+
+@njit(cache=True, nogil=True)
+def _card_checks(request: Any, card: Any, day: int) -> int:
+    """Bits of what is wrong with the card, its account, its customer, or its verification."""
+    failed = 0
+    if card.state != _ACTIVE:
+        failed |= 1 << _CARD_CHECKS[card.state]
+    if card.account_state != _ACCOUNT_OPEN:
+        failed |= 1 << _ACCOUNT_CLOSED
+    if card.flags & _FLAG_BLOCK:
+        failed |= 1 << _COMPLIANCE_BLOCK
+    if _expired(card.expiry_yymm, day):
+        failed |= 1 << _CARD_EXPIRED
+    if request.expiry_yymm not in (0, card.expiry_yymm):
+        failed |= 1 << _EXPIRY_MISMATCH
+    if request.card_verification == _MISMATCH:
+        if request.entry_mode in (_MODE_CHIP, _MODE_CONTACTLESS, _MODE_STRIPE):
+            failed |= 1 << _CRYPTOGRAM_MISMATCH
+        else:
+            failed |= 1 << _CVV2_MISMATCH
+    if card.flags & _FLAG_KYC:
+        failed |= 1 << _KYC_INCOMPLETE
+    if card.flags & _FLAG_PEP:
+        failed |= 1 << _POLITICALLY_EXPOSED
+    return failed
+
+
+@njit(cache=True, nogil=True)
+def _use_checks(request: Any, programme: Any, control: Any, local: int, lock_merchants: Any) -> int:
+    """Bits of where, when and how the card may not be used."""
+    failed = 0
+    channels = (programme.channels | control.channels_on) & ~control.channels_off
+    if request.entry_mode == _MODE_CONTACTLESS and not channels & _CONTACTLESS:
+        failed |= 1 << _OFF_CONTACTLESS
+    if request.entry_mode >= _MODE_ECOMMERCE and not channels & _ECOMMERCE:
+        failed |= 1 << _OFF_ECOMMERCE
+    if request.transaction_type == _TYPE_CASH and not channels & _CASH:
+        failed |= 1 << _OFF_CASH
+    if request.country != programme.country and not channels & _INTERNATIONAL:
+        failed |= 1 << _OFF_INTERNATIONAL
+    if (control.categories_off[request.category >> 6] >> np.uint64(request.category & 63)) & np.uint64(1):
+        failed |= 1 << _OFF_CATEGORY
+    if (control.countries_off[request.country >> 6] >> np.uint64(request.country & 63)) & np.uint64(1):
+        failed |= 1 << _OFF_COUNTRY
+    if not (control.hours >> ((local % 86_400) // 3600)) & 1:
+        failed |= 1 << _OFF_HOUR
+    if (programme.types_never | control.types_never) >> request.transaction_type & 1:
+        failed |= 1 << _TYPE_NEVER
+    if control.locked:
+        allowed = False
+        for k in range(control.lock_first, control.lock_last):
+            allowed = allowed or lock_merchants[k] == request.merchant
+        if not allowed:
+            failed |= 1 << _MERCHANT_LOCK
+    return failed
+
+
+@njit(cache=True, nogil=True)
+def check(
+    intents: Any,
+    rows: Any,
+    cards: Any,
+    programmes: Any,
+    controls: Any,
+    lock_merchants: Any,
+    zone_from_s: Any,
+    zone_offset_s: Any,
+    blocked_merchants: Any,
+    blocked_devices: Any,
+    blocked_ips: Any,
+    blocked_countries: Any,
+) -> None:
+    """Fill in the card's facts and `checks_failed` of INTENT[n], whose card rows are `rows` (u4[n])."""
+    zero = np.uint64(0)
+    for i in range(len(intents)):
+        intent = intents[i]
+        request = intent.request
+        intent.card_row = rows[i]
+        if rows[i] == NO_ROW:
+            intent.checks_failed |= np.uint64(1 << _CARD_UNKNOWN)
+            continue
+        card = cards[rows[i]]
+        programme = programmes[card.programme]
+        control = controls[card.controls]
+        local = local_s(
+            zone_from_s[programme.zone_first : programme.zone_last],
+            zone_offset_s[programme.zone_first : programme.zone_last],
+            request.transmission_s,
+        )
+        intent.account_number = card.account_number
+        intent.controls = card.controls
+        intent.programme = card.programme
+        intent.programme_version = programme.version
+        intent.card_expiry_yymm = card.expiry_yymm
+        intent.card_state = card.state
+        intent.account_state = card.account_state
+        intent.card_flags = card.flags
+        intent.billing_currency = programme.currency
+        intent.day_id = local // 86_400
+        intent.month_id = month_of(local // 86_400)
+        if request.currency == programme.currency:
+            intent.billed_minor = request.amount_minor
+        else:
+            intent.billed_minor = request.billing_amount_minor
+        failed = _message_checks(request, programme)
+        failed |= _card_checks(request, card, local // 86_400)
+        failed |= _use_checks(request, programme, control, local, lock_merchants)
+        if request.merchant != 0 and listed(blocked_merchants, request.merchant, zero):
+            failed |= 1 << _BLOCKED_MERCHANT
+        if request.device != 0 and listed(blocked_devices, request.device, zero):
+            failed |= 1 << _BLOCKED_DEVICE
+        if (request.ip[0] | request.ip[1]) != 0 and listed(blocked_ips, request.ip[0], request.ip[1]):
+            failed |= 1 << _BLOCKED_IP
+        if (blocked_countries[request.country >> 6] >> np.uint64(request.country & 63)) & np.uint64(1):
+            failed |= 1 << _BLOCKED_COUNTRY
+        intent.checks_failed |= np.uint64(failed)
+
+
+class Controls:
+    """The tables of what cards share, and the stage that reads them."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._revision = -1
+        self.programmes: NDArray[Any] = np.zeros(0, PROGRAMME)
+        self.limits: NDArray[np.int64] = np.zeros((0, LIMITS), np.int64)
+        """i8[programmes, LIMITS]: the limits of each programme, as `scoring.velocity` orders them."""
+
+    def check(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:
+        """Note what fails in a batch of INTENT[n] whose card rows are u4[n]."""
+        if self._revision != self._directory.shared_revision:
+            self.compile()
+        check(
+            intents,
+            rows,
+            self._directory.cards,
+            self.programmes,
+            self._controls,
+            self._lock_merchants,
+            self._zone_from_s,
+            self._zone_offset_s,
+            self._blocked[BlockKind.MERCHANT],
+            self._blocked[BlockKind.DEVICE],
+            self._blocked[BlockKind.IP],
+            self._blocked_countries,
+        )
+
+    def compile(self) -> None:
+        """Make the tables from what the directory says now."""
+        directory = self._directory
+        self._compile_programmes(directory.programmes)
+        self._compile_controls(directory.control_sets)
+        by_kind: dict[BlockKind, list[tuple[int, int]]] = {kind: [] for kind in BlockKind}
+        for kind, (low, high) in directory.blocks:
+            by_kind[kind].append((high, low))
+        self._blocked = {
+            kind: np.array(sorted(pairs), np.uint64).reshape(-1, 2) for kind, pairs in by_kind.items()
+        }
+        self._blocked_countries = _bits((low for _, low in by_kind[BlockKind.COUNTRY]), _COUNTRY_WORDS)
+        self._revision = directory.shared_revision
+
+    def _compile_programmes(self, programmes: dict[int, Programme]) -> None:
+        size = max(programmes, default=-1) + 1
+        self.programmes = np.zeros(size, PROGRAMME)
+        self.limits = np.zeros((size, LIMITS), np.int64)
+        zones_from: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        zones_offset: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        rows = 0
+        for number, programme in programmes.items():
+            from_s, offset_s = zone_table(programme.timezone)
+            zones_from.append(from_s)
+            zones_offset.append(offset_s)
+            row = self.programmes[number]
+            row["decline_threshold"] = programme.decline_threshold
+            row["step_up_threshold"] = programme.step_up_threshold
+            row["zone_first"], row["zone_last"] = rows, rows + len(from_s)
+            row["currency"], row["country"] = programme.currency, programme.country
+            row["version"] = programme.version & 0xFFFF
+            row["types_never"] = sum(1 << kind for kind in programme.types_never)
+            row["channels"] = programme.channels
+            row["step_up_else_decline"] = programme.step_up_else_decline
+            row["unscored_decline"] = programme.unscored_decline
+            row["known"] = 1
+            rows += len(from_s)
+            self.limits[number] = [
+                *(count for count, _ in programme.velocity_limits),
+                *(amount for _, amount in programme.velocity_limits),
+                programme.limit_transaction_minor,
+                programme.limit_day_minor,
+                programme.limit_month_minor,
+            ]
+        self._zone_from_s = np.concatenate(zones_from)
+        self._zone_offset_s = np.concatenate(zones_offset)
+
+    def _compile_controls(self, control_sets: list[ControlSet]) -> None:
+        self._controls = np.zeros(len(control_sets), CONTROLS)
+        merchants: list[int] = []
+        for number, control in enumerate(control_sets):
+            row = self._controls[number]
+            row["channels_on"], row["channels_off"] = control.channels_on, control.channels_off
+            row["hours"] = control.hours_allowed
+            row["types_never"] = sum(1 << kind for kind in control.types_never)
+            row["categories_off"] = _off(
+                control.categories_allowed, control.categories_blocked, _CATEGORY_WORDS
+            )
+            row["countries_off"] = _off(control.countries_allowed, control.countries_blocked, _COUNTRY_WORDS)
+            row["locked"] = control.merchants_allowed is not None
+            row["lock_first"] = len(merchants)
+            merchants += sorted(control.merchants_allowed or ())
+            row["lock_last"] = len(merchants)
+        self._lock_merchants = np.array(merchants, np.uint64)
+
+
+def _bits(values: Iterable[int], words: int) -> NDArray[np.uint64]:
+    bits = np.zeros(words, np.uint64)
+    for value in values:
+        bits[value >> 6] |= np.uint64(1) << np.uint64(value & 63)
+    return bits
+
+
+def _off(allowed: frozenset[int] | None, blocked: frozenset[int], words: int) -> NDArray[np.uint64]:
+    """Bits of what is switched off: what is blocked, and what a list of allowed ones leaves out."""
+    off = _bits(blocked, words)
+    return off if allowed is None else off | ~_bits(allowed, words)

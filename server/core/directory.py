@@ -1,0 +1,262 @@
+"""
+Card → account, customer, programme: columns in memory, behind a compiled index.
+
+A card is one row of `CARD`, at the position `cards.number` that PostgreSQL gave it, so that every state array (limits,
+velocity, features) can be indexed by the same row and survives a restart. Controls that cards share are kept once.
+The directory is owned by the core's thread: `apply` and `find` are never called from another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from server.core.record import NO_ROW, CardReference, TransactionType
+
+
+class CardState(IntEnum):
+    """The life of a card as the directory sees it; each answers with a code of its own unless ACTIVE."""
+
+    ACTIVE = 0
+    INACTIVE = 1  # issued, not yet activated: 78
+    FROZEN = 2  # by the holder or the issuer, may come back: 78
+    LOST = 3  # 41
+    STOLEN = 4  # 43
+    CLOSED = 5  # 46
+
+
+class AccountState(IntEnum):
+    """OPEN, or CLOSED: 46."""
+
+    OPEN = 0
+    CLOSED = 1
+
+
+class CardFlag(IntFlag):
+    """What else the path reads of a card, its account and its customer."""
+
+    SINGLE_USE = 1
+    COMPLIANCE_BLOCK = 2  # sanctions or compliance: 59
+    KYC_INCOMPLETE = 4
+    POLITICALLY_EXPOSED = 8
+    PIN_BLOCKED = 16  # PIN tries used up: 75
+
+
+class Channel(IntFlag):
+    """Where a card may be used."""
+
+    CONTACTLESS = 1
+    ECOMMERCE = 2
+    CASH = 4
+    INTERNATIONAL = 8
+
+
+class BlockKind(IntEnum):
+    """What a block list names."""
+
+    MERCHANT = 1
+    DEVICE = 2
+    IP = 3
+    COUNTRY = 4
+
+
+CARD: Final = np.dtype(
+    [
+        ("pan_key", "<u8", (2,)),  # keyed hash of the PAN
+        ("card_id", "<u8", (2,)),  # the UUID that a card token carries
+        ("home_latitude_deg", "<f4"),  # NaN = unknown
+        ("home_longitude_deg", "<f4"),
+        ("number", "<u4"),  # cards.number: this row
+        ("account_number", "<u4"),
+        ("controls", "<u4"),  # row of the shared control sets; 0 = the programme's defaults alone
+        ("programme", "<u2"),
+        ("expiry_yymm", "<u2"),
+        ("state", "u1"),  # CardState
+        ("account_state", "u1"),  # AccountState
+        ("flags", "u1"),  # CardFlag
+        ("known", "u1"),  # 1 where the row holds a card
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSet:
+    """Controls of one card beyond its programme's. `None` or empty means: not restricted by this control."""
+
+    channels_on: int = 0  # Channel bits switched on against the programme's default
+    channels_off: int = 0
+    categories_allowed: frozenset[int] | None = None  # MCCs
+    categories_blocked: frozenset[int] = frozenset()
+    countries_allowed: frozenset[int] | None = None  # ISO numbers
+    countries_blocked: frozenset[int] = frozenset()
+    hours_allowed: int = (1 << 24) - 1  # bit h: hour h of the programme's day
+    merchants_allowed: frozenset[int] | None = None  # digests of acquirer and merchant id: a merchant lock
+    types_never: frozenset[TransactionType] = frozenset()  # 57
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """What cards of one kind have in common. Amounts in minor units of `currency`; a limit of 0 is off."""
+
+    number: int
+    name: str
+    version: int
+    currency: int  # ISO 4217 number
+    country: int  # ISO 3166-1 number
+    timezone: str  # IANA name: the calendar of day and month limits
+    decline_threshold: float = 0.85  # a score strictly above: 59
+    step_up_threshold: float = 0.65  # a score strictly above: 1A
+    step_up_else_decline: bool = False  # where the channel can't step up: approve and flag, or 59
+    unscored_decline: bool = False  # without a model: approve, or 59
+    limit_transaction_minor: int = 250_000
+    limit_day_minor: int = 500_000
+    limit_month_minor: int = 2_500_000
+    velocity_limits: tuple[tuple[int, int], ...] = ((0, 0),) * 4  # per window: count, amount
+    channels: Channel = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH
+    types_never: frozenset[TransactionType] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """One line of a block list. `value` is the record's digest or number of what it names."""
+
+    kind: BlockKind
+    value: tuple[int, int]  # u128 as (low, high); a country or a 64-bit digest stands in `low`
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryChange:
+    """
+    What a feed read: whole rows, each replacing what stood there.
+
+    `cards` is CARD[n] with `controls` unset; `controls` names those of them that have a control set.
+    """
+
+    cards: NDArray[Any] = field(default_factory=lambda: np.zeros(0, CARD))
+    controls: Mapping[int, ControlSet] = field(default_factory=dict)
+    programmes: Sequence[Programme] = ()
+    blocks: Sequence[BlockEntry] = ()
+    version: int = 0  # the feed's position after it
+
+
+_SLOTS_PER_CARD: Final = 2
+_PAN: Final = int(CardReference.PAN)
+_TOKEN: Final = int(CardReference.TOKEN)
+
+
+@njit(cache=True, nogil=True)
+def find_rows(requests: Any, cards: Any, pan_slots: Any, card_id_slots: Any, rows: Any) -> None:
+    """
+    Write each request's card row into `rows` (u32[n]); NO_ROW where no card answers to its key.
+
+    The slot tables (u32, a power of two long, row + 1, 0 = free) are probed linearly from the key's low bits: keys
+    are uniform by construction.
+    """
+    mask = np.uint64(len(pan_slots) - 1)
+    for i in range(len(requests)):
+        request = requests[i]
+        low = request.card_key[0]
+        high = request.card_key[1]
+        by_pan = request.card_reference == _PAN
+        slot = low & mask
+        rows[i] = NO_ROW
+        while True:
+            entry = pan_slots[slot] if by_pan else card_id_slots[slot]
+            if entry == 0:
+                break
+            card = cards[entry - 1]
+            key = card.pan_key if by_pan else card.card_id
+            if key[0] == low and key[1] == high:
+                rows[i] = entry - 1
+                break
+            slot = (slot + np.uint64(1)) & mask
+
+
+@njit(cache=True, nogil=True)
+def index_rows(cards: Any, rows: Any, pan_slots: Any, card_id_slots: Any) -> None:
+    """Enter the cards at `rows` (u32[n]) into both slot tables; a key that is there already is left."""
+    mask = np.uint64(len(pan_slots) - 1)
+    for i in range(len(rows)):
+        row = rows[i]
+        for table in range(2):
+            slots = pan_slots if table == 0 else card_id_slots
+            key = cards[row].pan_key if table == 0 else cards[row].card_id
+            slot = key[0] & mask
+            while slots[slot] != 0 and slots[slot] != row + 1:
+                slot = (slot + np.uint64(1)) & mask
+            slots[slot] = row + 1
+
+
+class Directory:
+    """The columns, their index, and what cards share: control sets, programmes, block lists."""
+
+    def __init__(self) -> None:
+        self.cards: NDArray[Any] = np.zeros(0, CARD)
+        self.count = 0
+        self.version = 0
+        self.control_sets: list[ControlSet] = [ControlSet()]
+        self.programmes: dict[int, Programme] = {}
+        self.blocks: set[tuple[BlockKind, tuple[int, int]]] = set()
+        self.shared_revision = 0
+        """Counts changes of control sets, programmes and block lists: who compiles tables of them looks here."""
+        self._control_numbers: dict[ControlSet, int] = {ControlSet(): 0}
+        self._pan_slots = np.zeros(2, np.uint32)
+        self._card_id_slots = np.zeros(2, np.uint32)
+
+    def find(self, requests: NDArray[Any]) -> NDArray[np.uint32]:
+        """Card rows (u32[n]) of a batch of REQUEST; NO_ROW where the card is unknown."""
+        rows = np.empty(len(requests), np.uint32)
+        find_rows(requests, self.cards, self._pan_slots, self._card_id_slots, rows)
+        return rows
+
+    def apply(self, change: DirectoryChange) -> None:
+        """Take over what a feed read. Idempotent: a row applied twice is the row applied once."""
+        if len(change.cards):
+            self._apply_cards(change.cards, change.controls)
+        for programme in change.programmes:
+            if self.programmes.get(programme.number) != programme:
+                self.programmes[programme.number] = programme
+                self.shared_revision += 1
+        for block in change.blocks:
+            line = (block.kind, block.value)
+            if (line in self.blocks) != block.active:
+                (self.blocks.add if block.active else self.blocks.discard)(line)
+                self.shared_revision += 1
+        self.version = max(self.version, change.version)
+
+    def _apply_cards(self, cards: NDArray[Any], controls: Mapping[int, ControlSet]) -> None:
+        rows = cards["number"]
+        self._make_room(int(rows.max()) + 1)
+        fresh = self.cards["known"][rows] == 0
+        self.cards[rows] = cards
+        self.cards["known"][rows] = 1
+        self.cards["controls"][rows] = 0
+        for number, control_set in controls.items():
+            self.cards["controls"][number] = self._share(control_set)
+        index_rows(self.cards, rows[fresh].astype(np.uint32), self._pan_slots, self._card_id_slots)
+        self.count += int(fresh.sum())
+
+    def _share(self, control_set: ControlSet) -> int:
+        number = self._control_numbers.get(control_set)
+        if number is None:
+            number = self._control_numbers[control_set] = len(self.control_sets)
+            self.control_sets.append(control_set)
+            self.shared_revision += 1
+        return number
+
+    def _make_room(self, rows: int) -> None:
+        if rows <= len(self.cards):
+            return
+        capacity = max(1024, 1 << (rows - 1).bit_length())
+        grown = np.zeros(capacity, CARD)
+        grown[: len(self.cards)] = self.cards
+        self.cards = grown
+        self._pan_slots = np.zeros(capacity * _SLOTS_PER_CARD, np.uint32)
+        self._card_id_slots = np.zeros(capacity * _SLOTS_PER_CARD, np.uint32)
+        known = np.flatnonzero(grown["known"]).astype(np.uint32)
+        index_rows(grown, known, self._pan_slots, self._card_id_slots)

@@ -1,0 +1,249 @@
+"""
+The decision journal: what the core knows, on disk before anybody hears of it.
+
+A batch is one row of SQLite: intents, written beside the hold, or decisions, written before their answers leave.
+Rows are numbered without gaps in the order in which the core appended them, so that reading them back in order
+repeats what the core did. Appends that wait while a commit is on its way share the next one: WAL with
+`synchronous=FULL`, so one fdatasync covers all of them. Every record carries its format version, every row a CRC-32.
+
+A commit that fails stops the journal: whoever waited, and everybody after, gets `JournalStopped`, and no approval
+leaves that could not be written. What was written before stays good.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.core.record import DECISION, INTENT, REQUEST_VERSION
+
+FORMAT: Final = 1
+_INTENTS: Final = 1
+_DECISIONS: Final = 2
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS format (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+  number INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,   -- 1 intents, 2 decisions
+  count INTEGER NOT NULL,
+  crc32 INTEGER NOT NULL,
+  records BLOB NOT NULL
+);
+"""
+
+
+class JournalStopped(RuntimeError):  # noqa: N818 - a state, told in the past tense
+    """The journal could not be written; nothing is answered any more."""
+
+
+class JournalCorrupt(RuntimeError):  # noqa: N818 - as above
+    """A row does not read back as it was written; the text names the file and the last good row."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalBatch:
+    """One row: its number, and its records. One of the two arrays is empty."""
+
+    number: int
+    intents: NDArray[Any]
+    decisions: NDArray[Any]
+
+
+class JournalReader:
+    """Reads rows back, on a connection of its own; blocking, one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA query_only=ON")
+
+    def read(self, after: int, batches_max: int) -> list[JournalBatch]:
+        """The rows that follow row `after`, in order, at most `batches_max`."""
+        rows = self._connection.execute(
+            "SELECT number, kind, count, crc32, records FROM batches WHERE number > ? ORDER BY number LIMIT ?",
+            (after, batches_max),
+        ).fetchall()
+        return [self._decode(*row) for row in rows]
+
+    def read_all(self, after: int) -> Iterator[JournalBatch]:
+        """Every row that follows row `after`, in order."""
+        while rows := self.read(after, 256):
+            yield from rows
+            after = rows[-1].number
+
+    def read_intents(self, number: int) -> NDArray[Any]:
+        """The intents of one row; empty where it has been trimmed."""
+        row = self._connection.execute(
+            "SELECT number, kind, count, crc32, records FROM batches WHERE number = ?", (number,)
+        ).fetchone()
+        return np.zeros(0, INTENT) if row is None else self._decode(*row).intents
+
+    def last(self) -> int:
+        """Number of the newest row; 0 where there is none."""
+        return self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
+
+    def first(self) -> int:
+        """Number of the oldest row kept; one more than the newest where there is none."""
+        return self._connection.execute("SELECT coalesce(min(number), 1) FROM batches").fetchone()[0]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _decode(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
+        dtype = INTENT if kind == _INTENTS else DECISION
+        sound = kind in (_INTENTS, _DECISIONS) and zlib.crc32(records) == crc32
+        if not sound or len(records) != count * dtype.itemsize:
+            raise JournalCorrupt(
+                f"{self._path}: row {number} does not read back as written; the last good row is {number - 1}"
+            )
+        array = np.frombuffer(records, dtype)
+        versions = array["request"]["version"] if kind == _INTENTS else array["version"]
+        if (versions != REQUEST_VERSION).any():
+            raise JournalCorrupt(
+                f"{self._path}: row {number} has records of format {set(versions.tolist())}; "
+                f"this server reads format {REQUEST_VERSION}"
+            )
+        if kind == _INTENTS:
+            return JournalBatch(number, array, np.zeros(0, DECISION))
+        return JournalBatch(number, np.zeros(0, INTENT), array)
+
+
+class Journal:
+    """The writer. `append_*` are called on the loop's thread; one thread of its own commits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._connection = _open(path)
+        except sqlite3.Error as error:
+            raise JournalStopped(f"the journal {path} can't be opened: {error}") from error
+        self.number = self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
+        """Number of the last row appended."""
+        self.durable = self.number
+        """Number of the last row that is on disk."""
+        self.commit_us = 0
+        """How long the last commit took."""
+        self.stopped: JournalStopped | None = None
+        self._waiting: deque[tuple[tuple[Any, ...], asyncio.Future[int]]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def append_intents(self, intents: NDArray[Any]) -> asyncio.Future[int]:
+        """Number the next row, hand it to the writer; the future resolves to its number when it is on disk."""
+        return self._append(_INTENTS, intents)
+
+    def append_decisions(self, decisions: NDArray[Any]) -> asyncio.Future[int]:
+        """The same for decisions."""
+        return self._append(_DECISIONS, decisions)
+
+    def trim(self, up_to: int) -> asyncio.Future[int]:
+        """Forget rows up to a number: they are shipped, and a snapshot covers them."""
+        return self._hand_over((0, 0, up_to, 0, b""))
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _append(self, kind: int, records: NDArray[Any]) -> asyncio.Future[int]:
+        self.number += 1
+        blob = records.tobytes()
+        return self._hand_over((self.number, kind, len(records), zlib.crc32(blob), blob))
+
+    def _hand_over(self, row: tuple[Any, ...]) -> asyncio.Future[int]:
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        if self.stopped is not None:
+            future.set_exception(self.stopped)
+            return future
+        with self._wake:
+            self._waiting.append((row, future))
+            self._wake.notify()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                batch = list(self._waiting)
+                self._waiting.clear()
+            if not batch:
+                return
+            began = time.perf_counter_ns()
+            error = self._commit([row for row, _ in batch])
+            self.commit_us = (time.perf_counter_ns() - began) // 1000
+            if error is not None:
+                with self._wake:
+                    self.stopped = error
+                    batch += self._waiting
+                    self._waiting.clear()
+            else:
+                self.durable = max([self.durable, *(row[0] for row, _ in batch)])
+            _resolve(batch, error)
+
+    def _commit(self, rows: list[tuple[Any, ...]]) -> JournalStopped | None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for row in rows:
+                if row[1]:
+                    self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
+                else:
+                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (row[2],))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            return JournalStopped(
+                f"the journal {self.path} can't be written ({error}); nothing more is answered"
+            )
+        return None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=16384")
+    connection.executescript(_SCHEMA)
+    found = connection.execute("SELECT version FROM format").fetchone()
+    if found is None:
+        connection.execute("INSERT INTO format VALUES (?)", (FORMAT,))
+    elif found[0] != FORMAT:
+        raise JournalCorrupt(f"{path} has format {found[0]}; this server reads format {FORMAT}")
+    return connection
+
+
+def _resolve(batch: list[tuple[tuple[Any, ...], asyncio.Future[int]]], error: JournalStopped | None) -> None:
+    """Tell everybody who waits, by one wake-up of each loop among them."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[int, asyncio.Future[int]]]] = {}
+    for row, future in batch:
+        by_loop.setdefault(future.get_loop(), []).append((row[0], future))
+    for loop, entries in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, entries, error)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            continue
+
+
+def _settle(entries: list[tuple[int, asyncio.Future[int]]], error: JournalStopped | None) -> None:
+    for number, future in entries:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(number)
+        else:
+            future.set_exception(error)

@@ -1,0 +1,218 @@
+"""
+One fixed-size record per request: what fronts hand to the core and what the journal keeps.
+
+A *request* is what the sender said, bounded and without any secret: the PAN is already a keyed hash, PIN block,
+CVV and track data never reach it. An *intent* is a request with everything the core found out before it asked the
+ledger. A *decision* is the answer. All three are NumPy structured dtypes, so that a batch is one array, a journal
+entry is that array's bytes, and every kernel reads it as it lies.
+
+Conventions: `_s` seconds and `_ns` nanoseconds since 1970 UTC, `_minor` minor units of a currency, u128 values as two
+u64 in the order [low, high], text as UTF-8 padded with zero bytes, countries and currencies by their ISO number
+(0 = absent).
+"""
+
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+REQUEST_VERSION: Final = 1
+"""Format version in every intent and decision. An unknown one is refused by name."""
+
+MISSING_S: Final = np.iinfo(np.int64).min
+"""A time that the sender did not give."""
+
+FEATURES_MAX: Final = 32
+"""Room for the feature vector in an intent; the scoring room's list must fit (checked at start)."""
+
+LIMITS_MAX: Final = 12
+"""Room for what an intent records of limits: what each would have stood at (see `scoring.velocity`)."""
+
+
+class Operation(IntEnum):
+    """What a request asks for. Part of its key: a reversal may reuse its original's STAN."""
+
+    AUTHORIZE = 1
+    REVERSE = 2
+
+
+class TransactionType(IntEnum):
+    """DE3, positions 1-2; numbers as in the contract."""
+
+    PURCHASE = 1
+    CASH_WITHDRAWAL = 2
+    PURCHASE_CASHBACK = 3
+    QUASI_CASH = 4
+    REFUND = 5
+    BALANCE_INQUIRY = 6
+    ACCOUNT_STATUS = 7
+    ACCOUNT_FUNDING = 8
+    ORIGINAL_CREDIT = 9
+
+
+class EntryMode(IntEnum):
+    """DE22, positions 1-2; numbers as in the contract."""
+
+    UNSPECIFIED = 0
+    MANUAL = 1
+    MAGNETIC_STRIPE = 2
+    CHIP = 3
+    CONTACTLESS = 4
+    ECOMMERCE = 5
+    CREDENTIAL_ON_FILE = 6
+
+
+class CheckResult(IntEnum):
+    """The outcome of a check that the sender or an HSM made; numbers as in the contract."""
+
+    ABSENT = 0
+    MATCH = 1
+    MISMATCH = 2
+    UNAVAILABLE = 3
+
+
+class CardReference(IntEnum):
+    """How the request names its card."""
+
+    NONE = 0
+    PAN = 1
+    TOKEN = 2
+
+
+REQUEST: Final = np.dtype(
+    [
+        (
+            "authorization_id",
+            "<u8",
+            (2,),
+        ),  # of the authorization, or of this reversal: see identity of messages
+        ("original_id", "<u8", (2,)),  # a reversal's authorization; zero otherwise
+        (
+            "content",
+            "<u8",
+            (2,),
+        ),  # digest of card, type, amounts, currency, merchant: same key, other content → 94
+        ("card_key", "<u8", (2,)),  # keyed hash of the PAN, or the card id of a token
+        ("sender", "<u8"),  # digest of the sender's identity
+        ("transmission_s", "<i8"),  # DE7
+        ("local_s", "<i8"),  # DE12/DE13, wall clock read as UTC; MISSING_S = absent
+        ("arrival_ns", "<i8"),  # our clock, when the front had read it
+        ("amount_minor", "<i8"),  # DE4, in `currency`
+        ("billing_amount_minor", "<i8"),  # DE6, in the account's currency; 0 = absent
+        ("cashback_amount_minor", "<i8"),  # part of `amount_minor`
+        ("remaining_minor", "<i8"),  # DE95, a reversal's: what stays held
+        ("latitude_deg", "<f8"),  # NaN = unknown
+        ("longitude_deg", "<f8"),
+        ("merchant", "<u8"),  # digest of acquirer and DE42; 0 = absent
+        ("device", "<u8"),  # digest of the device fingerprint; 0 = absent
+        ("ip", "<u8", (2,)),  # IPv6, or IPv4 mapped into it; zero = absent
+        ("stan", "<u4"),  # DE11
+        ("currency", "<u2"),  # DE49, ISO 4217 number
+        ("country", "<u2"),  # the merchant's, ISO 3166-1 number
+        ("category", "<u2"),  # DE18, MCC
+        ("expiry_yymm", "<u2"),  # DE14; 0 = absent
+        ("version", "<u2"),
+        ("operation", "u1"),
+        ("transaction_type", "u1"),
+        ("entry_mode", "u1"),
+        ("card_reference", "u1"),
+        ("card_present", "u1"),
+        ("recurring", "u1"),
+        ("partial_approval_allowed", "u1"),
+        ("incremental_expected", "u1"),
+        ("advice", "u1"),
+        ("card_verification", "u1"),
+        ("pin_verification", "u1"),
+        ("address_verification", "u1"),
+        ("cardholder_authentication", "u1"),
+        ("device_fingerprint_size", "u1"),
+        ("acquirer_id", "S11"),  # DE32
+        ("retrieval_reference", "S12"),  # DE37
+        ("terminal_id", "S8"),  # DE41
+        ("merchant_id", "S15"),  # DE42
+        ("merchant_name", "S100"),  # DE43: 25 characters
+        ("merchant_city", "S100"),  # DE43: 25 characters
+        ("device_fingerprint", "u1", (32,)),
+        ("reserved", "u1", (6,)),
+    ]
+)
+
+INTENT: Final = np.dtype(
+    [
+        ("request", REQUEST),
+        ("sequence", "<u8"),  # numbers every request the core took, from 1, without gaps
+        ("checks_failed", "<u8"),  # bit i: check i of the policy table
+        ("directory_version", "<u8"),  # the feed position that the card facts came from
+        ("billed_minor", "<i8"),  # what the account would be charged; the hold asks for this
+        ("card_row", "<u4"),  # cards.number; NO_ROW where the card is unknown
+        ("account_number", "<u4"),
+        ("controls", "<u4"),
+        ("hold_s", "<u4"),  # how long the hold may stand
+        ("day_id", "<i4"),  # days since 1970 in the programme's time zone
+        ("month_id", "<i4"),  # months since 1970 in the programme's time zone
+        ("programme", "<u2"),
+        ("programme_version", "<u2"),
+        ("card_expiry_yymm", "<u2"),
+        ("velocity_flags", "<u2"),  # limits passed, bit by bit
+        ("billing_currency", "<u2"),
+        ("response_code", "S2"),  # empty while the ledger has the last word
+        ("card_state", "u1"),
+        ("account_state", "u1"),
+        ("card_flags", "u1"),
+        ("reserved_limits", "u1"),  # 1 where limits were reserved for it
+        ("score", "<f4"),  # NaN = unscored
+        ("model", "S16"),  # version of the model; empty = unscored
+        ("used", "<i8", (LIMITS_MAX,)),  # what each limit would stand at, this request included
+        ("stage_us", "<u2", (8,)),  # the batch's time per stage up to here
+        ("reserved", "u1", (12,)),
+        ("features", "<f4", (FEATURES_MAX,)),
+    ]
+)
+
+DECISION: Final = np.dtype(
+    [
+        ("authorization_id", "<u8", (2,)),
+        ("sequence", "<u8"),  # the intent's
+        ("intent_batch", "<u8"),  # the journal batch that holds the intent ...
+        ("decision_ns", "<i8"),
+        ("approved_minor", "<i8"),  # billing currency; a reversal's: what it released
+        ("available_minor", "<i8"),
+        ("intent_index", "<u4"),  # ... and its place there
+        ("ledger_status", "<u4"),  # the ledger's status code; 0 where it was not asked
+        ("version", "<u2"),
+        ("billing_currency", "<u2"),
+        ("velocity_flags", "<u2"),
+        ("response_code", "S2"),  # DE39
+        ("authorization_code", "S6"),  # DE38
+        ("operation", "u1"),
+        ("stand_in", "u1"),
+        ("replayed", "u1"),  # set on what a repeat gets; never in the journal
+        ("held", "u1"),  # 1 where the ledger holds the amount
+        ("recovered", "u1"),  # 1 where a restart resolved it
+        ("risk_score", "<f4"),
+        ("reasons", "<u8"),  # bit i: check i of the policy table
+        ("ledger_us", "<u4"),
+        ("journal_us", "<u4"),
+        ("reserved", "u1", (1,)),
+    ]
+)
+
+NO_ROW: Final = np.iinfo(np.uint32).max
+"""`card_row` of a card that the directory does not know."""
+
+
+def id_hex(identifier: NDArray[np.uint64]) -> str:
+    """32 hex digits of a u128 given as [low, high]."""
+    return f"{int(identifier[1]):016x}{int(identifier[0]):016x}"
+
+
+def id_pair(text: str) -> tuple[int, int]:
+    """The u128 of 32 hex digits as (low, high). Raises ValueError for anything else."""
+    value = int(text, 16)
+    return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
+
+
+def text_of(raw: Any) -> str:
+    """Text of a padded bytes field."""
+    return bytes(raw).decode("utf-8")
