@@ -1,5 +1,12 @@
 """Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
 
+train           a history in, a model with its manifest out
+augment         what a history doesn't show a model: plain traffic, and missing fields
+history         labelled histories as attempts: the public layouts that training reads
+evaluate        how well scores tell fraud: the figures of a manifest
+registry        the models there are: folders named by version
+model           LightGBM's trees through its C API: scores and contributions
+manifest        what a model says of itself, and whether its files are what was trained
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups

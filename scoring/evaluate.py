@@ -1,0 +1,48 @@
+"""How well scores tell fraud: the figures of a manifest and of a report."""
+
+from typing import Any, Final
+
+import numpy as np
+
+STEP_UP: Final = 0.65
+DECLINE: Final = 0.85
+
+
+def measure(is_fraud: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """Figures of scores f4[n] against labels bool[n]; None for what has no meaning without both classes.
+
+    average_precision and recall at a false-positive rate rank by score; recall and false-positive rate
+    `above` a threshold count scores strictly above it, as policy does.
+    """
+    frauds = int(is_fraud.sum())
+    figures: dict[str, Any] = {"transactions": len(scores), "frauds": frauds}
+    both = 0 < frauds < len(scores)
+    figures["average_precision"] = _rounded(average_precision(is_fraud, scores)) if both else None
+    for rate in (0.001, 0.01):
+        figures[f"recall_at_fpr_{rate}"] = _rounded(recall_at(is_fraud, scores, rate)) if both else None
+    for threshold in (STEP_UP, DECLINE):
+        above = scores > threshold
+        figures[f"recall_above_{threshold}"] = _rounded(above[is_fraud].mean()) if both else None
+        figures[f"fpr_above_{threshold}"] = _rounded(above[~is_fraud].mean()) if both else None
+    figures["score_mean"] = _rounded(scores.mean(dtype=np.float64)) if len(scores) else None
+    return figures
+
+
+def average_precision(is_fraud: np.ndarray, scores: np.ndarray) -> float:
+    """The mean precision at each fraud, in order of falling scores; ties count at their end."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, caught = scores[order], np.cumsum(is_fraud[order])
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    gained = np.diff(caught[ends], prepend=0)
+    return float((caught[ends] / (ends + 1) * gained).sum() / caught[-1])
+
+
+def recall_at(is_fraud: np.ndarray, scores: np.ndarray, false_positive_rate: float) -> float:
+    """The share of fraud above the lowest threshold that at most this share of the rest passes."""
+    legitimate = np.sort(scores[~is_fraud])[::-1]
+    threshold = legitimate[int(false_positive_rate * len(legitimate))]
+    return float((scores[is_fraud] > threshold).mean())
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 5)
