@@ -1,6 +1,15 @@
 """The ledger: double-entry books for card money, by TigerBeetle's rules.
 
 holds       the life of a hold as chains of transfers
+embedded    the embedded engine: one thread, group commit, answers after the disk
+journal     every batch on disk, in SQLite, before it is answered
+snapshot    the books in one file, so that a start needs only the journal's tail
+state       the books in memory: the kernels' arrays, grown ahead of every batch
+kernel      whole batches: linked chains, one result for each event (Numba)
+expiry      when pending transfers time out (Numba)
+rules       what one event does to the books, in TigerBeetle's order of precedence (Numba)
+index       from u128 ids to rows (Numba)
+wide        u128 arithmetic (Numba)
 book        what every ledger engine answers to
 chart       the chart of accounts: which accounts there are, and how an id reads
 money       ISO 4217: numbers, names, minor units

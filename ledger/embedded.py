@@ -1,0 +1,350 @@
+"""The embedded engine: the books in memory behind one thread, every batch on disk before it is answered.
+
+What waits when the thread is free is one group: its batches are applied in order, written in one transaction,
+and only then answered, all with one wake-up of the caller's loop. So memory never leads the disk in what
+anyone can see. Where a commit fails, the engine stops: every later call raises LedgerStopped, and the next
+start reads from the journal what the disk has.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ledger import snapshot, state
+from ledger.book import LedgerCorrupt, LedgerError, LedgerStopped
+from ledger.journal import Entry, Journal, Kind
+from ledger.state import State, Totals
+from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, Accounts, Ids, Results, Transfers
+
+GROUP_MAX = 64  # calls answered together
+WAITING_MAX = 4096  # calls taken and not answered
+
+_JOURNAL = "journal.sqlite"
+_SNAPSHOT = "snapshot"
+_LOCK = "lock"
+
+T = TypeVar("T")
+_EVENTS = {Kind.CREATE_ACCOUNTS: ACCOUNT, Kind.CREATE_TRANSFERS: TRANSFER}
+
+
+class LedgerInUse(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is caught
+    """Another process, or another engine of this one, has the same directory open."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One call on its way: either a batch to create, or a question to the state."""
+
+    future: "asyncio.Future[Any] | ThreadFuture[Any]"
+    loop: asyncio.AbstractEventLoop | None  # None: the caller blocks on a ThreadFuture
+    kind: Kind | None = None
+    batch: Accounts | Transfers | None = None
+    question: Callable[[State], Any] | None = None
+    answer: Any = None
+    error: Exception | None = None
+
+
+class EmbeddedLedger:
+    """A Ledger in this process, in one directory; made by `open`.
+
+    Its calls may come from any event loop; the work runs on a thread of its own, in the order of the calls.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        lock: int,
+        journal: Journal,
+        state: State,
+        now_ns: Callable[[], int],
+        snapped: int,
+    ) -> None:
+        self.directory = directory
+        self._lock = lock
+        self._journal = journal
+        self._state = state
+        self._now_ns = now_ns
+        self._snapped = snapped  # the journal's batch that the snapshot on disk stands at
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._stopped: str | None = None
+        self._closed: ThreadFuture[None] = ThreadFuture()
+        self._closing = False
+        self._door = threading.Lock()  # nothing is queued behind the end
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, directory: Path, *, now_ns: Callable[[], int]) -> "EmbeddedLedger":
+        """Open or make the ledger in a directory, compiling its kernels and replaying its journal.
+
+        Blocks. `now_ns` is the clock that stamps events, ns since 1970; the engine's own time never goes
+        back where the clock does. Raises LedgerInUse and LedgerCorrupt.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = _lock(directory / _LOCK)
+        try:
+            state.warm_up()
+            journal = Journal(directory / _JOURNAL)
+            try:
+                found = snapshot.read(directory / _SNAPSHOT)
+                snapped = found.sequence if found else 0
+                books = found.state if found else State()
+                if snapped > journal.last:
+                    raise LedgerCorrupt(
+                        f"{journal.path} ends at batch {journal.last}, but {directory / _SNAPSHOT} "
+                        f"was written after batch {snapped}"
+                    )
+                _replay(journal, books, snapped)
+            except BaseException:
+                journal.close()
+                raise
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(directory, lock, journal, books, now_ns, snapped)
+
+    async def create_accounts(self, batch: Accounts) -> Results:
+        return await self._create(Kind.CREATE_ACCOUNTS, batch)
+
+    async def create_transfers(self, batch: Transfers) -> Results:
+        return await self._create(Kind.CREATE_TRANSFERS, batch)
+
+    async def lookup_accounts(self, ids: Ids) -> Accounts:
+        return await self._ask(partial(_lookup_accounts, _checked_ids(ids)))
+
+    async def lookup_transfers(self, ids: Ids) -> Transfers:
+        return await self._ask(partial(_lookup_transfers, _checked_ids(ids)))
+
+    async def close(self) -> None:
+        """Carry out what was asked, write a snapshot, let go of the files and the directory."""
+        self._end()
+        await asyncio.shield(asyncio.wrap_future(self._closed))
+
+    def close_blocking(self) -> None:
+        """As `close`, for callers without an event loop."""
+        self._end()
+        self._closed.result()
+
+    def totals(self) -> dict[int, Totals]:
+        """Debits and credits summed over all accounts, by ledger number. Blocks."""
+        return self._ask_blocking(State.totals)
+
+    def accounts(self) -> Accounts:
+        """All accounts, in the order of their timestamps. Blocks."""
+        return self._ask_blocking(lambda books: books.accounts().copy())
+
+    def history(self) -> Iterator[Transfers]:
+        """All stored transfers with their timestamps, in order, batch by batch. Blocks."""
+        start = 0
+        while len(page := self._ask_blocking(partial(_page, start))):
+            yield page
+            start += len(page)
+
+    async def _create(self, kind: Kind, batch: Accounts | Transfers) -> Results:
+        if batch.dtype != _EVENTS[kind] or batch.ndim != 1:
+            raise TypeError(f"a batch is a one-dimensional array of {kind.name} records, not {batch.dtype}")
+        if len(batch) > BATCH_MAX:
+            raise ValueError(f"a batch holds at most {BATCH_MAX} events, not {len(batch)}")
+        if not len(batch):
+            return np.zeros(0, RESULT)
+        loop = asyncio.get_running_loop()
+        # Copied: the caller may be cancelled and use its array again while the work goes on.
+        call = _Call(loop.create_future(), loop, kind=kind, batch=batch.copy())
+        self._put(call)
+        results: Results = await call.future  # type: ignore[misc] # made by the loop, two lines up
+        return results
+
+    async def _ask(self, question: Callable[[State], T]) -> T:
+        loop = asyncio.get_running_loop()
+        call = _Call(loop.create_future(), loop, question=question)
+        self._put(call)
+        answer: T = await call.future  # type: ignore[misc] # made by the loop, two lines up
+        return answer
+
+    def _ask_blocking(self, question: Callable[[State], T]) -> T:
+        future: ThreadFuture[T] = ThreadFuture()
+        self._put(_Call(future, None, question=question))
+        return future.result()
+
+    def _put(self, call: _Call) -> None:
+        with self._door:
+            if self._stopped is not None:
+                raise LedgerStopped(self._stopped)
+            if self._calls.qsize() >= WAITING_MAX:
+                raise LedgerError(f"{WAITING_MAX} calls wait for the ledger already")
+            self._calls.put(call)
+
+    def _end(self) -> None:
+        with self._door:
+            if not self._closing:
+                self._closing = True
+                self._stopped = self._stopped or "the ledger was closed"
+                self._calls.put(None)
+
+    def _run(self) -> None:
+        """The thread: one group after the other, until the end is called."""
+        is_sound = True
+        while True:
+            group, is_last = self._next_group()
+            if group and is_sound:
+                is_sound = self._carry_out(group)
+            if not is_sound:
+                for call in group:
+                    call.error = LedgerStopped(self._stopped)
+            _deliver(group)
+            if is_last:
+                break
+        self._let_go(is_sound)
+
+    def _next_group(self) -> tuple[list[_Call], bool]:
+        """What waits, at least one call; and whether the end came after it."""
+        group: list[_Call] = []
+        call = self._calls.get()
+        while call is not None:
+            group.append(call)
+            if len(group) == GROUP_MAX:
+                return group, False
+            try:
+                call = self._calls.get_nowait()
+            except Empty:
+                return group, False
+        return group, True
+
+    def _carry_out(self, group: list[_Call]) -> bool:
+        """Apply a group and write it to the journal; False where the engine has to stop."""
+        entries: list[Entry] = []
+        try:
+            for call in group:
+                self._take(call, entries)
+            if entries:
+                self._journal.append(entries)
+        except Exception as error:  # whatever it was, memory may lead the disk now
+            with self._door:
+                self._stopped = f"{type(error).__name__} while committing to {self._journal.path}: {error}"
+            return False
+        return True
+
+    def _take(self, call: _Call, entries: list[Entry]) -> None:
+        first_ns = max(self._now_ns(), self._state.last_ns + 1)
+        if call.kind is not None and call.batch is not None:
+            call.answer = _apply(self._state, call.kind, call.batch, first_ns)
+            body = call.batch.view(np.uint8).data
+            entries.append(Entry(call.kind, len(call.batch), first_ns, _crc32(call.answer), body))
+        elif call.question is not None:
+            if self._state.is_due(first_ns):
+                entries.append(Entry(Kind.EXPIRE, 0, first_ns, 0, b""))
+                self._state.expire(first_ns)
+            call.answer = call.question(self._state)
+
+    def _let_go(self, is_sound: bool) -> None:
+        failure: LedgerError | None = None
+        try:
+            if is_sound:
+                if self._journal.last > self._snapped:
+                    snapshot.write(self.directory / _SNAPSHOT, self._state, self._journal.last)
+                self._journal.checkpoint()
+            self._journal.close()
+        except (OSError, sqlite3.Error) as error:
+            # The journal is whole without them: the next start only takes longer. The caller hears of it.
+            failure = LedgerError(f"closing {self.directory}: {error}")
+        os.close(self._lock)
+        if failure is None:
+            self._closed.set_result(None)
+        else:
+            self._closed.set_exception(failure)
+
+
+def _apply(books: State, kind: Kind, batch: Accounts | Transfers, first_ns: int) -> Results:
+    """One batch at one time: what is due expires first, then come the events. Replay does the same."""
+    first_ns += books.expire(first_ns)
+    if kind == Kind.CREATE_ACCOUNTS:
+        return books.create_accounts(batch, first_ns)
+    return books.create_transfers(batch, first_ns)
+
+
+def _replay(journal: Journal, books: State, after: int) -> None:
+    for sequence, entry in enumerate(journal.read(after), start=after + 1):
+        if entry.kind == Kind.EXPIRE:
+            books.expire(entry.first_ns)
+            continue
+        kind = Kind(entry.kind)
+        batch = np.frombuffer(entry.body, _EVENTS[kind])
+        if len(batch) != entry.count or _crc32(_apply(books, kind, batch, entry.first_ns)) != (
+            entry.results_crc32
+        ):
+            raise LedgerCorrupt(
+                f"{journal.path}: batch {sequence} has other results now than when it was written; "
+                f"the last good batch is {sequence - 1}"
+            )
+
+
+def _crc32(results: Results) -> int:
+    return zlib.crc32(results.view(np.uint8).data)
+
+
+def _deliver(group: list[_Call]) -> None:
+    """Hand out the answers, waking each loop once. Whoever no longer waits is passed over."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Call]] = {}
+    for call in group:
+        if call.loop is not None:
+            by_loop.setdefault(call.loop, []).append(call)
+        else:
+            _resolve([call])
+    for loop, calls in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, calls)
+        except RuntimeError:
+            # The loop is closed: nobody is left to tell, and the books have it.
+            continue
+
+
+def _resolve(calls: list[_Call]) -> None:
+    for call in calls:
+        if call.future.done():
+            continue
+        if call.error is not None:
+            call.future.set_exception(call.error)
+        else:
+            call.future.set_result(call.answer)
+
+
+def _lookup_accounts(ids: Ids, books: State) -> Accounts:
+    return books.lookup_accounts(ids)
+
+
+def _lookup_transfers(ids: Ids, books: State) -> Transfers:
+    return books.lookup_transfers(ids)
+
+
+def _page(start: int, books: State) -> Transfers:
+    return books.transfers()[start : start + BATCH_MAX].copy()
+
+
+def _checked_ids(ids: Ids) -> Ids:
+    if ids.dtype != np.uint64 or ids.ndim != 2 or ids.shape[1] != 2:
+        raise TypeError(f"ids are an (n, 2) array of u64, not {ids.shape} of {ids.dtype}")
+    if len(ids) > BATCH_MAX:
+        raise ValueError(f"a lookup asks for at most {BATCH_MAX} ids, not {len(ids)}")
+    return ids.copy()
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerInUse(f"{path.parent} is open in another process") from None
+    return descriptor

@@ -1,0 +1,144 @@
+"""Every batch on disk before it is answered: one SQLite row a batch, in a write-ahead log, fsynced.
+
+The journal is the truth: replayed from its first row, it makes the same books byte for byte. A row carries
+its format version, a checksum over everything in it, and a checksum of the results that it had, so that a
+replay by other rules is noticed. Nothing damaged is guessed over: LedgerCorrupt names the file, the batch,
+and the last good one.
+"""
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from ledger.book import LedgerCorrupt
+
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS batch (
+    sequence INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without gaps
+    format INTEGER NOT NULL,
+    kind INTEGER NOT NULL,         -- Kind
+    count INTEGER NOT NULL,        -- events
+    first_ns INTEGER NOT NULL,     -- the clock when it was taken; expiries come first, then the events
+    results_crc32 INTEGER NOT NULL,
+    crc32 INTEGER NOT NULL,        -- over the columns above and the body
+    body BLOB NOT NULL             -- the events as they came, 128 bytes each
+) STRICT
+"""
+_INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_READ = (
+    "SELECT sequence, format, kind, count, first_ns, results_crc32, crc32, body "
+    "FROM batch WHERE sequence > ? ORDER BY sequence"
+)
+_LAST = "SELECT coalesce(max(sequence), 0) FROM batch"
+_HEADER = struct.Struct("<qqqqqq")
+
+
+class Kind(IntEnum):
+    """What a batch did."""
+
+    CREATE_ACCOUNTS = 1
+    CREATE_TRANSFERS = 2
+    EXPIRE = 3  # no events: time alone
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One batch of the journal; `body` is its events' bytes."""
+
+    kind: Kind
+    count: int
+    first_ns: int
+    results_crc32: int
+    body: bytes | memoryview
+
+
+class Journal:
+    """The journal file. Owned by one thread; `last` is the sequence of the last row, 0 for none."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the journal. Raises LedgerCorrupt where the file is not one."""
+        self.path = path
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(_SCHEMA)
+            self.last: int = self._connection.execute(_LAST).fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise LedgerCorrupt(f"{path} can't be read as a journal: {error}") from error
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add these batches in one transaction; durable when it returns. Raises sqlite3.Error."""
+        rows = [_row(self.last + i, entry) for i, entry in enumerate(entries, start=1)]
+        if len(rows) == 1:
+            self._connection.execute(_INSERT, rows[0])
+        else:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(_INSERT, rows)
+            self._connection.execute("COMMIT")
+        self.last += len(rows)
+
+    def read(self, after: int = 0) -> Iterator[Entry]:
+        """The batches after this sequence, in order, each checked. Raises LedgerCorrupt."""
+        good = after
+        try:
+            for (
+                sequence,
+                version,
+                kind,
+                count,
+                first_ns,
+                results_crc32,
+                crc32,
+                body,
+            ) in self._connection.execute(_READ, (after,)):
+                entry = Entry(kind, count, first_ns, results_crc32, body)
+                if sequence != good + 1:
+                    raise self._corrupt(f"batch {good + 1} is missing", good)
+                if version != FORMAT:
+                    raise self._corrupt(
+                        f"batch {sequence} has format {version}, and this program reads {FORMAT}", good
+                    )
+                if crc32 != _crc32(sequence, entry):
+                    raise self._corrupt(f"batch {sequence} has a wrong checksum", good)
+                yield entry
+                good = sequence
+        except sqlite3.DatabaseError as error:
+            raise self._corrupt(f"batch {good + 1} can't be read ({error})", good) from error
+        if good < self.last:
+            raise self._corrupt(f"batch {good + 1} is missing", good)
+
+    def checkpoint(self) -> None:
+        """Bring the write-ahead log home into the file, and empty it. Raises sqlite3.Error."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _corrupt(self, what: str, good: int) -> LedgerCorrupt:
+        return LedgerCorrupt(f"{self.path}: {what}; the last good batch is {good}")
+
+
+def _crc32(sequence: int, entry: Entry) -> int:
+    header = _HEADER.pack(sequence, FORMAT, entry.kind, entry.count, entry.first_ns, entry.results_crc32)
+    return zlib.crc32(entry.body, zlib.crc32(header))
+
+
+def _row(sequence: int, entry: Entry) -> tuple[int, int, int, int, int, int, int, bytes | memoryview]:
+    return (
+        sequence,
+        FORMAT,
+        int(entry.kind),
+        entry.count,
+        entry.first_ns,
+        entry.results_crc32,
+        _crc32(sequence, entry),
+        entry.body,
+    )
