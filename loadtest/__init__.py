@@ -1,0 +1,10 @@
+"""Load and measurement: traffic like real life, an empty server to compare with, and clients that cost little.
+
+Floor plan, in reading order:
+
+closed_loop    the measuring client, a process of its own: a fixed number in flight
+floors         the empty server: the same contract with nothing behind it
+processes      servers as processes: started, awaited, measured, stopped
+http2          the leanest client's half of HTTP/2 and gRPC, without a socket
+traffic        seeded purchases over the demo portfolio
+"""

@@ -1,0 +1,132 @@
+"""Servers as processes of their own: started, awaited, measured, stopped. Never forked: gRPC doesn't survive it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+HOST: Final = "127.0.0.1"
+STOP_TIMEOUT_S: Final = 30.0
+_PROBE_TIMEOUT_S: Final = 1.0
+_LOG_TAIL_LINES: Final = 12
+
+
+class ServerFailed(RuntimeError):  # noqa: N818 - named for what happened
+    """A server did not come up; the message carries the end of what it wrote."""
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now. Another process may take it first; its user then fails by name."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def empty_server_command(port: int) -> list[str]:
+    """Starts the empty server (see `floors`)."""
+    return [sys.executable, "-m", "loadtest.floors", "--port", str(port)]
+
+
+def holdfast_command(port: int, cards: int) -> list[str]:
+    """Starts Holdfast with the demo portfolio; its home is the environment's HOLDFAST_HOME."""
+    return [
+        *(sys.executable, "-m", "server.cli", "serve", "--demo"),
+        *("--cards", str(cards), "--port", str(port), "--metrics-port", "0"),
+    ]
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    target: str,
+    log: Path,
+    *,
+    ready_timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process that is healthy on entry and gone on exit.
+
+    Output goes to `log`. Raises `ServerFailed` where the process ends, or isn't SERVING after `ready_timeout_s`.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        _await_serving(process, target, log, time.monotonic() + ready_timeout_s)
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Asks a process to end, and kills it where it hasn't within `STOP_TIMEOUT_S`."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_TIMEOUT_S)
+
+
+def _await_serving(process: subprocess.Popen[bytes], target: str, log: Path, deadline_s: float) -> None:
+    request = health_pb2.HealthCheckRequest()
+    with grpc.insecure_channel(target, options=[("grpc.max_reconnect_backoff_ms", 200)]) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        while time.monotonic() < deadline_s:
+            if process.poll() is not None:
+                raise ServerFailed(f"{_name(process)} ended with {process.returncode}:\n{_tail(log)}")
+            try:
+                # Waiting for the connection is the pause between two looks.
+                answer = stub.Check(request, timeout=_PROBE_TIMEOUT_S, wait_for_ready=True)
+            except grpc.RpcError:
+                continue
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            time.sleep(0.05)
+    raise ServerFailed(f"{_name(process)} on {target} was not ready in time:\n{_tail(log)}")
+
+
+def _name(process: subprocess.Popen[bytes]) -> str:
+    return " ".join(map(str, process.args)) if isinstance(process.args, list) else str(process.args)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:]) or "(it wrote nothing)"
+
+
+def cpu_s(pid: int) -> float | None:
+    """CPU seconds that a process has used so far, user and system; None where the system doesn't tell (no /proc)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The command's name stands in parentheses and may hold anything; utime and stime are fields 14 and 15.
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_busy_s() -> float | None:
+    """CPU seconds that all cores together have been busy since boot; None where the system doesn't tell."""
+    try:
+        fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(field) for field in fields)
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
