@@ -1,0 +1,303 @@
+"""PostgreSQL's directory tables as the core wants them: chunks of whole rows, at the start and as they change.
+
+Every row carries the transaction that wrote it last. A read takes one snapshot, yields the rows at or above a position
+that it sees, and moves the position to the oldest transaction that was still running in that snapshot: a lower one may
+commit later and is then read by the next. Rows may so come twice; applying one twice changes nothing.
+
+Cards come by binary COPY, whose rows here all have one length, so that a chunk is read as an array.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.core.directory import (
+    CARD,
+    BlockEntry,
+    BlockKind,
+    Channel,
+    ControlSet,
+    DirectoryChange,
+    Programme,
+)
+from server.core.record import TransactionType
+from server.store.database import TRANSIENT, Database
+from server.store.postgres import StoreError
+from server.store.queries import query
+
+CHANNEL: Final = "holdfast_directory"
+CHUNK_ROWS: Final = 65_536
+POLL_S: Final = 0.5
+"""A change is looked for this often although none was announced."""
+
+RETRY_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
+"""Pauses before the next try while PostgreSQL is away; the last one repeats."""
+
+OPENING: Final = np.dtype([("opening_minor", "<i8"), ("account_number", "<u4"), ("currency", "<u2")])
+"""An account and what is deposited when the ledger first sees it."""
+
+COPY_HEADER_SIZE: Final = 19  # signature, flags, length of the extension
+COPY_TRAILER_SIZE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """How far a feed was read. Means something in one database only."""
+
+    database: str  # cluster and database, so that positions of another are not mixed up
+    version: int  # xid8: every row written by a lower transaction has been read
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChunk:
+    """Part of one read. `position` is worth keeping only once the chunk that is `last` has been applied."""
+
+    change: DirectoryChange
+    openings: NDArray[Any]  # OPENING[n]: of accounts, each to be opened once
+    position: FeedPosition
+    last: bool
+    full: bool  # read from nothing: rows that it doesn't mention don't exist
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying it changes nothing."""
+        change = self.change
+        rows = len(change.cards) + len(change.programmes) + len(change.blocks) + len(self.openings)
+        return rows == 0 and not (self.full and self.last)
+
+
+class DirectoryFeed:
+    """Reads the directory and follows its changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.trouble = ""
+        """Why PostgreSQL can't be followed at present; empty while it can."""
+
+    async def read(self, position: FeedPosition | None) -> AsyncIterator[FeedChunk]:
+        """Everything at or above `position`, all of one snapshot; everything there is where `position` is None or
+        of another database. Ends with a chunk that is `last`, empty where nothing changed.
+        """
+        async with (
+            self._database.acquire() as connection,
+            contextlib.aclosing(_read(connection, position)) as chunks,
+        ):
+            async for chunk in chunks:
+                yield chunk
+
+    async def follow(
+        self, position: FeedPosition | None, apply: Callable[[FeedChunk], Awaitable[None]]
+    ) -> None:
+        """Applies what changed since `position`, and then each change as it is announced, or found every POLL_S.
+
+        Never returns until cancelled. While PostgreSQL is away it tries again after RETRY_S, and `trouble` says why.
+        What `apply` raises travels.
+        """
+        async with contextlib.aclosing(self._changes(position)) as chunks:
+            async for chunk in chunks:
+                await apply(chunk)
+
+    async def _changes(self, position: FeedPosition | None) -> AsyncGenerator[FeedChunk, None]:
+        failures = 0
+        while True:
+            connection = None
+            try:
+                await self._database.open()
+                connection = await self._database.connect()
+                announced = asyncio.Event()
+                await connection.add_listener(CHANNEL, lambda *_, event=announced: event.set())
+                connection.add_termination_listener(lambda *_, event=announced: event.set())
+                while True:
+                    announced.clear()
+                    async for chunk in _read(connection, position):
+                        if not chunk.empty:
+                            yield chunk
+                        if chunk.last:
+                            position = chunk.position
+                    failures, self.trouble = 0, ""
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(announced.wait(), POLL_S)
+            except (*TRANSIENT, StoreError) as error:
+                self.trouble = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+            finally:
+                if connection is not None:
+                    connection.terminate()
+
+
+async def _read(connection: Any, position: FeedPosition | None) -> AsyncGenerator[FeedChunk, None]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        since = 0 if position is None else position.version
+        snapshot = await connection.fetchrow(query("feed_snapshot"), since)
+        full = position is None or position.database != snapshot["database"] or since > snapshot["newest"]
+        before = FeedPosition(snapshot["database"], 0 if full or position is None else position.version)
+        after = FeedPosition(snapshot["database"], snapshot["oldest"])
+        if full or snapshot["changed"]:
+            async for change, openings in _rows(connection, 0 if full else since, full=full):
+                yield FeedChunk(
+                    replace(change, version=before.version), openings, before, last=False, full=full
+                )
+        change = DirectoryChange(cards=np.zeros(0, CARD), version=after.version)
+        yield FeedChunk(change, np.zeros(0, OPENING), after, last=True, full=full)
+
+
+async def _rows(
+    connection: Any, since: int, *, full: bool
+) -> AsyncGenerator[tuple[DirectoryChange, NDArray[Any]], None]:
+    """Programmes and block lists, then accounts, then the cards on them: whatever names a row comes after it."""
+    programmes = [_programme(row) for row in await connection.fetch(query("feed_programmes"), since)]
+    blocks = [_block(row) for row in await connection.fetch(query("feed_blocks"), since)]
+    nothing = np.zeros(0, CARD)
+    yield DirectoryChange(nothing, programmes=programmes, blocks=blocks), np.zeros(0, OPENING)
+
+    async for rows in _copy(
+        connection, "feed_accounts" if full else "feed_accounts_changed", _OPENING_ROW, since
+    ):
+        openings = np.zeros(len(rows), OPENING)
+        openings["account_number"] = rows["number"]
+        openings["currency"] = rows["currency"]
+        openings["opening_minor"] = rows["opening_minor"]
+        yield DirectoryChange(nothing), openings
+
+    async for rows in _copy(connection, "feed_cards" if full else "feed_cards_changed", _CARD_ROW, since):
+        named = None if full else rows["number"].tolist()
+        found = await connection.fetch(
+            query("feed_controls"), int(rows["number"][0]), int(rows["number"][-1]), named
+        )
+        controls = {row["card_number"]: _control_set(row) for row in found}
+        yield DirectoryChange(_cards(rows), controls), np.zeros(0, OPENING)
+
+
+async def _copy(
+    connection: Any, name: str, row: np.dtype[Any], since: int
+) -> AsyncGenerator[NDArray[Any], None]:
+    """Rows of a query in order of their `number`, at most CHUNK_ROWS at a time, none of them null.
+
+    A chunk's rows all have the length of `row`, so that the whole stream behind its header is one array.
+    """
+    last = -1
+    while True:
+        stream = bytearray()
+
+        async def take(data: bytes, into: bytearray = stream) -> None:
+            into.extend(data)
+
+        await connection.copy_from_query(query(name), last, CHUNK_ROWS, since, output=take, format="binary")
+        body = len(stream) - COPY_HEADER_SIZE - COPY_TRAILER_SIZE
+        assert body % row.itemsize == 0, f"{name}: rows of another length"
+        rows = np.frombuffer(stream, row, body // row.itemsize, COPY_HEADER_SIZE)
+        if len(rows):
+            assert _regular(rows), f"{name}: a field of another length"
+            last = int(rows["number"][-1])
+            yield rows
+        if len(rows) < CHUNK_ROWS:
+            return
+
+
+def _copy_row(fields: Iterable[tuple[Any, ...]]) -> np.dtype[Any]:
+    """A row of PostgreSQL's binary COPY: the number of fields, then each with its length before it."""
+    laid_out: list[tuple[Any, ...]] = [("fields", ">i2")]
+    for name, kind, *shape in fields:
+        laid_out += [(f"{name}_size", ">i4"), (name, kind, *shape)]
+    return np.dtype(laid_out)
+
+
+_CARD_ROW: Final = _copy_row(
+    [
+        ("number", ">i4"),
+        ("account_number", ">i4"),
+        ("pan_hash", "<u8", (2,)),
+        ("id", ">u8", (2,)),
+        ("home_latitude_deg", ">f4"),
+        ("home_longitude_deg", ">f4"),
+        ("programme", ">i2"),
+        ("expiry_yymm", ">i2"),
+        ("state", ">i2"),
+        ("account_state", ">i2"),
+        ("flags", ">i2"),
+    ]
+)
+_OPENING_ROW: Final = _copy_row([("number", ">i4"), ("currency", ">i2"), ("opening_minor", ">i8")])
+
+
+def _regular(rows: NDArray[Any]) -> bool:
+    """Whether every length word says what the row's layout expects."""
+    kinds: Mapping[str, Any] = rows.dtype.fields or {}
+    return all(
+        bool((rows[name] == kinds[name.removesuffix("_size")][0].itemsize).all())
+        for name in kinds
+        if name.endswith("_size")
+    )
+
+
+def _cards(rows: NDArray[Any]) -> NDArray[Any]:
+    cards = np.zeros(len(rows), CARD)
+    cards["pan_key"] = rows["pan_hash"]
+    cards["card_id"] = rows["id"][:, ::-1]  # a UUID is big-endian, our pairs have the low half first
+    cards["known"] = 1
+    for name in ("number", "account_number", "home_latitude_deg", "home_longitude_deg", "programme"):
+        cards[name] = rows[name]
+    for name in ("expiry_yymm", "state", "account_state", "flags"):
+        cards[name] = rows[name]
+    return cards
+
+
+def _programme(row: Any) -> Programme:
+    return Programme(
+        number=row["number"],
+        name=row["name"],
+        version=row["revision"],
+        currency=row["currency"],
+        country=row["country"],
+        timezone=row["timezone"],
+        decline_threshold=row["decline_threshold"],
+        step_up_threshold=row["step_up_threshold"],
+        step_up_else_decline=row["step_up_else_decline"],
+        unscored_decline=row["unscored_decline"],
+        limit_transaction_minor=row["limit_transaction_minor"],
+        limit_day_minor=row["limit_day_minor"],
+        limit_month_minor=row["limit_month_minor"],
+        velocity_limits=tuple(zip(row["velocity_counts"], row["velocity_amounts_minor"], strict=True)),
+        channels=_channels(row["channels"]),
+        types_never=_types(row["types_never"]),
+    )
+
+
+def _control_set(row: Any) -> ControlSet:
+    merchants = row["merchants_allowed"]
+    return ControlSet(
+        channels_on=_channels(row["channels_on"]),
+        channels_off=_channels(row["channels_off"]),
+        categories_allowed=_numbers(row["categories_allowed"]),
+        categories_blocked=frozenset(row["categories_blocked"]),
+        countries_allowed=_numbers(row["countries_allowed"]),
+        countries_blocked=frozenset(row["countries_blocked"]),
+        hours_allowed=row["hours_allowed"],
+        merchants_allowed=None
+        if merchants is None
+        else frozenset(number % (1 << 64) for number in merchants),
+        types_never=_types(row["types_never"]),
+    )
+
+
+def _block(row: Any) -> BlockEntry:
+    low, high = np.frombuffer(row["value"], "<u8").tolist()
+    return BlockEntry(BlockKind[row["kind"].upper()], (low, high), row["active"])
+
+
+def _numbers(values: list[int] | None) -> frozenset[int] | None:
+    return None if values is None else frozenset(values)
+
+
+def _channels(names: list[str]) -> Channel:
+    return Channel(sum(Channel[name.upper()] for name in set(names)))
+
+
+def _types(names: list[str]) -> frozenset[TransactionType]:
+    return frozenset(TransactionType[name.upper()] for name in names)

@@ -1,0 +1,112 @@
+-- Named statements. Each is a line with its name, one sentence, and the statement.
+
+-- name: has_migrations
+-- Whether the table of applied migrations exists.
+SELECT to_regclass('schema_migrations') IS NOT NULL;
+
+-- name: create_migrations
+-- The table of applied migrations.
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- name: applied_migrations
+-- What was applied, with the digest of its text.
+SELECT number, sha256 FROM schema_migrations ORDER BY number;
+
+-- name: record_migration
+-- Marks a migration as applied: number, name, digest.
+INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3);
+
+-- name: claim_installation
+-- The PAN key's fingerprint of this database; the first caller's ($1) becomes it.
+INSERT INTO installation (pan_fingerprint) VALUES ($1)
+ON CONFLICT (only_row) DO UPDATE SET only_row = true
+RETURNING pan_fingerprint;
+
+-- name: lock_numbers
+-- Until the transaction ends, nobody else takes numbers of customers, accounts, cards or programmes.
+SELECT pg_advisory_xact_lock(7235);
+
+-- name: next_numbers
+-- The next free numbers of customers, accounts and cards; under the lock.
+SELECT (SELECT coalesce(max(number) + 1, 0) FROM customers) AS customer,
+       (SELECT coalesce(max(number) + 1, 0) FROM accounts) AS account,
+       (SELECT coalesce(max(number) + 1, 0) FROM cards) AS card;
+
+-- name: find_programme
+-- Number and currency of a programme by its name.
+SELECT number, currency FROM programmes WHERE name = $1;
+
+-- name: create_demo_programme
+-- The demo programme: no limits; USD, in New York.
+INSERT INTO programmes (number, name, currency, country, timezone,
+                        limit_transaction_minor, limit_day_minor, limit_month_minor)
+SELECT coalesce(max(number) + 1, 0), 'demo', 840, 840, 'America/New_York', 0, 0, 0 FROM programmes
+ON CONFLICT (name) DO NOTHING;
+
+-- name: count_demo_cards
+-- How many cards programme $1 has whose PAN begins with $2.
+SELECT count(*) FROM cards WHERE bin = $2 AND programme = (SELECT number FROM programmes WHERE name = $1);
+
+-- name: known_pans
+-- Which of these PAN hashes are cards already.
+SELECT pan_hash FROM cards WHERE pan_hash = ANY ($1::bytea[]);
+
+-- name: feed_snapshot
+-- What this snapshot can tell a reader at version $1: the next position, and whether rows wait for it.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS newest,
+       (SELECT system_identifier FROM pg_control_system())
+           || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database,
+       EXISTS (SELECT FROM programmes WHERE version >= since)
+           OR EXISTS (SELECT FROM customers WHERE version >= since)
+           OR EXISTS (SELECT FROM accounts WHERE version >= since)
+           OR EXISTS (SELECT FROM cards WHERE version >= since)
+           OR EXISTS (SELECT FROM card_controls WHERE version >= since)
+           OR EXISTS (SELECT FROM block_entries WHERE version >= since) AS changed
+FROM (SELECT ($1::bigint)::text::xid8 AS since) AS reader;
+
+-- name: feed_programmes
+-- Programmes written at or above version $1.
+SELECT * FROM programmes WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
+
+-- name: feed_blocks
+-- Lines of block lists written at or above version $1, lifted ones too.
+SELECT kind, value, active FROM block_entries WHERE version >= ($1::bigint)::text::xid8;
+
+-- name: feed_controls
+-- Control sets of the cards from $1 to $2; of those in $3 alone where it is given.
+SELECT * FROM card_controls
+WHERE card_number BETWEEN $1 AND $2 AND ($3::integer[] IS NULL OR card_number = ANY ($3));
+
+-- name: feed_accounts
+-- Accounts after number $1, at most $2; $3 is the version 0.
+SELECT number, currency, opening_minor FROM accounts
+WHERE number > $1 AND $3::bigint >= 0 ORDER BY number LIMIT $2;
+
+-- name: feed_accounts_changed
+-- Accounts after number $1, at most $2, written at or above version $3.
+SELECT number, currency, opening_minor FROM accounts
+WHERE number > $1 AND version >= ($3::bigint)::text::xid8 ORDER BY number LIMIT $2;
+
+-- name: feed_cards
+-- Cards after number $1, at most $2, as the server keeps them; $3 is the version 0.
+SELECT * FROM directory_cards WHERE number > $1 AND $3::bigint >= 0 ORDER BY number LIMIT $2;
+
+-- name: feed_cards_changed
+-- Cards after number $1, at most $2, where the card, its controls, account or customer was written at or above version $3.
+SELECT * FROM directory_cards
+WHERE number > $1
+  AND number IN (
+      SELECT number FROM cards WHERE version >= ($3::bigint)::text::xid8
+      UNION SELECT card_number FROM card_controls WHERE version >= ($3::bigint)::text::xid8
+      UNION SELECT cards.number FROM cards JOIN accounts ON accounts.number = cards.account_number
+            WHERE accounts.version >= ($3::bigint)::text::xid8
+      UNION SELECT cards.number FROM cards JOIN accounts ON accounts.number = cards.account_number
+            JOIN customers ON customers.number = accounts.customer_number
+            WHERE customers.version >= ($3::bigint)::text::xid8)
+ORDER BY number LIMIT $2;

@@ -1,0 +1,59 @@
+"""Throwaway servers that several rooms' tests share."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from server.keys import Keys
+from server.store.database import Database
+from server.store.postgres import DATABASE, EmbeddedPostgres
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """A PostgreSQL for this session, with our schema in its database: a template for `database_url`."""
+    # A path of its own: a Unix socket's is short, and PostgreSQL's user must pass through where we are root.
+    home = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+    server = EmbeddedPostgres(home)
+    url = server.start()
+    try:
+        asyncio.run(_migrate(url))
+        yield url
+    finally:
+        server.close()
+        shutil.rmtree(home)
+
+
+async def _migrate(url):
+    async with Database(url):
+        pass
+
+
+@pytest.fixture
+def database_url(postgres_url):
+    """A database of the test's own, with our schema and nothing in it."""
+    name = f"test_{next(_numbers)}"
+    asyncio.run(_execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {DATABASE}"))
+    yield postgres_url.replace(f"/{DATABASE}?", f"/{name}?")
+    asyncio.run(_execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(url, sql):
+    connection = await asyncpg.connect(url.replace(f"/{DATABASE}?", "/postgres?"))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    """The keys of an installation."""
+    return Keys.open(tmp_path_factory.mktemp("installation"))
