@@ -40,8 +40,8 @@ _HOLDING: Final = sum(1 << kind for kind in HOLDING_TYPES)
 
 PROGRAMME: Final = np.dtype(
     [
-        ("decline_threshold", "<f8"),
-        ("step_up_threshold", "<f8"),
+        ("decline_threshold", "<f4"),
+        ("step_up_threshold", "<f4"),
         ("zone_first", "<i8"),  # its rows in the zone arrays
         ("zone_last", "<i8"),
         ("currency", "<u2"),
@@ -188,7 +188,7 @@ def _card_checks(request: Any, card: Any, day: int) -> int:
         failed |= 1 << _COMPLIANCE_BLOCK
     if _expired(card.expiry_yymm, day):
         failed |= 1 << _CARD_EXPIRED
-    if request.expiry_yymm not in (0, card.expiry_yymm):
+    if request.expiry_yymm != 0 and request.expiry_yymm != card.expiry_yymm:
         failed |= 1 << _EXPIRY_MISMATCH
     if request.card_verification == _MISMATCH:
         if request.entry_mode in (_MODE_CHIP, _MODE_CONTACTLESS, _MODE_STRIPE):

@@ -29,6 +29,7 @@ from server.core.record import DECISION, INTENT, REQUEST_VERSION
 FORMAT: Final = 1
 _INTENTS: Final = 1
 _DECISIONS: Final = 2
+_TRIM: Final = 0
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS format (version INTEGER NOT NULL);
@@ -87,6 +88,23 @@ class JournalReader:
             "SELECT number, kind, count, crc32, records FROM batches WHERE number = ?", (number,)
         ).fetchone()
         return np.zeros(0, INTENT) if row is None else self._decode(*row).intents
+
+    def recent_authorizations(self, margin_ns: int) -> tuple[int, set[tuple[int, int]]]:
+        """Ids (low, high) of all requests from `margin_ns` before the last intents' arrival on, and that time."""
+        since_ns: int | None = None
+        known: set[tuple[int, int]] = set()
+        rows = self._connection.execute(
+            "SELECT number, kind, count, crc32, records FROM batches WHERE kind = ? ORDER BY number DESC",
+            (_INTENTS,),
+        )
+        for row in rows:
+            requests = self._decode(*row).intents["request"]
+            if since_ns is None:
+                since_ns = int(requests["arrival_ns"].min()) - margin_ns
+            if int(requests["arrival_ns"].max()) < since_ns:
+                break
+            known.update((low, high) for low, high in requests["authorization_id"].tolist())
+        return since_ns or 0, known
 
     def last(self) -> int:
         """Number of the newest row; 0 where there is none."""
@@ -151,7 +169,7 @@ class Journal:
 
     def trim(self, up_to: int) -> asyncio.Future[int]:
         """Forget rows up to a number: they are shipped, and a snapshot covers them."""
-        return self._hand_over((0, 0, up_to, 0, b""))
+        return self._hand_over((up_to, _TRIM, 0, b""))
 
     def close(self) -> None:
         """Write what waits, and close."""
@@ -163,8 +181,7 @@ class Journal:
 
     def _append(self, kind: int, records: NDArray[Any]) -> asyncio.Future[int]:
         self.number += 1
-        blob = records.tobytes()
-        return self._hand_over((self.number, kind, len(records), zlib.crc32(blob), blob))
+        return self._hand_over((self.number, kind, len(records), records.tobytes()))
 
     def _hand_over(self, row: tuple[Any, ...]) -> asyncio.Future[int]:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -194,17 +211,18 @@ class Journal:
                     batch += self._waiting
                     self._waiting.clear()
             else:
-                self.durable = max([self.durable, *(row[0] for row, _ in batch)])
+                self.durable = max([self.durable, *(row[0] for row, _ in batch if row[1] != _TRIM)])
             _resolve(batch, error)
 
     def _commit(self, rows: list[tuple[Any, ...]]) -> JournalStopped | None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for row in rows:
-                if row[1]:
-                    self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
+            for number, kind, count, records in rows:
+                if kind == _TRIM:
+                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (number,))
                 else:
-                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (row[2],))
+                    row = (number, kind, count, zlib.crc32(records), records)
+                    self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             return JournalStopped(

@@ -71,10 +71,11 @@ class Check(IntEnum):
     STEP_UP_IMPOSSIBLE = 38
     FUNDS = 39
     LEDGER_AWAY = 40
-    SCORE_FLAGGED = 41
-    UNSCORED = 42
-    KYC_INCOMPLETE = 43
-    POLITICALLY_EXPOSED = 44
+    LEDGER_REFUSED = 41
+    SCORE_FLAGGED = 42
+    UNSCORED = 43
+    KYC_INCOMPLETE = 44
+    POLITICALLY_EXPOSED = 45
 
 
 CHECKS: Final[dict[Check, CheckRule]] = {
@@ -129,6 +130,9 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     ),
     Check.FUNDS: CheckRule("funds", "51", "the ledger has not enough funds"),
     Check.LEDGER_AWAY: CheckRule("ledger_away", "91", "the ledger could not be asked"),
+    Check.LEDGER_REFUSED: CheckRule(
+        "ledger_refused", "96", "the ledger refused the hold for another reason than funds"
+    ),
     Check.SCORE_FLAGGED: CheckRule("score_flagged", "", "the fraud score is above the step-up threshold"),
     Check.UNSCORED: CheckRule("unscored", "", "there is no score"),
     Check.KYC_INCOMPLETE: CheckRule("kyc_incomplete", "", "the customer's identification is not complete"),

@@ -194,7 +194,7 @@ DECISION: Final = np.dtype(
         ("reasons", "<u8"),  # bit i: check i of the policy table
         ("ledger_us", "<u4"),
         ("journal_us", "<u4"),
-        ("reserved", "u1", (1,)),
+        ("hold_attempt", "u1"),  # which attempt of the hold leg the ledger took
     ]
 )
 

@@ -1,0 +1,156 @@
+"""
+Limits: everything that an approval consumes is reserved here, in the order of arrival.
+
+The scoring room's `Velocity` keeps windows, days and months; this stage feeds it, and adds what only a card itself
+remembers: that it was single-use and has been used, and how many wrong PINs its day has seen.
+
+What an intent reserved stands in its `reserved_limits` (LIMITS_RESERVED, SINGLE_USE_RESERVED), so that the journal
+alone tells what a decline, a reversal or an expiry gives back.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.velocity import AMOUNT_FLAGS, COUNT_FLAGS, LIMITS, Velocity
+from server.core.directory import CardFlag
+from server.core.policy import DECLINING, Check, bit
+from server.core.record import NO_ROW, CheckResult, Operation
+
+LIMITS_RESERVED: Final = 1
+SINGLE_USE_RESERVED: Final = 2
+PIN_TRIES_MAX: Final = 3
+"""Wrong PINs in a row, within a day of the programme, before the card answers 75 for the rest of that day."""
+
+MEMORY: Final = np.dtype([("pin_day", "<i4"), ("pin_misses", "u1"), ("used", "u1")])
+
+_MATCH: Final = int(CheckResult.MATCH)
+_MISMATCH: Final = int(CheckResult.MISMATCH)
+_FLAG_SINGLE_USE: Final = int(CardFlag.SINGLE_USE)
+_PIN_TRIES: Final = int(Check.PIN_TRIES)
+_PIN_MISMATCH: Final = int(Check.PIN_MISMATCH)
+_SINGLE_USE: Final = int(Check.SINGLE_USE)
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+
+
+@njit(cache=True, nogil=True)
+def recall(intents: Any, memory: Any, declining: Any) -> None:
+    """Count PIN verdicts and take single use, in order, over INTENT[n] and MEMORY[cards]; note what fails."""
+    for i in range(len(intents)):
+        intent = intents[i]
+        if intent.card_row == NO_ROW:
+            continue
+        card = memory[intent.card_row]
+        pin = intent.request.pin_verification
+        if pin in (_MATCH, _MISMATCH):
+            if card.pin_day != intent.day_id:
+                card.pin_day = intent.day_id
+                card.pin_misses = 0
+            if card.pin_misses >= PIN_TRIES_MAX:
+                intent.checks_failed |= np.uint64(1 << _PIN_TRIES)
+            elif pin == _MATCH:
+                card.pin_misses = 0
+            else:
+                card.pin_misses += 1
+                intent.checks_failed |= np.uint64(1 << _PIN_MISMATCH)
+        if intent.card_flags & _FLAG_SINGLE_USE and intent.billed_minor > 0:
+            if card.used:
+                intent.checks_failed |= np.uint64(1 << _SINGLE_USE)
+            elif intent.checks_failed & declining == 0:
+                card.used = 1
+                intent.reserved_limits |= SINGLE_USE_RESERVED
+
+
+class Limits:
+    """The stage, and the state behind it."""
+
+    def __init__(self) -> None:
+        self.velocity = Velocity()
+        self.memory: NDArray[Any] = np.zeros(0, MEMORY)
+
+    def grow(self, cards: int) -> None:
+        """Make room for at least so many card rows."""
+        self.velocity.grow(cards)
+        if cards > len(self.memory):
+            self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
+
+    def reserve(self, intents: NDArray[Any], limits: NDArray[np.int64]) -> None:
+        """
+        Reserve for every INTENT of the batch that nothing declines so far; note the limits it would pass.
+
+        `limits` is i8[programmes, LIMITS].
+        """
+        recall(intents, self.memory, DECLINING)
+        counted = ((intents["checks_failed"] & DECLINING) == 0) & (intents["billed_minor"] > 0)
+        flags, used = self._reserve(intents, counted, limits)
+        intents["used"][:, :LIMITS] = used
+        intents["velocity_flags"] = flags
+        intents["checks_failed"] |= np.where(flags & AMOUNT_FLAGS, bit(Check.LIMIT_AMOUNT), np.uint64(0))
+        intents["checks_failed"] |= np.where(flags & COUNT_FLAGS, bit(Check.LIMIT_FREQUENCY), np.uint64(0))
+        intents["reserved_limits"] |= np.where(counted & (flags == 0), LIMITS_RESERVED, 0).astype(np.uint8)
+        refused = (flags != 0) & (intents["reserved_limits"] & SINGLE_USE_RESERVED != 0)
+        if refused.any():
+            self.memory["used"][intents["card_row"][refused]] = 0
+            intents["reserved_limits"][refused] = 0
+
+    def rereserve(self, intents: NDArray[Any]) -> None:
+        """Reserve again what a journalled batch of INTENT reserved."""
+        recall(intents.copy(), self.memory, DECLINING)
+        single = (intents["card_flags"] & CardFlag.SINGLE_USE != 0) & (intents["card_row"] != NO_ROW)
+        for intent in intents[single & (intents["billed_minor"] > 0)]:
+            if intent["reserved_limits"] & SINGLE_USE_RESERVED:
+                self.memory["used"][intent["card_row"]] = 1
+        counted = intents["reserved_limits"] & LIMITS_RESERVED != 0
+        programmes = int(intents["programme"].max(initial=0)) + 1
+        self._reserve(intents, counted, np.zeros((programmes, LIMITS), np.int64))
+
+    def give_back(
+        self,
+        card_rows: NDArray[np.uint32],
+        times_s: NDArray[np.int64],
+        amounts_minor: NDArray[np.int64],
+        reserved: NDArray[np.uint8],
+        day_ids: NDArray[np.int32],
+        month_ids: NDArray[np.int32],
+    ) -> None:
+        """Give back reservations (`reserved` as in the intent), with the amounts that still stand."""
+        single = card_rows[reserved & SINGLE_USE_RESERVED != 0]
+        if len(single):
+            self.memory["used"][single] = 0
+        some = reserved & LIMITS_RESERVED != 0
+        if some.any():
+            self.velocity.release(
+                card_rows[some],
+                times_s[some],
+                amounts_minor[some],
+                day_ids=day_ids[some],
+                month_ids=month_ids[some],
+            )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The state as arrays, for a snapshot."""
+        return {"memory": self.memory} | {f"velocity_{k}": v for k, v in self.velocity.arrays().items()}
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `arrays` gave."""
+        self.memory = np.array(arrays["memory"])
+        prefix = "velocity_"
+        self.velocity.load({k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+
+    def _reserve(
+        self, intents: NDArray[Any], counted: NDArray[np.bool_], limits: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        known = intents["card_row"] != NO_ROW
+        return self.velocity.reserve(
+            np.where(known, intents["card_row"], 0),
+            intents["request"]["transmission_s"],
+            intents["billed_minor"],
+            day_ids=intents["day_id"],
+            month_ids=intents["month_id"],
+            programmes=intents["programme"],
+            counted=counted & known,
+            limits=limits,
+        )

@@ -1,0 +1,113 @@
+"""
+Features and score: what the scoring room sees of a batch, and what the programme's thresholds make of it.
+
+A missing model, or one that does not answer, means unscored (NaN), never a wait; the programme says what follows.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.attempt import ATTEMPT
+from scoring.features import FEATURE_NAMES, Features
+from scoring.model import Model
+from server.core.policy import Check
+from server.core.record import FEATURES_MAX, NO_ROW, CheckResult, EntryMode
+
+assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
+
+_MATCH: Final = int(CheckResult.MATCH)
+_ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
+_SCORE_DECLINE: Final = int(Check.SCORE_DECLINE)
+_UNSCORED_DECLINE: Final = int(Check.UNSCORED_DECLINE)
+_UNSCORED: Final = int(Check.UNSCORED)
+_STEP_UP: Final = int(Check.STEP_UP)
+_STEP_UP_IMPOSSIBLE: Final = int(Check.STEP_UP_IMPOSSIBLE)
+_SCORE_FLAGGED: Final = int(Check.SCORE_FLAGGED)
+
+
+@njit(cache=True, nogil=True)
+def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int:
+    """Fill ATTEMPT[n] from the INTENTs whose card is known; return how many those are."""
+    count = 0
+    for i in range(len(intents)):
+        intent = intents[i]
+        if intent.card_row == NO_ROW:
+            continue
+        request = intent.request
+        card = cards[intent.card_row]
+        attempt = attempts[count]
+        attempt.time_s = request.transmission_s
+        attempt.local_time_s = request.local_s
+        attempt.amount_minor = intent.billed_minor
+        attempt.merchant = request.merchant
+        attempt.latitude_deg = request.latitude_deg
+        attempt.longitude_deg = request.longitude_deg
+        attempt.home_latitude_deg = card.home_latitude_deg
+        attempt.home_longitude_deg = card.home_longitude_deg
+        attempt.card_row = intent.card_row
+        attempt.category = request.category
+        attempt.country = request.country
+        attempt.home_country = programmes[intent.programme].country
+        attempt.entry_mode = request.entry_mode
+        attempt.transaction_type = request.transaction_type
+        attempt.card_present = request.card_present
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def judge(intents: Any, programmes: Any) -> None:
+    """Note what each INTENT's score means to its programme. Strictly above a threshold counts."""
+    for i in range(len(intents)):
+        intent = intents[i]
+        if intent.card_row == NO_ROW:
+            continue
+        programme = programmes[intent.programme]
+        request = intent.request
+        found = -1
+        if np.isnan(intent.score):
+            found = _UNSCORED_DECLINE if programme.unscored_decline else _UNSCORED
+        elif intent.score > programme.decline_threshold:
+            found = _SCORE_DECLINE
+        elif intent.score > programme.step_up_threshold:
+            if request.cardholder_authentication == _MATCH:
+                found = _SCORE_FLAGGED
+            elif request.entry_mode == _ECOMMERCE and not request.recurring:
+                found = _STEP_UP
+            elif programme.step_up_else_decline:
+                found = _STEP_UP_IMPOSSIBLE
+            else:
+                found = _SCORE_FLAGGED
+        if found >= 0:
+            intent.checks_failed |= np.uint64(1) << np.uint64(found)
+
+
+class Risk:
+    """The stage: the features' state, and the model that is champion, if there is one."""
+
+    def __init__(self, model: Model | None) -> None:
+        self.features = Features()
+        self.model = model
+        self.model_version = b"" if model is None else model.version.encode()
+
+    def observe(
+        self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """Features (f4[k, F]) of the k INTENTs whose card is known, in order; the attempts are remembered."""
+        attempts = np.empty(len(intents), ATTEMPT)
+        count = attempts_of(intents, cards, programmes, attempts)
+        return self.features.observe(attempts[:count])
+
+    def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
+        """Write features, score and model version into a batch of INTENT, and note what the score means."""
+        features = self.observe(intents, cards, programmes)
+        known = intents["card_row"] != NO_ROW
+        intents["score"] = np.nan
+        intents["features"][known, : features.shape[1]] = features
+        if self.model is not None and len(features):
+            intents["score"][known] = self.model.score(features)
+            intents["model"][known] = self.model_version
+        judge(intents, programmes)
