@@ -280,7 +280,8 @@ def _replay(journal: Journal, books: State, after: int) -> None:
             books.expire(entry.first_ns)
             continue
         kind = Kind(entry.kind)
-        batch = np.frombuffer(entry.body, _EVENTS[kind])
+        # Copied: a read-only array is another type to Numba, to be compiled once more.
+        batch = np.frombuffer(entry.body, _EVENTS[kind]).copy()
         if len(batch) != entry.count or _crc32(_apply(books, kind, batch, entry.first_ns)) != (
             entry.results_crc32
         ):

@@ -18,6 +18,9 @@ from ledger.book import LedgerCorrupt
 
 FORMAT = 1
 
+_PAGE_BYTES = 8192
+_LOG_BYTES = 32 << 20  # the write-ahead log goes home into the file when it is this long
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     sequence INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without gaps
@@ -66,8 +69,10 @@ class Journal:
         self.path = path
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
+            self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // _PAGE_BYTES}")
             self._connection.execute(_SCHEMA)
             self.last: int = self._connection.execute(_LAST).fetchone()[0]
         except sqlite3.DatabaseError as error:
