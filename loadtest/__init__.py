@@ -2,6 +2,8 @@
 
 Floor plan, in reading order:
 
+replay         a recorded history through one link, in the file's order, and what came of it
+histories      Sparkov's and the Handbook's files as requests and cardholders
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped
