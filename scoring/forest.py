@@ -1,0 +1,203 @@
+"""Trees as flat arrays, and the walk down them (Numba).
+
+LightGBM's own prediction follows one tree at a time and pays for each branch that the processor guessed
+wrong, about 60 ns a tree. Here a row goes down a group of trees together, one level at a step, without
+branches: the right child stands behind the left one, a leaf leads to itself, and a row is laid out so that
+each decision is one comparison. Decisions and the order of sums are LightGBM's, so that the result is the
+same to the last bit: the tests compare them.
+
+**Layout of a row.** A missing value goes left in some nodes and right in others, so that every feature
+has two columns: one in which missing is -inf, and one in which it is +inf. Behind them stands a column for
+each set of categories that some node tests: 0 for a category inside, which goes left, else 1.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from scoring.manifest import ModelError
+
+# As many trees as keep the processor busy while each one's next node is fetched.
+_GROUP_TREES: Final = 24
+_CATEGORICAL, _DEFAULT_LEFT, _MISSING_NAN = 1, 2, 2
+_CATEGORIES: Final = 32
+_FLOAT32_MAX: Final = np.finfo(np.float32).max
+
+
+class Forest(NamedTuple):
+    """All trees, node by node; a node's place is unsigned, which spares Numba a check for each step.
+
+    thresholds f4[nodes]: a value above it goes right; columns u4[nodes]: which value, in the layout of a row;
+    lefts u4[nodes]: the left child, the right one is the next; a leaf has itself, and nothing is above its
+    threshold; values f8[nodes]: of leaves; roots u4[trees]; depths i8[trees]: decisions on the longest way;
+    category_column: the one feature that may be categorical, -1 = none; sets f4[_CATEGORIES + 1, sets]: the
+    last columns of a row by category, the last line for one that is missing or unknown.
+    """
+
+    thresholds: np.ndarray
+    columns: np.ndarray
+    lefts: np.ndarray
+    values: np.ndarray
+    roots: np.ndarray
+    depths: np.ndarray
+    category_column: int
+    sets: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def walk_kernel(
+    rows: np.ndarray,
+    thresholds: np.ndarray,
+    columns: np.ndarray,
+    lefts: np.ndarray,
+    values: np.ndarray,
+    roots: np.ndarray,
+    depths: np.ndarray,
+    category_column: int,
+    sets: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """The sum of the trees' leaf values f8[n] for rows f4[n, features]; the arrays are a Forest's."""
+    features = rows.shape[1]
+    row = np.empty(2 * features + sets.shape[1], np.float32)
+    at = np.empty(len(roots), np.uint32)
+    for index in range(len(rows)):
+        for feature in range(features):
+            value = rows[index, feature]
+            missing = np.isnan(value)
+            row[feature] = -np.inf if missing else value
+            row[features + feature] = np.inf if missing else value
+        if category_column >= 0:
+            value = rows[index, category_column]
+            category = int(value) if value >= 0 and value < _CATEGORIES else _CATEGORIES
+            for column in range(sets.shape[1]):
+                row[2 * features + column] = sets[category, column]
+        total = 0.0
+        for first in range(0, len(roots), _GROUP_TREES):
+            end = min(first + _GROUP_TREES, len(roots))
+            deepest = 0
+            for tree in range(first, end):
+                at[tree] = roots[tree]
+                deepest = max(deepest, depths[tree])
+            for _ in range(deepest):
+                for tree in range(first, end):
+                    node = at[tree]
+                    at[tree] = lefts[node] + np.uint32(row[columns[node]] > thresholds[node])
+            for tree in range(first, end):
+                total += values[at[tree]]
+        out[index] = total
+
+
+def parse(text: bytes, features: int) -> Forest:
+    """The trees of LightGBM's model text, for rows of so many features. Raises ModelError for a kind of
+    tree that the walk doesn't know.
+    """
+    layout = _Layout(features)
+    for block in text.decode().split("\nTree=")[1:]:
+        lines = block.split("\n\n", 1)[0].splitlines()[1:]
+        try:
+            layout.add(dict(line.split("=", 1) for line in lines))
+        except (KeyError, ValueError, IndexError) as error:
+            raise ModelError(f"tree {len(layout.roots)} can't be read: {error!r}") from error
+    if not layout.roots:
+        raise ModelError("the model text holds no trees")
+    return layout.forest()
+
+
+class _Layout:
+    """Gathers trees, breadth first, so that two children stand side by side."""
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+        self.thresholds: list[float] = []
+        self.columns: list[int] = []
+        self.lefts: list[int] = []
+        self.values: list[float] = []
+        self.roots: list[int] = []
+        self.depths: list[int] = []
+        self.category_column = -1
+        self.sets: dict[int, int] = {}
+
+    def add(self, fields: dict[str, str]) -> None:
+        """Adds one tree from the lines of its block: names as in LightGBM's `Tree::ToString`."""
+        if fields["is_linear"] != "0":
+            raise ValueError("a linear tree has no constant leaves")
+        leaf_values = [float(value) for value in fields["leaf_value"].split()]
+        decisions = self._decisions(fields) if len(leaf_values) > 1 else []
+        children = [
+            [int(child) for child in fields.get(side, "").split()] for side in ("left_child", "right_child")
+        ]
+        self.roots.append(len(self.lefts))
+        # LightGBM counts leaves as -1, -2, ...; a tree without decisions is its only leaf.
+        level, depth = [0 if decisions else -1], -1
+        while level:
+            depth += 1
+            following: list[int] = []
+            first = len(self.lefts) + len(level)
+            for node in level:
+                if node < 0:
+                    self._append(np.inf, 0, len(self.lefts), leaf_values[-node - 1])
+                else:
+                    self._append(*decisions[node], first + len(following), 0.0)
+                    following += [children[0][node], children[1][node]]
+            level = following
+        self.depths.append(depth)
+
+    def forest(self) -> Forest:
+        """What was gathered, as arrays."""
+        sets = np.ones((_CATEGORIES + 1, len(self.sets)), np.float32)
+        for members, column in self.sets.items():
+            inside = [category for category in range(_CATEGORIES) if members >> category & 1]
+            sets[inside, column] = 0.0
+        return Forest(
+            np.array(self.thresholds, np.float32),
+            np.array(self.columns, np.uint32),
+            np.array(self.lefts, np.uint32),
+            np.array(self.values, np.float64),
+            np.array(self.roots, np.uint32),
+            np.array(self.depths, np.int64),
+            self.category_column,
+            sets,
+        )
+
+    def _append(self, threshold: float, column: int, left: int, value: float) -> None:
+        self.thresholds.append(threshold)
+        self.columns.append(column)
+        self.lefts.append(left)
+        self.values.append(value)
+
+    def _decisions(self, fields: dict[str, str]) -> list[tuple[float, int]]:
+        """Threshold and column of each inner node."""
+        decisions = []
+        for feature_text, threshold_text, kind_text in zip(
+            fields["split_feature"].split(),
+            fields["threshold"].split(),
+            fields["decision_type"].split(),
+            strict=True,
+        ):
+            feature, threshold, kind = int(feature_text), float(threshold_text), int(kind_text)
+            if kind & _CATEGORICAL:
+                decisions.append((0.5, self._set_column(fields, feature, int(threshold))))
+                continue
+            # Where training saw no missing value, LightGBM reads one as zero.
+            if kind >> 2 == _MISSING_NAN:
+                missing_left = bool(kind & _DEFAULT_LEFT)
+            else:
+                missing_left = threshold >= 0.0
+            decisions.append((_rounded_down(threshold), feature if missing_left else self.features + feature))
+        return decisions
+
+    def _set_column(self, fields: dict[str, str], feature: int, number: int) -> int:
+        bounds = [int(bound) for bound in fields["cat_boundaries"].split()]
+        if bounds[number + 1] - bounds[number] != 1 or self.category_column not in {-1, feature}:
+            raise ValueError(f"a category beyond {_CATEGORIES - 1}, or a second categorical feature")
+        self.category_column = feature
+        members = int(fields["cat_threshold"].split()[bounds[number]])
+        return 2 * self.features + self.sets.setdefault(members, len(self.sets))
+
+
+def _rounded_down(threshold: float) -> float:
+    """The largest finite f4 not above a threshold: an f4 value compares with both alike."""
+    rounded = np.float32(min(threshold, float(_FLOAT32_MAX)))
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded)
