@@ -1,0 +1,49 @@
+"""What a real TigerBeetle 0.17.9 answered to recorded histories, the embedded books answer too."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ledger.state import State
+from ledger.transfer import ACCOUNT, RESULT, TRANSFER, CreateTransferStatus, ids_of
+
+RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "ledger"
+
+
+@pytest.fixture(params=["golden_11.npz", "golden_12.npz"])
+def history(request):
+    path = RECORDED / request.param
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_recorded_histories_are_answered_status_for_status(history):
+    """Each batch at the server's own time: statuses, timestamps, balances and stored transfers are the same."""
+    state = State()
+    recorded = history["account_results"].view(RESULT)
+    opened = state.create_accounts(history["accounts"].view(ACCOUNT), int(recorded["timestamp"].min()))
+    assert opened["status"].tolist() == recorded["status"].tolist()
+
+    start = 0
+    for size in history["batch_sizes"]:
+        batch = history["transfers"][start : start + size].copy().view(TRANSFER)
+        expected = history["results"][start : start + size].view(RESULT)
+        results = state.create_transfers(batch, first_ns(expected, state.last_ns))
+        assert results["status"].tolist() == expected["status"].tolist()
+        start += size
+
+    after = history["accounts_after"].view(ACCOUNT)
+    assert state.lookup_accounts(ids_of(after)).tobytes() == after.tobytes()
+    assert state.transfers().tobytes() == history["transfers_after"].tobytes()
+    assert all(totals.balanced for totals in state.totals().values())
+
+
+def first_ns(results, last_ns):
+    """When the server took the batch; an `exists` carries the timestamp of the first time instead."""
+    own = np.flatnonzero(results["status"] != CreateTransferStatus.EXISTS)
+    if not len(own):
+        return last_ns + 1
+    return int(results["timestamp"][own[0]]) - int(own[0])
