@@ -122,12 +122,16 @@ _FENCE_OUTCOMES = _table(
 )
 
 
-def leg_id(authorization_ids: Ids, leg: Leg, attempt: int = 0) -> Ids:
-    """The transfer ids, (n, 2), of one leg of these authorizations; the low byte of theirs is zero."""
-    assert 0 <= attempt <= ATTEMPT_MAX
+def leg_id(authorization_ids: Ids, leg: Leg, attempts: ArrayLike = 0) -> Ids:
+    """The transfer ids, (n, 2), of one leg of these authorizations; the low byte of theirs is zero.
+
+    `attempts` is one for all, or one for each.
+    """
+    tried = np.asarray(attempts, np.uint64)
+    assert (tried <= ATTEMPT_MAX).all()
     assert not (authorization_ids[:, 0] & np.uint64(0xFF)).any()
     ids = authorization_ids.copy()
-    ids[:, 0] |= np.uint64(leg << 4 | attempt)
+    ids[:, 0] |= np.uint64(leg << 4) | tried
     return ids
 
 
@@ -163,12 +167,16 @@ def place(
     return holds
 
 
-def release(authorization_ids: Ids, hold_attempt: int = 0, attempt: int = 0) -> Transfers:
-    """The voids of these authorizations' holds. Only for holds known to exist: a void that overtakes
-    its hold burns itself, and the hold stays; where that is not known, `fence` first.
+def release(
+    authorization_ids: Ids, hold_attempts: ArrayLike = 0, attempt: ArrayLike | None = None
+) -> Transfers:
+    """The voids of these authorizations' holds, by the attempts that hold (one for all, or one for each).
+
+    A void's own attempt is its hold's unless given. Only for holds known to exist: a void that overtakes its
+    hold burns itself, and the hold stays; where that is not known, `fence` first.
     """
-    ids = leg_id(authorization_ids, Leg.RELEASE, attempt)
-    pending = leg_id(authorization_ids, Leg.HOLD, hold_attempt)
+    ids = leg_id(authorization_ids, Leg.RELEASE, hold_attempts if attempt is None else attempt)
+    pending = leg_id(authorization_ids, Leg.HOLD, hold_attempts)
     voids = np.zeros(len(ids), TRANSFER)
     voids["id_lo"], voids["id_hi"] = ids[:, 0], ids[:, 1]
     voids["pending_id_lo"], voids["pending_id_hi"] = pending[:, 0], pending[:, 1]

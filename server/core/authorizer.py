@@ -36,6 +36,9 @@ from server.core.state import State
 
 _log = structlog.get_logger("core")
 
+STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hold", "decide")
+"""What a turn marks the end of, in order; the last one ends when its answers have left."""
+
 _HOLDS: Final = np.isin(np.arange(256), HOLDING_TYPES)
 
 
@@ -80,6 +83,7 @@ class CoreCounters:
     conflicts: int = 0
     turns: int = 0
     decisions: dict[bytes, int] = field(default_factory=dict)
+    stage_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
 
 class Turn:
@@ -218,7 +222,8 @@ class Authorizer:
         order = np.argsort(turn.origin, kind="stable")
         turn.answer(turn.origin[order], decisions[order])
         self._release_deferred(turn.intents)
-        self._count(decisions)
+        turn.mark()
+        self._count(turn, decisions)
 
     def _answer_repeats(self, turn: Turn, admitted: Admitted) -> None:
         """Answer what was answered before, refuse what reuses a key, and set aside what must wait for another."""
@@ -297,7 +302,9 @@ class Authorizer:
                 again += self._deferred.pop((low, high), [])
         self._queue(again, in_front=True)
 
-    def _count(self, decisions: NDArray[Any]) -> None:
+    def _count(self, turn: Turn, decisions: NDArray[Any]) -> None:
+        for stage, (began, ended) in zip(STAGES, pairwise(turn.marks_ns), strict=True):
+            self.counters.stage_s[stage] += (ended - began) / 1e9
         codes, counts = np.unique(decisions["response_code"], return_counts=True)
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             self.counters.decisions[code] = self.counters.decisions.get(code, 0) + count

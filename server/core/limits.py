@@ -87,6 +87,7 @@ class Limits:
         counted = ((intents["checks_failed"] & DECLINING) == 0) & (intents["billed_minor"] > 0)
         flags, used = self._reserve(intents, counted, limits)
         intents["used"][:, :LIMITS] = used
+        intents["limits"][:, :LIMITS] = limits[intents["programme"]]
         intents["velocity_flags"] = flags
         intents["checks_failed"] |= np.where(flags & AMOUNT_FLAGS, bit(Check.LIMIT_AMOUNT), np.uint64(0))
         intents["checks_failed"] |= np.where(flags & COUNT_FLAGS, bit(Check.LIMIT_FREQUENCY), np.uint64(0))

@@ -11,7 +11,10 @@ u64 in the order [low, high], text as UTF-8 padded with zero bytes, countries an
 (0 = absent).
 """
 
+import hashlib
+import ipaddress
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -162,7 +165,10 @@ INTENT: Final = np.dtype(
         ("card_flags", "u1"),
         ("reserved_limits", "u1"),  # 1 where limits were reserved for it
         ("score", "<f4"),  # NaN = unscored
-        ("model", "S16"),  # version of the model; empty = unscored
+        ("decline_threshold", "<f4"),  # the programme's, as they stood
+        ("step_up_threshold", "<f4"),
+        ("model", "S24"),  # version of the model; empty = unscored
+        ("limits", "<i8", (LIMITS_MAX,)),  # the limits consulted; 0 = none
         ("used", "<i8", (LIMITS_MAX,)),  # what each limit would stand at, this request included
         ("stage_us", "<u2", (8,)),  # the batch's time per stage up to here
         ("reserved", "u1", (12,)),
@@ -216,3 +222,23 @@ def id_pair(text: str) -> tuple[int, int]:
 def text_of(raw: Any) -> str:
     """Text of a padded bytes field."""
     return bytes(raw).decode("utf-8")
+
+
+@lru_cache(maxsize=4096)
+def digest(identity: bytes) -> int:
+    """64 bits of a name (a sender's, a device's); never 0, which stands for absent."""
+    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "little") or 1
+
+
+@lru_cache(maxsize=65_536)
+def merchant_digest(acquirer_id: bytes, merchant_id: bytes) -> int:
+    """The record's `merchant`: a merchant id is its acquirer's, and means nothing without it. 0 where it is absent."""
+    return digest(acquirer_id + b"\0" + merchant_id) if merchant_id else 0
+
+
+@lru_cache(maxsize=4096)
+def ip_pair(text: str) -> tuple[int, int]:
+    """The record's `ip` as (low, high). Raises ValueError for what is no address."""
+    address = ipaddress.ip_address(text)
+    value = int(address) | 0xFFFF << 32 if address.version == 4 else int(address)
+    return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64

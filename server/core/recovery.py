@@ -22,7 +22,8 @@ from server.core.journal import Journal, JournalReader
 from server.core.policy import Check, bit
 from server.core.record import DECISION, REQUEST_VERSION, Operation
 from server.core.repeats import EntryState
-from server.core.state import SnapshotUnreadable, State
+from server.core.snapshot import SnapshotUnreadable
+from server.core.state import State
 
 _log = structlog.get_logger("recovery")
 

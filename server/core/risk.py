@@ -67,6 +67,8 @@ def judge(intents: Any, programmes: Any) -> None:
             continue
         programme = programmes[intent.programme]
         request = intent.request
+        intent.decline_threshold = programme.decline_threshold
+        intent.step_up_threshold = programme.step_up_threshold
         found = -1
         if np.isnan(intent.score):
             found = _UNSCORED_DECLINE if programme.unscored_decline else _UNSCORED
@@ -91,7 +93,7 @@ class Risk:
     def __init__(self, model: Model | None) -> None:
         self.features = Features()
         self.model = model
-        self.model_version = b"" if model is None else model.version.encode()
+        self.model_version = b"" if model is None else model.manifest.version.encode()
 
     def observe(
         self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]

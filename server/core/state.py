@@ -6,8 +6,6 @@ are the same functions in service and when the journal is read back. So a snapsh
 part, folded: after a restart, the snapshot and the journal's tail give the state that was.
 """
 
-import os
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +20,9 @@ from server.core.limits import Limits
 from server.core.record import INTENT, NO_ROW, Operation
 from server.core.repeats import EntryState, Repeats
 from server.core.risk import Risk
+from server.core.snapshot import read_arrays, write_arrays
 
 SNAPSHOT_FORMAT: Final = 1
-
-
-class SnapshotUnreadable(RuntimeError):  # noqa: N818 - told as what it is
-    """A snapshot that can't be used; the text names the file and the reason."""
 
 
 class State:
@@ -152,42 +147,6 @@ class State:
         self.repeats.load(_part(arrays, "repeats_"))
         self.limits.load(_part(arrays, "limits_"))
         self.risk.features.load(_part(arrays, "features_"))
-
-
-def write_arrays(path: Path, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays with a format version and a checksum; the old file stands until the new one is on disk."""
-    checks = {name: zlib.crc32(np.ascontiguousarray(array).data) for name, array in arrays.items()}
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        header = {"format": np.array([version]), "checks": np.array(list(checks.values()), np.uint32)}
-        np.savez(file, allow_pickle=False, **header, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
-def read_arrays(path: Path, version: int) -> dict[str, NDArray[Any]]:
-    """Read what `write_arrays` wrote. Raises SnapshotUnreadable naming what is wrong, FileNotFoundError if absent."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise SnapshotUnreadable(f"{path} can't be read: {error}") from error
-    found = int(arrays.pop("format", np.array([0]))[0])
-    if found != version:
-        raise SnapshotUnreadable(f"{path} has format {found}; this server reads format {version}")
-    checks = arrays.pop("checks")
-    if len(checks) != len(arrays):
-        raise SnapshotUnreadable(f"{path} is incomplete")
-    for (name, array), crc32 in zip(arrays.items(), checks.tolist(), strict=True):
-        if zlib.crc32(np.ascontiguousarray(array).data) != crc32:
-            raise SnapshotUnreadable(f"{path} does not read back as written: {name}")
-    return arrays
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,70 @@
+"""The gRPC server: its options, health, reflection, and how it closes."""
+
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from holdfast.v1 import authorization_pb2 as pb
+from server.front.service import SERVICE, AuthorizationService
+
+_STREAMS_MAX: Final = 10_000
+_PING_INTERVAL_MIN_MS: Final = 10_000
+
+
+class PortTaken(OSError):  # noqa: N818 - told as what it is
+    """The address can't be served on; the text says what to do."""
+
+
+class Door:
+    """One listening gRPC server in front of the core."""
+
+    def __init__(self, service: AuthorizationService, *, message_bytes_max: int, reflecting: bool) -> None:
+        self._service = service
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", message_bytes_max),
+                ("grpc.max_send_message_length", message_bytes_max),
+                ("grpc.max_concurrent_streams", _STREAMS_MAX),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", _PING_INTERVAL_MIN_MS),
+                ("grpc.so_reuseport", 0),  # a stale server can't share the port
+            ]
+        )
+        self._server.add_generic_rpc_handlers((service.handler(),))
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflecting:
+            contract = pb.DESCRIPTOR.services_by_name
+            assert SERVICE in {service.full_name for service in contract.values()}
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen; return the port. Raises PortTaken."""
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortTaken(
+                f"{address} can't be served on: is another server running there? Choose another with --port."
+            ) from error
+        await self._server.start()
+        return int(bound)
+
+    async def serve(self) -> None:
+        """Say that requests are welcome."""
+        await self._tell(health_pb2.HealthCheckResponse.SERVING)
+
+    async def refuse(self) -> None:
+        """Say that requests are not welcome any more; those that come are still answered."""
+        await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def close(self, grace_s: float) -> None:
+        """Take nothing new, let what is under way end, and close."""
+        self._service.end_links()
+        await self._server.stop(grace_s)
+
+    async def _tell(self, status: Any) -> None:
+        for name in ("", SERVICE):
+            await self._health.set(name, status)

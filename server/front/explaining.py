@@ -1,0 +1,180 @@
+"""Explain: from the journal's facts to the Explanation of the contract. Off the answer path."""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.v1 import authorization_pb2 as pb
+from ledger.book import Ledger
+from ledger.chart import describe
+from ledger.holds import Leg, leg_id
+from ledger.transfer import ids_of
+from scoring.explain import explain as explain_score
+from scoring.features import FEATURE_NAMES
+from scoring.model import Model
+from server.core.explain import outcomes
+from server.core.journal import JournalReader
+from server.core.record import MISSING_S, CardReference, id_hex, id_pair, text_of
+from server.core.repeats import EntryState
+from server.core.state import State
+from server.front.codes import country_letters, currency_letters
+from server.front.reading import BadRequest, Violation
+from server.front.writing import authorize_response
+
+Facts = tuple[NDArray[Any], NDArray[Any]]
+_HEX_DIGITS: Final = 32
+
+
+class Explainer:
+    """Finds the facts of an authorization, here or in PostgreSQL, and tells them."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        reader: JournalReader,
+        ledger: Ledger,
+        models: Callable[[str], Model | None],
+        shipped: Callable[[str], Awaitable[Facts | None]],
+        masked_pan: Callable[[int], Awaitable[str]],
+    ) -> None:
+        self._state = state
+        self._reader = reader
+        self._ledger = ledger
+        self._models = models
+        self._shipped = shipped
+        self._masked_pan = masked_pan
+        self._reading = asyncio.Lock()
+
+    async def explain(self, message: Any) -> Any:
+        """The Explanation an ExplainRequest asks for. Raises BadRequest, or LookupError where there is none."""
+        wanted = message.authorization_id
+        try:
+            if len(wanted) != _HEX_DIGITS:
+                raise ValueError(wanted)
+            identifier = np.array([id_pair(wanted)], np.uint64)
+        except ValueError:
+            text = "must be the 32 hexadecimal digits of an answer"
+            raise BadRequest([Violation("authorization_id", text)]) from None
+        facts = await self._facts(identifier, wanted)
+        if facts is None:
+            raise LookupError(f"there is no authorization {wanted}")
+        intent, decision = facts
+        explanation = pb.Explanation(
+            request=await self._request(intent),
+            response=authorize_response(decision),
+            model_version=text_of(intent["model"]),
+            transfers=await self._transfers(identifier, int(decision["hold_attempt"])),
+        )
+        explanation.decision_time.FromNanoseconds(int(decision["decision_ns"]))
+        for outcome in outcomes(intent, decision):
+            explanation.checks.add(
+                name=outcome.name,
+                passed=outcome.passed,
+                response_code=outcome.response_code,
+                inputs=outcome.inputs,
+                elapsed_us=outcome.elapsed_us,
+            )
+        model = self._models(explanation.model_version)
+        if model is not None:
+            for reason in explain_score(model, intent["features"][: len(FEATURE_NAMES)]):
+                explanation.score_reasons.add(
+                    feature=reason.feature,
+                    value=reason.value,
+                    contribution=reason.contribution,
+                    text=reason.text,
+                )
+        return explanation
+
+    async def _facts(self, identifier: NDArray[np.uint64], wanted: str) -> Facts | None:
+        entry = self._state.repeats.find(identifier)[0]
+        if entry["state"] != EntryState.FREE and entry["answer"]["sequence"]:
+            answer = entry["answer"]
+            async with self._reading:
+                intents = await asyncio.to_thread(self._reader.read_intents, int(answer["intent_batch"]))
+            if len(intents):
+                return intents[int(answer["intent_index"])], answer
+        return await self._shipped(wanted)
+
+    async def _request(self, intent: Any) -> Any:
+        """The request as it came, the card masked."""
+        record = intent["request"]
+        fields: dict[str, Any] = dict(
+            transaction_type=int(record["transaction_type"]),
+            amount_minor=int(record["amount_minor"]),
+            currency=currency_letters().get(int(record["currency"]), ""),
+            billing_amount_minor=int(record["billing_amount_minor"]),
+            cashback_amount_minor=int(record["cashback_amount_minor"]),
+            entry_mode=int(record["entry_mode"]),
+            card_present=bool(record["card_present"]),
+            recurring=bool(record["recurring"]),
+            partial_approval_allowed=bool(record["partial_approval_allowed"]),
+            incremental_expected=bool(record["incremental_expected"]),
+            expiry_yymm=int(record["expiry_yymm"]),
+            card_verification=int(record["card_verification"]),
+            pin_verification=int(record["pin_verification"]),
+            address_verification=int(record["address_verification"]),
+            cardholder_authentication=int(record["cardholder_authentication"]),
+            device_fingerprint=bytes(record["device_fingerprint"][: record["device_fingerprint_size"]]),
+            ip_address=_ip_text(record["ip"]),
+            merchant=pb.Merchant(
+                merchant_id=text_of(record["merchant_id"]),
+                name=text_of(record["merchant_name"]),
+                city=text_of(record["merchant_city"]),
+                country=country_letters().get(int(record["country"]), ""),
+                category_code=f"{record['category']:04d}",
+                latitude_deg=float(np.nan_to_num(record["latitude_deg"])),
+                longitude_deg=float(np.nan_to_num(record["longitude_deg"])),
+            ),
+            key=pb.MessageKey(
+                acquirer_id=text_of(record["acquirer_id"]),
+                stan=int(record["stan"]),
+                retrieval_reference=text_of(record["retrieval_reference"]),
+                terminal_id=text_of(record["terminal_id"]),
+            ),
+        )
+        request = pb.AuthorizeRequest(**fields)
+        request.key.transmission_time.FromSeconds(int(record["transmission_s"]))
+        if record["local_s"] != MISSING_S:
+            request.local_time.FromSeconds(int(record["local_s"]))
+        if record["card_reference"] == CardReference.TOKEN:
+            request.card_token = f"card_{'*' * 28}{int(record['card_key'][0]) & 0xFFFF:04x}"
+        else:
+            request.pan = await self._masked_pan(int(intent["card_row"]))
+        return request
+
+    async def _transfers(self, identifier: NDArray[np.uint64], attempt: int) -> list[Any]:
+        """The hold's chain as the ledger has it."""
+        legs = np.concatenate([leg_id(identifier, leg, attempt) for leg in (Leg.HOLD, Leg.RELEASE)])
+        found = await self._ledger.lookup_transfers(legs)
+        numbers = [id_hex(pair) for pair in ids_of(found)]
+        voided = id_hex(legs[1]) in numbers
+        written = []
+        for number, transfer in zip(numbers, found, strict=True):
+            is_hold = number == id_hex(legs[0])
+            written.append(
+                pb.LedgerTransfer(
+                    transfer_id=number,
+                    debit_account=describe(
+                        int(transfer["debit_account_id_lo"]), int(transfer["debit_account_id_hi"])
+                    ),
+                    credit_account=describe(
+                        int(transfer["credit_account_id_lo"]), int(transfer["credit_account_id_hi"])
+                    ),
+                    amount_minor=int(transfer["amount_lo"]),
+                    state="pending" if is_hold and not voided else "voided",
+                )
+            )
+        return written
+
+
+def _ip_text(pair: NDArray[np.uint64]) -> str:
+    low, high = pair.tolist()
+    if not low and not high:
+        return ""
+    address = ipaddress.IPv6Address(high << 64 | low)
+    return str(address.ipv4_mapped or address)

@@ -1,0 +1,158 @@
+"""
+One link: frames of messages in, frames of answers out as they are ready, matched by the sender's sequence.
+
+Reading stops while `in_flight_max` messages of the link wait for their answers, so a fast sender is held back by
+gRPC's own flow control and no queue grows. All answers that are ready when the writer turns leave in one frame.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2
+from numpy.typing import NDArray
+
+from holdfast.v1 import authorization_pb2 as pb
+from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
+from server.core.record import REQUEST
+from server.front.reading import BadRequest, Reader
+from server.front.writing import link_answers
+
+MESSAGES_MAX: Final = 256
+_UNOFFERED: Final = {"increment": "Increment", "advise": "Advise", "clear": "Clear"}
+
+
+class Link:
+    """The life of one link."""
+
+    def __init__(self, core: Authorizer, reader: Reader, sender: int, *, in_flight_max: int) -> None:
+        self._core = core
+        self._reader = reader
+        self._sender = sender
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._ready: list[Any] = []
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._ended = False
+        self._reading: asyncio.Future[None] | None = None
+
+    async def run(self, frames: Any, context: Any) -> None:
+        """Serve the link until either side ends it and everything is answered."""
+        self._reading = asyncio.ensure_future(self._read_frames(frames))
+        writer = asyncio.ensure_future(self._write(context))
+        try:
+            await asyncio.wait((self._reading, writer), return_when=asyncio.FIRST_COMPLETED)
+            self._ended = True
+            self._wake.set()
+            await writer
+            if not self._reading.cancelled():
+                self._reading.result()
+        finally:
+            self._reading.cancel()
+            writer.cancel()
+
+    def end(self) -> None:
+        """Read no more."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read_frames(self, frames: Any) -> None:
+        async for raw in frames:
+            self._take(raw)
+            while self._in_flight >= self._in_flight_max:
+                self._room.clear()
+                await self._room.wait()
+
+    def _take(self, raw: bytes) -> None:
+        """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
+        try:
+            messages = pb.LinkRequest.FromString(raw).messages
+        except DecodeError:
+            self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
+            return
+        if len(messages) > MESSAGES_MAX:
+            text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
+            for message in messages:
+                self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
+            return
+        records: list[bytes] = []
+        sequences: list[int] = []
+        for message in messages:
+            try:
+                record = self._read(message)
+            except BadRequest as error:
+                fields = [violation.field for violation in error.violations]
+                self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, str(error), fields)
+                continue
+            if record is not None:
+                records.append(record)
+                sequences.append(message.sequence)
+        if records:
+            self._submit(np.frombuffer(b"".join(records), REQUEST), sequences)
+
+    def _read(self, message: Any) -> bytes | None:
+        """The record of one message; None where it is answered already."""
+        body = message.WhichOneof("body")
+        if body == "authorize":
+            return self._reader.authorize(message.authorize, self._sender)
+        if body == "reverse":
+            record = self._reader.reverse(message.reverse, self._sender)
+            if not message.reverse.remaining_minor:
+                return record
+            self._fault(message.sequence, code_pb2.UNIMPLEMENTED, "partial reversal is not offered yet", ())
+        elif body == "echo":
+            self._say(pb.LinkAnswer(sequence=message.sequence, echo=message.echo))
+        elif body in _UNOFFERED:
+            self._fault(
+                message.sequence, code_pb2.UNIMPLEMENTED, f"{_UNOFFERED[body]} is not offered yet", ()
+            )
+        else:
+            self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, "body: must be given", ("body",))
+        return None
+
+    def _submit(self, requests: NDArray[Any], sequences: list[int]) -> None:
+        def deliver(positions: NDArray[np.intp], answers: NDArray[Any]) -> None:
+            self._in_flight -= len(answers)
+            if self._in_flight < self._in_flight_max:
+                self._room.set()
+            self._ready += link_answers([sequences[position] for position in positions.tolist()], answers)
+            unanswered.difference_update(positions.tolist())
+            self._wake.set()
+
+        def fail(error: Exception) -> None:
+            self._in_flight -= len(unanswered)
+            self._room.set()
+            for position in unanswered:
+                self._fault(sequences[position], code_pb2.UNAVAILABLE, str(error), ())
+            unanswered.clear()
+
+        unanswered = set(range(len(sequences)))
+        self._in_flight += len(sequences)
+        try:
+            self._core.submit(Parcel(requests, np.arange(len(requests)), deliver, fail))
+        except (Overloaded, Stopped) as error:
+            code = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
+            self._in_flight -= len(sequences)
+            for sequence in sequences:
+                self._fault(sequence, code, str(error), ())
+
+    def _fault(self, sequence: int, code: int, text: str, fields: Any) -> None:
+        self._say(
+            pb.LinkAnswer(sequence=sequence, fault=pb.Fault(status_code=code, message=text, fields=fields))
+        )
+
+    def _say(self, answer: Any) -> None:
+        self._ready.append(answer)
+        self._wake.set()
+
+    async def _write(self, context: Any) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._ready:
+                answers, self._ready = self._ready[:MESSAGES_MAX], self._ready[MESSAGES_MAX:]
+                await context.write(pb.LinkResponse(answers=answers).SerializeToString())
+            if self._ended and not self._in_flight:
+                return

@@ -1,0 +1,167 @@
+"""
+AuthorizationService over gRPC: raw bytes in, answers out.
+
+Handlers get raw bytes and parse them themselves, so that whatever comes gets a good answer or INVALID_ARGUMENT with
+google.rpc.BadRequest; a generated servicer would answer UNKNOWN. A decline is an answer, not an error.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import grpc
+import numpy as np
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from numpy.typing import NDArray
+
+from holdfast.v1 import authorization_pb2 as pb
+from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
+from server.core.record import REQUEST
+from server.front.explaining import Explainer
+from server.front.identity import sender_of
+from server.front.link import Link
+from server.front.reading import BadRequest, Reader, Violation
+from server.front.writing import authorize_response, reverse_response
+
+SERVICE: Final = "holdfast.v1.AuthorizationService"
+_ONE: Final = np.zeros(1, np.intp)
+
+
+class Unoffered(NotImplementedError):  # noqa: N818 - a state of the product
+    """A part of the contract that this version does not answer yet."""
+
+
+class AuthorizationService:
+    """The handlers. One per front; the core behind it is shared."""
+
+    def __init__(
+        self, core: Authorizer, reader: Reader, explainer: Explainer, *, link_in_flight_max: int
+    ) -> None:
+        self._core = core
+        self._reader = reader
+        self._explainer = explainer
+        self._link_in_flight_max = link_in_flight_max
+        self._links: set[Link] = set()
+
+    def end_links(self) -> None:
+        """Read no more frames; each link ends when what it has under way is answered."""
+        for link in self._links:
+            link.end()
+
+    def handler(self) -> Any:
+        """The generic handler to register with a server."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
+                "Reverse": grpc.unary_unary_rpc_method_handler(self.reverse),
+                "Explain": grpc.unary_unary_rpc_method_handler(self.explain),
+                "Link": grpc.stream_stream_rpc_method_handler(self.link),
+                "Increment": grpc.unary_unary_rpc_method_handler(_unoffered(pb.IncrementRequest)),
+                "Advise": grpc.unary_unary_rpc_method_handler(_unoffered(pb.AdviseRequest)),
+                "Clear": grpc.unary_unary_rpc_method_handler(_unoffered(pb.ClearRequest)),
+            },
+        )
+
+    async def authorize(self, raw: bytes, context: Any) -> bytes:
+        """Decide one authorization."""
+        try:
+            record = self._reader.authorize(parse(pb.AuthorizeRequest, raw), sender_of(context))
+            answer = await self._ask(record)
+        except Exception as error:
+            await refuse(context, error)
+            raise
+        return authorize_response(answer).SerializeToString()
+
+    async def reverse(self, raw: bytes, context: Any) -> bytes:
+        """Release an authorization."""
+        try:
+            message = parse(pb.ReverseRequest, raw)
+            record = self._reader.reverse(message, sender_of(context))
+            if message.remaining_minor:
+                raise Unoffered("partial reversal is not offered yet")
+            answer = await self._ask(record)
+        except Exception as error:
+            await refuse(context, error)
+            raise
+        return reverse_response(answer).SerializeToString()
+
+    async def explain(self, raw: bytes, context: Any) -> bytes:
+        """Why an authorization was answered as it was."""
+        try:
+            explanation = await self._explainer.explain(parse(pb.ExplainRequest, raw))
+        except Exception as error:
+            await refuse(context, error)
+            raise
+        return explanation.SerializeToString()
+
+    async def link(self, frames: Any, context: Any) -> None:
+        """One long-lived link with many messages in flight."""
+        link = Link(self._core, self._reader, sender_of(context), in_flight_max=self._link_in_flight_max)
+        self._links.add(link)
+        try:
+            await link.run(frames, context)
+        finally:
+            self._links.discard(link)
+
+    async def _ask(self, record: bytes) -> NDArray[Any]:
+        future: asyncio.Future[NDArray[Any]] = asyncio.get_running_loop().create_future()
+
+        def deliver(_positions: NDArray[np.intp], answers: NDArray[Any]) -> None:
+            if not future.done():
+                future.set_result(answers[0])
+
+        def fail(error: Exception) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        self._core.submit(Parcel(np.frombuffer(record, REQUEST), _ONE, deliver, fail))
+        return await future
+
+
+def parse(kind: type[Any], raw: bytes) -> Any:
+    """The message in these bytes. Raises BadRequest."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise BadRequest(
+            [Violation("", f"must be a {kind.DESCRIPTOR.full_name} in protobuf encoding")]
+        ) from None
+
+
+async def refuse(context: Any, error: Exception) -> None:
+    """End the call with the status that the error means; an error that means none travels on."""
+    status = status_of(error)
+    if status is not None:
+        await context.abort_with_status(rpc_status.to_status(status))
+
+
+def status_of(error: Exception) -> Any | None:
+    """The google.rpc.Status that an error means; None where it is our bug."""
+    if isinstance(error, BadRequest):
+        detail = any_pb2.Any()
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in error.violations
+        ]
+        detail.Pack(error_details_pb2.BadRequest(field_violations=violations))
+        return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(error), details=[detail])
+    for kind, code in (
+        (Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+        (Stopped, code_pb2.UNAVAILABLE),
+        (Unoffered, code_pb2.UNIMPLEMENTED),
+        (LookupError, code_pb2.NOT_FOUND),
+    ):
+        if isinstance(error, kind):
+            return status_pb2.Status(code=code, message=str(error).strip("'"))
+    return None
+
+
+def _unoffered(kind: type[Message]) -> Any:
+    async def handle(_raw: bytes, context: Any) -> bytes:
+        await refuse(context, Unoffered(f"{kind.DESCRIPTOR.name.removesuffix('Request')} is not offered yet"))
+        return b""
+
+    return handle

@@ -1,0 +1,50 @@
+"""Settings: from the environment (`HOLDFAST_…`), overridden by the command line. Each with its unit and bounds."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a server is told. Where limits relate to one another, the start checks it and names the setting."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        Path("var"), description="folder of keys, ledger, journal, snapshots, embedded PostgreSQL"
+    )
+    database_url: str | None = Field(None, description="PostgreSQL; without it an embedded one in `home`")
+    host: str = Field("127.0.0.1", description="address to serve gRPC on")
+    port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    metrics_port: int = Field(
+        9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
+    )
+    reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
+    clock: Literal["service", "message"] = Field(
+        "service",
+        description="service: transmission times must lie near our clock; message: a replay's may be any",
+    )
+    model: Path | None = Field(None, description="folder of a model version; without it the shipped one")
+    waiting_max: int = Field(16_384, ge=256, description="requests that may wait for the core")
+    batch_max: int = Field(2_048, ge=1, le=4_096, description="requests in one turn of the core")
+    turns_max: int = Field(2, ge=1, le=16, description="turns of the core that may overlap")
+    link_in_flight_max: int = Field(
+        4_096, ge=256, description="messages of one link that may wait for answers"
+    )
+    message_bytes_max: int = Field(1 << 20, ge=1 << 16, description="size of one gRPC message")
+    drain_s: float = Field(10.0, gt=0, description="how long a stop waits for requests in flight")
+    snapshot_s: float = Field(
+        60.0, gt=0, description="how often the directory's snapshot is renewed after changes"
+    )
+
+    @model_validator(mode="after")
+    def _limits_relate(self) -> Self:
+        if self.batch_max > self.waiting_max:
+            raise ValueError(f"batch_max ({self.batch_max}) must not exceed waiting_max ({self.waiting_max})")
+        if self.link_in_flight_max > self.waiting_max:
+            raise ValueError(
+                f"link_in_flight_max ({self.link_in_flight_max}) must not exceed waiting_max ({self.waiting_max})"
+            )
+        return self
