@@ -2,8 +2,11 @@
 
 Floor plan, in reading order:
 
+report         tables and JSON; `python -m loadtest.report locust` is `make loadtest`
+bench          Holdfast beside the empty server, in turns, with their ratio
 replay         a recorded history through one link, in the file's order, and what came of it
 histories      Sparkov's and the Handbook's files as requests and cardholders
+locustfile     Locust's user: a cardholder who pays over gRPC
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped
