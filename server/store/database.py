@@ -1,4 +1,5 @@
-"""PostgreSQL as the server sees it: where it is, whether it fits, its schema, and a bounded pool of connections.
+"""
+PostgreSQL as the server sees it: where it is, whether it fits, its schema, and a bounded pool of connections.
 
 Opening is repeatable: background work whose connection broke calls `open` again, with a pause, until it succeeds.
 Nothing here is on the way of an answer.
@@ -31,6 +32,7 @@ TRANSIENT: Final = (
     TimeoutError,
     StoreUnavailableError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # seen: a connection that was cut between two replies
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -70,7 +72,8 @@ class Database:
         return f"PostgreSQL at {parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
 
     async def open(self) -> None:
-        """Starts the embedded server where it is ours, checks the version, brings the schema up to date.
+        """
+        Starts the embedded server where it is ours, checks the version, brings the schema up to date.
 
         Also after a restart of PostgreSQL, and then only what is missing. Raises StoreError, or
         StoreUnavailableError where trying again later makes sense.

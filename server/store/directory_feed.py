@@ -1,4 +1,5 @@
-"""PostgreSQL's directory tables as the core wants them: chunks of whole rows, at the start and as they change.
+"""
+PostgreSQL's directory tables as the core wants them: chunks of whole rows, at the start and as they change.
 
 Every row carries the transaction that wrote it last. A read takes one snapshot, yields the rows at or above a position
 that it sees, and moves the position to the oldest transaction that was still running in that snapshot: a lower one may
@@ -9,7 +10,7 @@ Cards come by binary COPY, whose rows here all have one length, so that a chunk 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from server.core.directory import (
     Programme,
 )
 from server.core.record import TransactionType
+from server.store.binary_copy import read_rows, row_layout
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
@@ -40,9 +42,6 @@ RETRY_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
 
 OPENING: Final = np.dtype([("opening_minor", "<i8"), ("account_number", "<u4"), ("currency", "<u2")])
 """An account and what is deposited when the ledger first sees it."""
-
-COPY_HEADER_SIZE: Final = 19  # signature, flags, length of the extension
-COPY_TRAILER_SIZE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,8 @@ class DirectoryFeed:
         """Why PostgreSQL can't be followed at present; empty while it can."""
 
     async def read(self, position: FeedPosition | None) -> AsyncIterator[FeedChunk]:
-        """Everything at or above `position`, all of one snapshot; everything there is where `position` is None or
+        """
+        Everything at or above `position`, all of one snapshot; everything there is where `position` is None or
         of another database. Ends with a chunk that is `last`, empty where nothing changed.
         """
         async with (
@@ -93,7 +93,8 @@ class DirectoryFeed:
     async def follow(
         self, position: FeedPosition | None, apply: Callable[[FeedChunk], Awaitable[None]]
     ) -> None:
-        """Applies what changed since `position`, and then each change as it is announced, or found every POLL_S.
+        """
+        Applies what changed since `position`, and then each change as it is announced, or found every POLL_S.
 
         Never returns until cancelled. While PostgreSQL is away it tries again after RETRY_S, and `trouble` says why.
         What `apply` raises travels.
@@ -177,10 +178,7 @@ async def _rows(
 async def _copy(
     connection: Any, name: str, row: np.dtype[Any], since: int
 ) -> AsyncGenerator[NDArray[Any], None]:
-    """Rows of a query in order of their `number`, at most CHUNK_ROWS at a time, none of them null.
-
-    A chunk's rows all have the length of `row`, so that the whole stream behind its header is one array.
-    """
+    """Rows of a query in order of their `number`, at most CHUNK_ROWS at a time, none of them null."""
     last = -1
     while True:
         stream = bytearray()
@@ -189,26 +187,15 @@ async def _copy(
             into.extend(data)
 
         await connection.copy_from_query(query(name), last, CHUNK_ROWS, since, output=take, format="binary")
-        body = len(stream) - COPY_HEADER_SIZE - COPY_TRAILER_SIZE
-        assert body % row.itemsize == 0, f"{name}: rows of another length"
-        rows = np.frombuffer(stream, row, body // row.itemsize, COPY_HEADER_SIZE)
+        rows = read_rows(stream, row)
         if len(rows):
-            assert _regular(rows), f"{name}: a field of another length"
             last = int(rows["number"][-1])
             yield rows
         if len(rows) < CHUNK_ROWS:
             return
 
 
-def _copy_row(fields: Iterable[tuple[Any, ...]]) -> np.dtype[Any]:
-    """A row of PostgreSQL's binary COPY: the number of fields, then each with its length before it."""
-    laid_out: list[tuple[Any, ...]] = [("fields", ">i2")]
-    for name, kind, *shape in fields:
-        laid_out += [(f"{name}_size", ">i4"), (name, kind, *shape)]
-    return np.dtype(laid_out)
-
-
-_CARD_ROW: Final = _copy_row(
+_CARD_ROW: Final = row_layout(
     [
         ("number", ">i4"),
         ("account_number", ">i4"),
@@ -223,17 +210,7 @@ _CARD_ROW: Final = _copy_row(
         ("flags", ">i2"),
     ]
 )
-_OPENING_ROW: Final = _copy_row([("number", ">i4"), ("currency", ">i2"), ("opening_minor", ">i8")])
-
-
-def _regular(rows: NDArray[Any]) -> bool:
-    """Whether every length word says what the row's layout expects."""
-    kinds: Mapping[str, Any] = rows.dtype.fields or {}
-    return all(
-        bool((rows[name] == kinds[name.removesuffix("_size")][0].itemsize).all())
-        for name in kinds
-        if name.endswith("_size")
-    )
+_OPENING_ROW: Final = row_layout([("number", ">i4"), ("currency", ">i2"), ("opening_minor", ">i8")])
 
 
 def _cards(rows: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,5 @@
-"""Whole portfolios: customers, accounts and cards by the thousand, copied in, and the demo that is the same everywhere.
+"""
+Whole portfolios: customers, accounts and cards by the thousand, copied in, and the demo that is the same everywhere.
 
 The demo: card *i* of N has the PAN `999999`, the nine-digit index and the Luhn digit, expires 3012 and is funded with
 1,000.00 + (*i* mod 10,000) times 1.00 USD. Its people are made up from the index, so that a larger N only adds cards.
@@ -154,7 +155,8 @@ class Portfolio:
         self._keys = keys
 
     async def ensure_demo(self, cards: int, progress: Callable[[int, int], None] | None = None) -> int:
-        """Brings the demo portfolio up to `cards` cards and returns how many it added; it never shrinks.
+        """
+        Brings the demo portfolio up to `cards` cards and returns how many it added; it never shrinks.
 
         `progress` is told how many of them stand, and how many are wanted.
         """
@@ -174,7 +176,8 @@ class Portfolio:
     async def create(
         self, cards: Iterable[NewCard], programme: str, progress: Callable[[int], None] | None = None
     ) -> int:
-        """Makes these cards, each with its customer and account, and returns how many; known PANs are passed over.
+        """
+        Makes these cards, each with its customer and account, and returns how many; known PANs are passed over.
 
         Each batch is one transaction. Raises StoreError for an unknown programme or an SSN that a customer has.
         """

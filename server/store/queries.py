@@ -1,4 +1,5 @@
-"""Named SQL, read from `queries.sql` and `migrations/`: statements live in `.sql` files, Python only names them.
+"""
+Named SQL, read from `queries.sql` and `migrations/`: statements live in `.sql` files, Python only names them.
 
 A named query is a line `-- name: <name>`, one sentence as a comment, and one statement.
 """

@@ -110,3 +110,29 @@ WHERE number > $1
             JOIN customers ON customers.number = accounts.customer_number
             WHERE customers.version >= ($3::bigint)::text::xid8)
 ORDER BY number LIMIT $2;
+
+-- name: create_staging
+-- Where a connection copies rows before they move on; empty between transactions.
+CREATE TEMPORARY TABLE IF NOT EXISTS authorizations_staging (LIKE authorizations) ON COMMIT DELETE ROWS;
+
+-- name: move_staging
+-- Everything staged becomes authorizations.
+INSERT INTO authorizations SELECT * FROM authorizations_staging;
+
+-- name: find_position
+-- How far journal $1 was shipped; 0 at first.
+INSERT INTO journal_positions (journal, position) VALUES ($1, 0)
+ON CONFLICT (journal) DO UPDATE SET journal = excluded.journal
+RETURNING position;
+
+-- name: move_position
+-- Journal $1 moves from batch $2 to batch $3; nothing where somebody else moved it meanwhile.
+UPDATE journal_positions SET position = $3, moved_at = now() WHERE journal = $1 AND position = $2;
+
+-- name: find_authorization
+-- The records of authorization $1: the first decision under this id.
+SELECT record_version, intent, decision FROM authorizations WHERE authorization_id = $1 ORDER BY sequence LIMIT 1;
+
+-- name: find_reversals
+-- The records of the reversals of authorization $1, in order.
+SELECT record_version, intent, decision FROM authorizations WHERE original_id = $1 ORDER BY sequence;
