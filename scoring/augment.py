@@ -82,9 +82,11 @@ def _pauses_s(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _amounts_minor(rng: np.random.Generator, count: int) -> np.ndarray:
-    style = rng.integers(0, 4)
+    style = rng.integers(0, 5)
     if style == 0:
         return np.full(count, rng.integers(500, 15_000))
+    if style == 4:
+        return rng.integers(500, 3_001, count)
     if style == 1:
         return rng.integers(1_000, 10_001, count)
     if style == 2:

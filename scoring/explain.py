@@ -1,5 +1,6 @@
 """Why a score is what it is: each feature's part in it, and a sentence a cardholder's agent can read out."""
 
+import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -19,6 +20,10 @@ _ENTRY_MODES = (
     "e-commerce",
     "credential on file",
 )
+
+
+# Beyond the logarithm of the largest amount.
+_LOG_MAX = 45.0
 
 
 class Reason(NamedTuple):
@@ -62,7 +67,11 @@ def _flag(yes: str, no: str) -> Callable[[float], str]:
 
 
 def _ratio(where: str) -> Callable[[float], str]:
-    return lambda value: f"The amount is {value:,.2g} times what this card typically pays{where}."
+    def text(value: float) -> str:
+        times = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+        return f"The amount is {times} times what this card typically pays{where}."
+
+    return text
 
 
 def _spread(value: float) -> str:
@@ -111,7 +120,7 @@ _ALWAYS = "The value is not known."
 # By feature: the sentence of a value, and the sentence where there is none.
 _SENTENCES: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "amount": (_amount, _ALWAYS),
-    "log_amount": (lambda value: _amount(float(np.expm1(value))), _ALWAYS),
+    "log_amount": (lambda value: _amount(math.expm1(min(value, _LOG_MAX))), _ALWAYS),
     "amount_z": (_spread, _NO_PAST),
     "amount_ratio": (_ratio(""), _NO_PAST),
     "amount_group_ratio": (_ratio(" in this category group"), "The card never paid in this category group."),

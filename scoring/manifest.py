@@ -84,6 +84,9 @@ def read_manifest(directory: Path) -> Manifest:
         raise ModelError(f"{directory.name}: the manifest's fields differ: {sorted(set(stored) ^ names)}")
     if not isinstance(stored["features"], list) or tuple(stored["features"]) != FEATURE_NAMES:
         raise ModelError(f"{directory.name}: the model was trained on other features than this code computes")
-    if set(stored["calibration"]) != {"slope", "intercept"}:
+    calibration = stored["calibration"]
+    if not isinstance(calibration, dict) or not all(
+        isinstance(calibration.get(name), int | float) for name in ("slope", "intercept")
+    ):
         raise ModelError(f"{directory.name}: the manifest's calibration is not a slope and an intercept")
     return Manifest(**{**stored, "features": FEATURE_NAMES})

@@ -138,7 +138,10 @@ def random_attempts(rng, count, cards):
     attempts["entry_mode"] = rng.integers(0, 7, count)
     attempts["card_present"] = rng.integers(0, 2, count)
     attempts["local_time_s"] = attempts["time_s"] - 5 * 3600
-    attempts["latitude_deg"], attempts["longitude_deg"] = rng.uniform(-80, 80, count), rng.uniform(-180, 180, count)
+    attempts["latitude_deg"], attempts["longitude_deg"] = (
+        rng.uniform(-80, 80, count),
+        rng.uniform(-180, 180, count),
+    )
     attempts["home_latitude_deg"], attempts["home_longitude_deg"] = 40.7, -74.0
     for name, lacks in (
         ("local_time_s", TIME_MISSING),
@@ -224,7 +227,9 @@ def test_features_stay_finite_when_amounts_are_as_large_as_they_get():
     assert features[-1, FEATURE_NAMES.index("attempts_1h")] == 99
 
 
-@pytest.mark.parametrize(("field", "value", "error"), [("card_row", 7, IndexError), ("amount_minor", -1, ValueError)])
+@pytest.mark.parametrize(
+    ("field", "value", "error"), [("card_row", 7, IndexError), ("amount_minor", -1, ValueError)]
+)
 def test_observe_changes_nothing_when_its_input_is_bad(field, value, error):
     """An unknown row or an amount below zero is an error before anything is written."""
     features, attempts = Features(1), empty_attempts(2)

@@ -51,7 +51,7 @@ class NaiveVelocity:
         return [*counts, *sums, amount, *calendar]
 
     def change(self, time_s, amount, day, month, *, count):
-        """count +1 reserves; -1 and 0 give back with and without the count."""
+        """A count of +1 reserves; -1 and 0 give back with and without the count."""
         sign = 1 if count > 0 else -1
         for number, window in enumerate(WINDOWS):
             bucket, reach = time_s // window.step_s, window.span_s // window.step_s

@@ -1,0 +1,168 @@
+"""A model scores as LightGBM does, explains itself, and is refused where it isn't what was trained."""
+
+import json
+import shutil
+
+import lightgbm
+import numpy as np
+import pytest
+
+from scoring import registry
+from scoring.explain import explain, sentence
+from scoring.features import FEATURE_NAMES, FEATURES
+from scoring.forest import parse, walk_kernel
+from scoring.manifest import MANIFEST_FILE, MODEL_FILE, ModelError
+from scoring.model import Model, probability
+
+
+def random_rows(seed, count):
+    """Rows of features of every size, each value missing now and then, with categories beyond the known."""
+    rng = np.random.default_rng(seed)
+    rows = (rng.normal(0, 1, (count, len(FEATURES))) * 10.0 ** rng.integers(-2, 6, (count, 1))).astype(
+        np.float32
+    )
+    rows[:, FEATURE_NAMES.index("category_group")] = rng.integers(-1, 40, count)
+    rows[rng.random(rows.shape) < 0.2] = np.nan
+    rows[rng.random(rows.shape) < 0.1] = 0.0
+    return rows
+
+
+class NaiveForest:
+    """The plain twin of the walk: each tree followed node by node, as its arrays say."""
+
+    def __init__(self, forest):
+        self.forest = forest
+
+    def total(self, row):
+        thresholds, columns, lefts, values, roots, _, category_column, sets = self.forest
+        wide = [-np.inf if np.isnan(value) else value for value in row]
+        wide += [np.inf if np.isnan(value) else value for value in row]
+        if category_column >= 0:
+            category = row[category_column]
+            wide += list(sets[int(category) if 0 <= category < 32 else 32])
+        total = 0.0
+        for node in map(int, roots):
+            while lefts[node] != node:
+                node = int(lefts[node]) + int(wide[columns[node]] > thresholds[node])
+            total += float(values[node])
+        return total
+
+
+@pytest.mark.kernel
+def test_the_walk_equals_its_plain_twin(small_model_folder):
+    """Every row ends in the same leaves, and sums them in the same order."""
+    forest = parse((small_model_folder / MODEL_FILE).read_bytes(), len(FEATURES))
+    rows = random_rows(1, 50)
+    out = np.empty(len(rows))
+    walk_kernel(rows, *forest, out)
+    assert list(out) == [NaiveForest(forest).total(row) for row in rows]
+
+
+@pytest.mark.parametrize("folder", ["small", "shipped"])
+def test_scores_are_lightgbm_s_own_to_the_last_bit(folder, small_model_folder):
+    """The walk and LightGBM's prediction agree for missing values and unknown categories too."""
+    path = small_model_folder if folder == "small" else registry.shipped()
+    booster = lightgbm.Booster(model_file=path / MODEL_FILE)
+    rows = random_rows(2, 400)
+    assert np.array_equal(Model.load(path).log_odds(rows), booster.predict(rows, raw_score=True))
+
+
+def test_scores_do_not_depend_on_the_batch(small_model):
+    """A row alone scores as it does among others; no rows make no scores."""
+    rows = random_rows(3, 70)
+    whole = small_model.score(rows)
+    assert whole.dtype == np.float32
+    assert list(whole) == [small_model.score(rows[index : index + 1])[0] for index in range(70)]
+    assert len(small_model.score(rows[:0])) == 0
+    assert ((whole > 0) & (whole < 1)).all()
+
+
+def test_contributions_sum_to_the_log_odds_of_the_score(small_model):
+    """What the features add, with the base, is the score."""
+    for row in random_rows(4, 20):
+        log_odds = small_model.contributions(row).sum()
+        assert probability(log_odds) == pytest.approx(float(small_model.score(row[None])[0]), abs=1e-6)
+
+
+def test_explain_names_the_largest_parts_first_each_with_a_sentence(small_model):
+    """Reasons are ordered by size, at most as many as asked for, and read as sentences."""
+    row = random_rows(5, 1)[0]
+    reasons = explain(small_model, row, most=4)
+    sizes = [abs(reason.contribution) for reason in reasons]
+    assert len(reasons) == 4
+    assert sizes == sorted(sizes, reverse=True)
+    for reason in reasons:
+        assert reason.feature in FEATURE_NAMES
+        assert reason.text.endswith(".")
+
+
+@pytest.mark.parametrize("index", range(len(FEATURES)), ids=FEATURE_NAMES)
+def test_every_feature_has_a_sentence_for_any_value(index):
+    """Zero, one, something large and a missing value each make one sentence."""
+    for value in (0.0, 1.0, 1234567.0, np.nan):
+        text = sentence(index, value)
+        assert text.endswith(".")
+        assert "nan" not in text
+
+
+def changed(folder, tmp_path, **fields):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / MANIFEST_FILE).read_text())
+    (copy / MANIFEST_FILE).write_text(json.dumps({**manifest, **fields}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: text[:-100], lambda text: text.replace(b"leaf_value=", b"leaf_value=9 ", 1)]
+)
+def test_a_changed_or_truncated_model_is_refused(damage, small_model_folder, tmp_path):
+    """One byte of difference from what was trained is an error that says so."""
+    copy = changed(small_model_folder, tmp_path)
+    (copy / MODEL_FILE).write_bytes(damage((copy / MODEL_FILE).read_bytes()))
+    with pytest.raises(ModelError, match="was changed or truncated"):
+        registry.open(copy)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"features": ["amount"]}, "trained on other features"),
+        ({"format_version": 99}, "not of format 1"),
+        ({"surprise": 1}, r"fields differ: \['surprise'\]"),
+        ({"calibration": {}}, "calibration is not a slope and an intercept"),
+        ({"calibration": {"slope": "steep", "intercept": 0}}, "calibration is not a slope and an intercept"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_by_name(fields, message, small_model_folder, tmp_path):
+    """A model of other features or another format never scores in silence."""
+    with pytest.raises(ModelError, match=message):
+        registry.open(changed(small_model_folder, tmp_path, **fields))
+
+
+def test_a_missing_or_garbled_manifest_is_refused_by_name(small_model_folder, tmp_path):
+    """No manifest, or one that isn't JSON: the folder is no model."""
+    with pytest.raises(ModelError, match=r"manifest.json can't be read"):
+        registry.open(tmp_path)
+    copy = changed(small_model_folder, tmp_path)
+    (copy / MANIFEST_FILE).write_text("{")
+    with pytest.raises(ModelError, match="is not JSON"):
+        registry.open(copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"tree\n", "holds no trees"), (b"tree\n\nTree=0\nnum_leaves=2\n\n", "tree 0 can't be read")],
+)
+def test_a_text_that_is_no_forest_is_refused(text, message):
+    """What the walk doesn't understand it doesn't score."""
+    with pytest.raises(ModelError, match=message):
+        parse(text, len(FEATURES))
+
+
+def test_versions_are_listed_oldest_first(small_model_folder, tmp_path):
+    """Names begin with the day of training; what has no manifest is no version."""
+    for name in ("2026-11-21-b", "2025-01-01-c", "2026-11-20-a"):
+        shutil.copytree(small_model_folder, tmp_path / name)
+    (tmp_path / "2027-01-01-x").mkdir()
+    assert registry.versions(tmp_path) == ["2025-01-01-c", "2026-11-20-a", "2026-11-21-b"]
