@@ -102,7 +102,7 @@ class Traffic:
 
     def _transfer(self) -> dict[str, int]:
         kind = self.rng.random()
-        if self.transfers and kind < 0.15:
+        if self.transfers and kind < 0.25:
             return self._altered(self._one_of(self.transfers), tuple(self.transfers[0]))
         row = {
             "id": self._new_id(),
@@ -119,7 +119,7 @@ class Traffic:
             "flags": 0,
             "timestamp": 0,
         }
-        if self.transfers and kind < 0.45:
+        if self.transfers and kind < 0.5:
             self._make_resolution(row)
         elif kind < 0.75:
             row["flags"] = TransferFlags.PENDING
