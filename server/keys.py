@@ -1,4 +1,5 @@
-"""The secrets of one installation: made at first start, kept beside the data and never inside PostgreSQL.
+"""
+The secrets of one installation: made at first start, kept beside the data and never inside PostgreSQL.
 
 Four keys of 32 random bytes lie in `HOLDFAST_HOME/keys`, readable by their owner alone. What they make is stored
 elsewhere: the keyed hash of a PAN finds its card, the keyed hash of an SSN finds its customer, the field key seals
@@ -45,7 +46,8 @@ class Keys:
 
     @classmethod
     def open(cls, home: Path) -> Self:
-        """Reads the keys under `home`, and makes them where there is no `keys` folder yet.
+        """
+        Reads the keys under `home`, and makes them where there is no `keys` folder yet.
 
         Raises KeysError where the folder or a file is open to others, missing or of another size.
         """

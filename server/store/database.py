@@ -85,9 +85,9 @@ class Database:
             try:
                 await _check_version(connection, self.place)
                 await _migrate(connection)
-            except asyncpg.InsufficientPrivilegeError as error:
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError) as error:
                 raise StoreError(
-                    f"The user of {self.place} may not make tables ({error}). As its owner: GRANT CREATE ON SCHEMA public TO <user>"
+                    f"The user of {self.place} may not make tables ({error}). As its owner: GRANT USAGE, CREATE ON SCHEMA public TO <user>"
                 ) from error
             finally:
                 await _close_connection(connection)

@@ -33,6 +33,9 @@ STOP_TIMEOUT_S: Final = 30
 SOCKET_PATH_MAX: Final = 100
 """Unix sockets' paths are at most 107 bytes on Linux and 103 on macOS."""
 
+NO_PROCESS_ID: Final = 2**22 + 1
+"""Above what Linux and macOS give to any process."""
+
 SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -109,6 +112,8 @@ class EmbeddedPostgres:
             finally:
                 # Asking for the exclusive lock gave up the shared one; a refusal leaves none.
                 os.close(sharing)
+            if not self._runs():
+                return False
             self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S))
             return True
 
@@ -170,43 +175,60 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         settings = {**SETTINGS, "unix_socket_directories": str(self._socket_folder())}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-        if not self._is_ours():
-            # The process id of a server that died with the machine may be another program's by now.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self._run(
-            *("pg_ctl", "start", "-D", str(self.data), "-l", str(self.log), "-o", options),
-            *("-w", "-t", str(START_TIMEOUT_S)),
-        )
+        self._disown()
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            logged = self.log.stat().st_size if self.log.exists() else 0
+            try:
+                self._run(
+                    *("pg_ctl", "start", "-D", str(self.data), "-l", str(self.log), "-o", options),
+                    *("-w", "-t", str(START_TIMEOUT_S)),
+                )
+                return
+            except StoreError:
+                # Children of a killed server hold its memory until they notice.
+                with self.log.open(errors="replace") as log:
+                    log.seek(logged)
+                    if "still in use" not in log.read() or time.monotonic() > deadline_s:
+                        raise
+                time.sleep(0.2)
 
-    def _is_ours(self) -> bool:
-        """Whether the process that `postmaster.pid` names may still be a PostgreSQL; where unsure, yes."""
+    def _disown(self) -> None:
+        """Marks the lock files of a server that died as nobody's.
+
+        Its process id may be another program's by now, or a zombie's, which PostgreSQL takes for a live server. The
+        rest of `postmaster.pid` stays: by it, PostgreSQL finds out whether children of the dead server still run.
+        """
+        lock = self.data / "postmaster.pid"
+        if lock.exists():
+            lines = lock.read_text().split("\n")
+            lock.write_text("\n".join([str(NO_PROCESS_ID), *lines[1:]]))
+        (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+    def _runs(self) -> bool:
+        """Whether the process that `postmaster.pid` names is a PostgreSQL that lives."""
         process_id = self.process_id()
         if process_id is None:
-            return True
+            return False
+        if Path("/proc/self/cmdline").exists():
+            try:
+                return b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes()  # a zombie's is empty
+            except (FileNotFoundError, ProcessLookupError):
+                return False
         try:
-            return b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes()
-        except FileNotFoundError:
-            return not Path("/proc/self/cmdline").exists()
+            os.kill(process_id, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
     def _answers(self) -> bool:
         """Whether the server accepts connections, once one that is starting or recovering has had its time."""
-        if self.process_id() is None or not self._is_ours():
-            return False
         deadline_s = time.monotonic() + START_TIMEOUT_S
-        while self._call("pg_ctl", "status", "-D", str(self.data)).returncode == 0:
-            asked = (
-                "pg_isready",
-                "-h",
-                str(self._socket_folder()),
-                "-U",
-                ROLE,
-                "-d",
-                "postgres",
-                "-t",
-                "3",
-                "-q",
-            )
-            if self._call(*asked).returncode == 0:
+        while self._runs():
+            asked = ("-h", str(self._socket_folder()), "-U", ROLE, "-d", "postgres", "-t", "3", "-q")
+            if self._call("pg_isready", *asked).returncode == 0:
                 return True
             if time.monotonic() > deadline_s:
                 raise StoreUnavailableError(

@@ -62,12 +62,12 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS newest,
        (SELECT system_identifier FROM pg_control_system())
            || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS database,
-       EXISTS (SELECT FROM programmes WHERE version >= since)
-           OR EXISTS (SELECT FROM customers WHERE version >= since)
-           OR EXISTS (SELECT FROM accounts WHERE version >= since)
-           OR EXISTS (SELECT FROM cards WHERE version >= since)
-           OR EXISTS (SELECT FROM card_controls WHERE version >= since)
-           OR EXISTS (SELECT FROM block_entries WHERE version >= since) AS changed
+       coalesce((SELECT version FROM programmes ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM customers ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM accounts ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM cards ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM card_controls ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM block_entries ORDER BY version DESC LIMIT 1) >= since, false) AS changed
 FROM (SELECT ($1::bigint)::text::xid8 AS since) AS reader;
 
 -- name: feed_programmes

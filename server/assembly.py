@@ -1,0 +1,363 @@
+"""
+The composition root: makes every part, hands it to those who need it, and takes everything down again.
+
+The order of `Server.open` is the order in which things must be true before the next may start; `close` is its mirror.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import structlog
+
+from ledger.book import LedgerStopped
+from ledger.embedded import EmbeddedLedger
+from ledger.transfer import TRANSFER, Transfers
+from scoring import registry
+from scoring.manifest import ModelError
+from scoring.model import Model
+from server.core import directory_file
+from server.core.authorizer import Authorizer, CoreLimits
+from server.core.books import Books
+from server.core.controls import Controls
+from server.core.directory import Directory
+from server.core.journal import Journal, JournalReader
+from server.core.recovery import decide_undecided, restore
+from server.core.risk import Risk
+from server.core.snapshot import SnapshotUnreadable
+from server.core.state import State
+from server.core.warm_up import warm_up, warm_up_books
+from server.front.door import Door
+from server.front.explaining import Explainer, Facts
+from server.front.reading import Reader
+from server.front.service import AuthorizationService
+from server.keys import Keys
+from server.settings import Settings
+from server.store.database import TRANSIENT, Database
+from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
+from server.store.portfolio import Portfolio
+from server.store.postgres import StoreError
+from server.store.shipper import Shipper
+from server.telemetry import CoreMetrics, serve_metrics
+
+_log = structlog.get_logger("server")
+
+Told = Callable[[str], None]
+"""Hears what a start is doing, in words for people."""
+
+Populate = Callable[[Portfolio], Awaitable[None]]
+"""Fills the portfolio before the directory is read: the demo's cards, or a replay's."""
+
+_AWAY: Final = (StoreError, *TRANSIENT)
+
+
+class StartError(RuntimeError):
+    """The server can't start; the text says why and what to do."""
+
+
+class Server:
+    """Everything that runs in the server's process. Made by `open`."""
+
+    def __init__(self, settings: Settings, told: Told) -> None:
+        self.settings = settings
+        self.port = 0
+        self.core: Authorizer
+        self.ledger: EmbeddedLedger
+        self.directory = Directory()
+        self._told = told
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._position: FeedPosition | None = None
+        self._saved_version = -1
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with the error of whatever part can't go on."""
+
+    @classmethod
+    async def open(
+        cls, settings: Settings, *, populate: Populate | None = None, told: Told = lambda _text: None
+    ) -> Self:
+        """Start everything; returns when requests are answered. Raises StartError, or a part's own error."""
+        server = cls(settings, told)
+        try:
+            await server._open(populate)
+        except BaseException:
+            await server._stack.aclose()
+            raise
+        return server
+
+    async def close(self) -> None:
+        """Drain and take everything down: nothing that was accepted stays unanswered, everything is on disk."""
+        await self._stack.aclose()
+
+    async def _open(self, populate: Populate | None) -> None:
+        home = self.settings.home
+        home.mkdir(parents=True, exist_ok=True)
+        keys = Keys.open(home)
+        self._told("opening the ledger and PostgreSQL")
+        database = Database.at(home, self.settings.database_url)
+        self._stack.push_async_callback(database.close)
+        self.ledger, database_trouble = await asyncio.gather(self._open_ledger(), _reach(database, keys))
+        self.books = Books(self.ledger)
+        self.controls = Controls(self.directory)
+        self.risk = Risk(self._open_model())
+        self._told("compiling, the first time")
+        await asyncio.to_thread(warm_up, self.risk.model)
+        await warm_up_books(self.ledger)
+
+        feed = DirectoryFeed(database)
+        await self._fill_directory(database, keys, feed, populate, database_trouble)
+        journal, reader = self._open_journal()
+        state = State(self.directory, self.controls, self.risk)
+        self._state = state
+        self._told(f"reading back the journal from row {reader.first()}")
+        self.controls.compile()
+        await asyncio.to_thread(restore, state, home / "state.npz", reader)
+        await decide_undecided(
+            state,
+            self.books,
+            journal,
+            reader,
+            recent_transfers=self._transfers_since,
+            now_ns=time.time_ns(),
+        )
+        self.core = Authorizer(
+            directory=self.directory,
+            controls=self.controls,
+            state=state,
+            books=self.books,
+            journal=journal,
+            clock_ns=time.time_ns,
+            limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
+        )
+        self.core.on_stop = self._fail
+        self._stack.push_async_callback(self._save_state, state, journal, home / "state.npz")
+
+        shipper = Shipper(database, JournalReader(journal.path))
+        self._run(feed.follow(self._position, self._take_change), "directory feed")
+        self._run(shipper.run(), "shipper")
+        self._run(self._wake_shipper(journal, shipper), "shipper's bell")
+        self._run(self._keep_directory_file(), "directory file")
+        self._stack.push_async_callback(self._end_tasks)
+        await self._open_door(keys, reader, shipper, Portfolio(database, keys))
+        self._open_metrics(journal, shipper)
+
+    async def _open_ledger(self) -> EmbeddedLedger:
+        ledger = await asyncio.to_thread(
+            EmbeddedLedger.open, self.settings.home / "ledger", now_ns=time.time_ns
+        )
+        self._stack.push_async_callback(ledger.close)
+        return ledger
+
+    def _open_model(self) -> Model | None:
+        try:
+            return registry.open(self.settings.model or registry.shipped())
+        except ModelError as error:
+            _log.error("there is no model: requests go unscored", reason=str(error))
+            return None
+
+    def _open_journal(self) -> tuple[Journal, JournalReader]:
+        journal = Journal(self.settings.home / "journal.sqlite")
+        self._stack.callback(journal.close)
+        reader = JournalReader(journal.path)
+        self._stack.callback(reader.close)
+        return journal, reader
+
+    async def _fill_directory(
+        self,
+        database: Database,
+        keys: Keys,
+        feed: DirectoryFeed,
+        populate: Populate | None,
+        trouble: Exception | None,
+    ) -> None:
+        """The directory from its file and what PostgreSQL has since; from its file alone where PostgreSQL is away."""
+        path = self.settings.home / "directory.npz"
+        try:
+            source = await asyncio.to_thread(directory_file.load, self.directory, path)
+            self._position = FeedPosition(str(source["database"]), int(source["version"]))
+            if source["keys"] != keys.fingerprint:
+                raise StartError(
+                    f"{path} was hashed with another PAN key than the one in {self.settings.home}/keys"
+                )
+        except FileNotFoundError:
+            pass
+        except SnapshotUnreadable as error:
+            _log.warning("the directory's file is left aside", reason=str(error))
+        self._keys_fingerprint = keys.fingerprint
+        if trouble is not None:
+            if not self.directory.count:
+                raise StartError(f"PostgreSQL is needed for the first start: {trouble}") from trouble
+            _log.warning("PostgreSQL is away: authorizing from the directory's file", reason=str(trouble))
+            self._saved_version = self.directory.version
+            return
+        if populate is not None:
+            await populate(Portfolio(database, keys))
+        self._told("reading the directory")
+        async for chunk in feed.read(self._position):
+            if chunk.full and self.directory.count and self._position is not None:
+                self.directory.__init__()  # type: ignore[misc]  # another database: what the file said does not hold
+                self._position = None
+            await self._apply(chunk)
+        await asyncio.to_thread(self._save_directory)
+
+    async def _apply(self, chunk: FeedChunk) -> None:
+        await self.books.open_accounts(chunk.openings)
+        self.directory.apply(chunk.change)
+        if chunk.last:
+            self._position = chunk.position
+
+    async def _take_change(self, chunk: FeedChunk) -> None:
+        try:
+            await self._apply(chunk)
+        except LedgerStopped as error:
+            self._fail(error)
+            return
+        self._state.grow()
+
+    async def _open_door(
+        self, keys: Keys, reader: JournalReader, shipper: Shipper, portfolio: Portfolio
+    ) -> None:
+        models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
+
+        async def shipped(authorization_id: str) -> Facts | None:
+            try:
+                found = await shipper.find(authorization_id)
+            except _AWAY as error:
+                raise LookupError(f"it is not in the journal, and PostgreSQL is away: {error}") from error
+            return None if found is None else (found[0].intent[0], found[0].decision[0])
+
+        async def masked_pan(card_row: int) -> str:
+            try:
+                return await portfolio.masked_pan(card_row)
+            except _AWAY:
+                return "*" * 16
+
+        explainer = Explainer(
+            state=self._state,
+            reader=reader,
+            ledger=self.ledger,
+            models=models.get,
+            shipped=shipped,
+            masked_pan=masked_pan,
+        )
+        service = AuthorizationService(
+            self.core,
+            Reader(keys, time.time_ns, message_time=self.settings.clock == "message"),
+            explainer,
+            link_in_flight_max=self.settings.link_in_flight_max,
+        )
+        self._door = Door(
+            service, message_bytes_max=self.settings.message_bytes_max, reflecting=self.settings.reflection
+        )
+        self.port = await self._door.open(self.settings.host, self.settings.port)
+        self._stack.push_async_callback(self._drain)
+        await self._door.serve()
+
+    async def _drain(self) -> None:
+        """Health says no, what was accepted is answered, then the door closes."""
+        await self._door.refuse()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.core.drain(), self.settings.drain_s)
+        await self._door.close(self.settings.drain_s)
+
+    def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
+        if not self.settings.metrics_port:
+            return
+        gauges: dict[str, tuple[str, Callable[[], float]]] = {
+            "holdfast_waiting_requests": ("Requests that wait for the core.", lambda: self.core.waiting),
+            "holdfast_journal_depth": (
+                "Journal rows that are not in PostgreSQL yet.",
+                lambda: max(0, journal.durable - shipper.position),
+            ),
+            "holdfast_journal_commit_seconds": (
+                "The journal's last commit.",
+                lambda: journal.commit_us / 1e6,
+            ),
+            "holdfast_directory_cards": ("Cards in the directory.", lambda: self.directory.count),
+            "holdfast_repeat_entries": ("Keys whose answers are kept.", lambda: self._state.repeats.count),
+            "holdfast_ledger_away": (
+                "1 while the ledger can't be asked.",
+                lambda: self.books.away is not None,
+            ),
+        }
+        try:
+            stop = serve_metrics(
+                self.settings.host, self.settings.metrics_port, CoreMetrics(self.core.counters, gauges)
+            )
+        except OSError as error:
+            raise StartError(
+                f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "
+                "choose another with --metrics-port, or 0 for none"
+            ) from error
+        self._stack.callback(stop)
+
+    def _transfers_since(self, since_ns: int) -> Transfers:
+        pages = [page[page["timestamp"] >= since_ns] for page in self.ledger.history()]
+        return np.concatenate([np.zeros(0, TRANSFER), *pages])
+
+    async def _save_state(self, state: State, journal: Journal, path: Path) -> None:
+        """After the last answer: the snapshot that makes the next start quick."""
+        if self.core.stopped is not None:
+            return
+        state.journal_number = journal.number
+        await asyncio.to_thread(state.save, path)
+
+    def _save_directory(self) -> None:
+        if self._position is None or self.directory.version == self._saved_version:
+            return
+        source = {
+            "database": self._position.database,
+            "version": self._position.version,
+            "keys": self._keys_fingerprint,
+        }
+        directory_file.save(self.directory, self.settings.home / "directory.npz", source)
+        self._saved_version = self.directory.version
+
+    async def _keep_directory_file(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.snapshot_s)
+            self._save_directory()
+
+    async def _wake_shipper(self, journal: Journal, shipper: Shipper) -> None:
+        seen = -1
+        while True:
+            if journal.durable != seen:
+                seen = journal.durable
+                shipper.wake.set()
+            await asyncio.sleep(0.2)
+
+    def _run(self, work: Any, name: str) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+
+        def ended(done: asyncio.Future[None]) -> None:
+            self._tasks.discard(task)
+            if not done.cancelled() and (error := done.exception()) is not None:
+                _log.error("a part of the server has ended", part=name, exc_info=error)
+                self._fail(error)
+
+        task.add_done_callback(ended)
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+
+async def _reach(database: Database, keys: Keys) -> Exception | None:
+    """Open the database; return why it can't be used now. Raises what trying again later can't mend."""
+    try:
+        await database.open()
+        await database.belongs_to(keys)
+    except TRANSIENT as error:
+        return error
+    return None

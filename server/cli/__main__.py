@@ -1,0 +1,5 @@
+"""`python -m server.cli`: the same as `holdfast`."""
+
+from server.cli import main
+
+main()

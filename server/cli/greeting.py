@@ -1,0 +1,70 @@
+"""What a newcomer sees when the demo is ready: one real authorization, and two ways to send the next."""
+
+import json
+import secrets
+import shlex
+import time
+from typing import Any, Final
+
+import grpc
+
+from holdfast.v1 import authorization_pb2 as pb
+from server.cli.calls import TARGET, as_document
+from server.cli.output import say
+from server.store.portfolio import demo_pan
+
+_METHOD: Final = "holdfast.v1.AuthorizationService/Authorize"
+_TIMEOUT_S: Final = 5.0
+
+
+async def demonstrate(target: str) -> None:
+    """Send one authorization to the server, and print it with its answer."""
+    request = _request()
+    async with grpc.aio.insecure_channel(target) as channel:
+        raw = await channel.unary_unary(f"/{_METHOD}")(request.SerializeToString(), timeout=_TIMEOUT_S)
+    answer = as_document(pb.AuthorizeResponse.FromString(raw))
+    say("")
+    say(f"one authorization, sent to itself: card {request.pan}, 12.50 USD at {request.merchant.name}")
+    say(f"  answer {answer['response_code']}, {json.dumps(answer)}", markup=False)
+    say("")
+    say("the same with grpcurl (once a minute or so: the transmission time must be near the server's clock):")
+    say(f"  {grpcurl(request, target)}", markup=False)
+    say("and with the command line:")
+    where = "" if target == TARGET else f" --target {target}"
+    say(f"  .venv/bin/holdfast authorize {request.pan} 12.50{where}", markup=False)
+    say("")
+
+
+def grpcurl(request: Any, target: str) -> str:
+    """The grpcurl command that sends this request; times and trace numbers are made anew by the shell."""
+    from google.protobuf.json_format import MessageToDict
+
+    document = MessageToDict(request, preserving_proto_field_name=True)
+    document["key"]["transmission_time"] = "NOW"
+    document["key"]["stan"] = "STAN"
+    text = json.dumps(document)
+    quoted = shlex.quote(text).replace('"NOW"', "\"'$(date -u +%FT%TZ)'\"").replace('"STAN"', "'$((RANDOM))'")
+    return f"grpcurl -plaintext -d {quoted} {target} {_METHOD}"
+
+
+def _request() -> Any:
+    request = pb.AuthorizeRequest(
+        pan=demo_pan(0),
+        transaction_type=pb.TRANSACTION_TYPE_PURCHASE,
+        amount_minor=1250,
+        currency="USD",
+        entry_mode=pb.ENTRY_MODE_CHIP,
+        card_present=True,
+        expiry_yymm=3012,
+    )
+    request.key.acquirer_id = "123456"
+    request.key.stan = secrets.randbelow(1_000_000)
+    request.key.retrieval_reference = f"{secrets.randbelow(10**12):012d}"
+    request.key.terminal_id = "TERM0001"
+    request.key.transmission_time.FromSeconds(int(time.time()))
+    request.merchant.merchant_id = "MERCHANT0000001"
+    request.merchant.name = "Corner Coffee"
+    request.merchant.city = "New York"
+    request.merchant.country = "US"
+    request.merchant.category_code = "5812"
+    return request

@@ -1,0 +1,131 @@
+"""`holdfast serve`: the server, from its start to the end of its drain."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.progress import Progress
+
+from server.cli.output import explained, fail, say, stderr
+
+DEMO_CARDS: Final = 10_000
+
+
+def serve(
+    demo: Annotated[bool, typer.Option("--demo", help="Fill in the demo portfolio.")] = False,
+    cards: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="Cards of the demo portfolio.")
+    ] = DEMO_CARDS,
+    host: Annotated[str | None, typer.Option(help="Address to serve on [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="gRPC port [50051]; 0 takes a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Prometheus port [9464]; 0 for none.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of all state [HOLDFAST_HOME or var].")] = None,
+    clock: Annotated[str | None, typer.Option(help="service, or message for a replay of history.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+) -> None:
+    """Start the server. Ctrl-C or SIGTERM drains it; what it has answered is on disk."""
+    from pydantic import ValidationError
+
+    from server.settings import Settings
+    from server.telemetry import configure_logs
+
+    configure_logs(verbose=verbose)
+    given = {"host": host, "port": port, "metrics_port": metrics_port, "home": home, "clock": clock}
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()))
+    run_server(settings, cards if demo else 0)
+
+
+def run_server(settings: Any, demo_cards: int) -> None:
+    """Run until a signal; errors that a person can mend are told without a traceback."""
+    import uvloop
+
+    from ledger.book import LedgerError
+    from server.assembly import StartError
+    from server.core.journal import JournalCorrupt, JournalStopped
+    from server.core.snapshot import SnapshotUnreadable
+    from server.front.door import PortTaken
+    from server.keys import KeysError
+    from server.store.postgres import StoreError
+
+    expected = (
+        StartError, StoreError, LedgerError, KeysError, PortTaken, JournalStopped, JournalCorrupt, SnapshotUnreadable,
+    )  # fmt: skip
+
+    @explained(*expected)
+    def run() -> None:
+        uvloop.run(_serve(settings, demo_cards))
+
+    run()
+
+
+async def _serve(settings: Any, demo_cards: int) -> None:
+    from server.assembly import Server
+
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    opening = asyncio.ensure_future(_open(Server, settings, demo_cards))
+
+    def stop() -> None:
+        if stopping.is_set():
+            stderr.print("stopping at once")
+            os._exit(130)
+        stopping.set()
+        if not opening.done():
+            opening.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        server = await opening
+    except asyncio.CancelledError:
+        stderr.print("stopped before it was ready")
+        return
+    waiting = asyncio.ensure_future(stopping.wait())
+    try:
+        await _greet(server, demo=demo_cards > 0)
+        await asyncio.wait((waiting, server.failed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        stderr.print("draining")
+        await server.close()
+    if server.failed.done():
+        server.failed.result()
+    stderr.print("stopped")
+
+
+async def _open(server_type: Any, settings: Any, demo_cards: int) -> Any:
+    with Progress(console=stderr, transient=True) as progress:
+        step = progress.add_task("starting", total=None)
+
+        async def populate(portfolio: Any) -> None:
+            filling = progress.add_task("demo portfolio", total=demo_cards)
+            await portfolio.ensure_demo(
+                demo_cards, lambda done, total: progress.update(filling, completed=done, total=total)
+            )
+
+        return await server_type.open(
+            settings,
+            populate=populate if demo_cards else None,
+            told=lambda text: progress.update(step, description=text),
+        )
+
+
+async def _greet(server: Any, *, demo: bool) -> None:
+    """Say where the server is; with the demo, show one authorization sent to itself, and how to send another."""
+    target = f"{server.settings.host}:{server.port}"
+    say(f"[bold]holdfast[/] answers on {target} with {server.directory.count:,} cards")
+    if server.settings.metrics_port:
+        say(f"metrics on http://{server.settings.host}:{server.settings.metrics_port}/metrics")
+    if demo:
+        from server.cli.greeting import demonstrate
+
+        with contextlib.suppress(asyncio.CancelledError):
+            await demonstrate(target)
+    say("Ctrl-C stops it")

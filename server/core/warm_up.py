@@ -1,0 +1,88 @@
+"""
+Compile every kernel on the path before the first customer's request, on scratch state of the same types.
+
+Batches of one and of several are different types to Numba (an array of one is contiguous whatever its strides), so
+both go through.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.book import Ledger
+from scoring.model import Model
+from server.core import policy
+from server.core.answers import decide_authorizations, decide_reversals
+from server.core.books import Books, Moved
+from server.core.controls import Controls
+from server.core.directory import CARD, Directory, DirectoryChange, Programme
+from server.core.record import DECISION, INTENT, REQUEST, CardReference, Operation, TransactionType
+from server.core.risk import Risk
+from server.core.state import State
+
+_SIZES: Final = (1, 2, 3)
+
+
+def warm_up(model: Model | None) -> None:
+    """Send batches of known and unknown cards through every stage but ledger and journal; blocks while it compiles."""
+    directory = Directory()
+    cards = np.zeros(2, CARD)
+    cards["number"] = [0, 1]
+    cards["pan_key"] = [[1, 1], [2, 2]]
+    cards["card_id"] = [[3, 3], [4, 4]]
+    cards["expiry_yymm"] = 9912
+    programme = Programme(0, "warm-up", 1, 840, 840, "UTC")
+    directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
+    controls = Controls(directory)
+    controls.compile()
+    state = State(directory, controls, Risk(model))
+    state.grow()
+    for round_, size in enumerate(_SIZES * 2):
+        _one_round(directory, controls, state, _requests(size, round_))
+    state.repeats.load(state.repeats.arrays())
+
+
+def _requests(size: int, round_: int) -> NDArray[Any]:
+    requests = np.zeros(size, REQUEST)
+    requests["authorization_id"][:, 0] = (
+        np.arange(size, dtype=np.uint64) + np.uint64(100 * round_ + 1)
+    ) << np.uint64(8)
+    requests["operation"] = Operation.AUTHORIZE
+    requests["transaction_type"] = TransactionType.PURCHASE
+    requests["card_reference"] = CardReference.PAN
+    requests["card_key"] = np.arange(1, size + 1)[:, None]
+    requests["amount_minor"] = 100
+    requests["currency"] = requests["country"] = 840
+    requests["transmission_s"] = 1_700_000_000 + round_
+    return requests
+
+
+def _one_round(directory: Directory, controls: Controls, state: State, requests: NDArray[Any]) -> None:
+    rows = directory.find(requests)
+    state.repeats.admit(requests)
+    intents = np.zeros(len(requests), INTENT)
+    intents["request"] = requests
+    controls.check(intents, rows)
+    state.limits.reserve(intents, controls.limits)
+    state.risk.score(intents, directory.cards, controls.programmes)
+    policy.response_codes(intents["checks_failed"])
+    decisions = np.zeros(len(requests), DECISION)
+    decisions["authorization_id"] = requests["authorization_id"]
+    decisions["operation"] = Operation.AUTHORIZE
+    decide_authorizations(intents, decisions, np.ones(len(requests), np.bool_), Moved(len(requests)))
+    state.settle(intents, decisions)
+    state.repeats.resolve(intents, decisions)
+    decisions["operation"] = Operation.REVERSE
+    found = state.repeats.find(requests["authorization_id"])
+    decide_reversals(decisions, found, np.zeros(len(found), np.bool_), np.zeros(0, np.uint8))
+
+
+async def warm_up_books(ledger: Ledger) -> None:
+    """The ledger stage, with batches that ask for nothing but balances of an account that does not exist."""
+    books = Books(ledger)
+    for size in _SIZES:
+        intents = np.zeros(size, INTENT)
+        intents["billing_currency"] = 999
+        nothing = np.zeros((0, 2), np.uint64)
+        await books.move(intents, np.zeros(size, np.bool_), nothing, np.zeros(0, np.uint8))
