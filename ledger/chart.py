@@ -57,15 +57,20 @@ HOUSE_CODES = tuple(
 )
 
 
+def id_high(code: AccountCode | ArrayLike, currency_number: ArrayLike) -> NDArray[np.uint64]:
+    """The high half of account ids by code and ISO 4217 number; the low half is the account number."""
+    high = (np.asarray(code, np.uint64) << np.uint64(32)) | np.asarray(currency_number, np.uint64)
+    return np.asarray(high)
+
+
 def account_id(code: AccountCode | ArrayLike, currency_number: ArrayLike, number: ArrayLike) -> Ids:
     """The ids, (n, 2) u64 [lo, hi], of accounts by code, ISO 4217 number and account number, broadcast."""
-    codes, currencies, numbers = np.broadcast_arrays(
-        np.asarray(code, np.uint64), np.asarray(currency_number, np.uint64), np.asarray(number, np.uint64)
-    )
-    return np.stack(
-        (numbers.ravel(), (codes.ravel() << np.uint64(32)) | currencies.ravel()),
-        axis=1,
-    )
+    high = id_high(code, currency_number)
+    numbers = np.asarray(number, np.uint64)
+    ids = np.empty((np.broadcast(high, numbers).size, 2), np.uint64)
+    ids[:, 0] = numbers
+    ids[:, 1] = high
+    return ids
 
 
 def describe(lo: int, hi: int) -> str:

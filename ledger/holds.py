@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from ledger.chart import HOUSE, AccountCode, TransferCode, account_id
+from ledger.chart import HOUSE, AccountCode, TransferCode, id_high
 from ledger.transfer import (
     TRANSFER,
     CreateTransferStatus,
@@ -46,6 +46,9 @@ EXPIRY_TRAVEL_S = 30 * DAY_S
 BACKSTOP_S = DAY_S
 
 ATTEMPT_MAX = 15
+
+_HOLD = np.uint16(TransferFlags.PENDING)
+_PARTIAL_HOLD = np.uint16(TransferFlags.PENDING | TransferFlags.BALANCING_DEBIT)
 
 
 class Leg(IntEnum):
@@ -142,7 +145,7 @@ def place(
     amounts_minor: Minor,
     timeouts_s: ArrayLike,
     partial: ArrayLike,
-    attempt: int = 0,
+    attempt: ArrayLike = 0,
 ) -> Transfers:
     """The holds of n authorizations: pending, cardholder to settlement.
 
@@ -150,20 +153,18 @@ def place(
     """
     assert (amounts_minor >= 0).all()
     ids = leg_id(authorization_ids, Leg.HOLD, attempt)
-    debit = account_id(AccountCode.CARDHOLDER, currency_numbers, account_numbers)
-    credit = account_id(AccountCode.SETTLEMENT, currency_numbers, HOUSE)
     holds = np.zeros(len(ids), TRANSFER)
     holds["id_lo"], holds["id_hi"] = ids[:, 0], ids[:, 1]
-    holds["debit_account_id_lo"], holds["debit_account_id_hi"] = debit[:, 0], debit[:, 1]
-    holds["credit_account_id_lo"], holds["credit_account_id_hi"] = credit[:, 0], credit[:, 1]
+    holds["debit_account_id_lo"] = account_numbers
+    holds["debit_account_id_hi"] = id_high(AccountCode.CARDHOLDER, currency_numbers)
+    holds["credit_account_id_lo"] = HOUSE
+    holds["credit_account_id_hi"] = id_high(AccountCode.SETTLEMENT, currency_numbers)
     holds["amount_lo"] = amounts_minor
     holds["user_data_128_lo"], holds["user_data_128_hi"] = authorization_ids[:, 0], authorization_ids[:, 1]
     holds["timeout"] = timeouts_s
     holds["ledger"] = currency_numbers
     holds["code"] = TransferCode.HOLD
-    holds["flags"] = np.where(
-        partial, TransferFlags.PENDING | TransferFlags.BALANCING_DEBIT, TransferFlags.PENDING
-    )
+    holds["flags"] = np.where(partial, _PARTIAL_HOLD, _HOLD)
     return holds
 
 

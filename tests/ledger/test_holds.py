@@ -12,6 +12,8 @@ from ledger.state import State
 from ledger.transfer import RESULT, CreateTransferStatus, TransferFlags
 from tests.ledger.books import NS_PER_S, USD, funding, transfer_ids
 
+pytestmark = pytest.mark.kernel
+
 START_NS = 1_000 * NS_PER_S
 
 

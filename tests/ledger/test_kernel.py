@@ -54,7 +54,7 @@ def test_random_operations_meet_nearly_every_status():
     """The traffic would not prove much if it stayed on the happy path."""
     accounts: set[int] = set()
     transfers: set[int] = set()
-    for seed in range(10, 16):
+    for seed in range(10, 14):
         met = run_both(seed, 600)
         accounts |= met[0]
         transfers |= met[1]

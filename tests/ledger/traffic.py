@@ -146,9 +146,8 @@ class Traffic:
         return self.next_id | self._pick(0, 1 << 64)
 
     def _make_resolution(self, row: dict[str, int]) -> None:
-        pending = self._one_of(
-            [t for t in self.transfers if t["flags"] & TransferFlags.PENDING] or self.transfers
-        )
+        recent = self.transfers[-100:]
+        pending = self._one_of([t for t in recent if t["flags"] & TransferFlags.PENDING] or recent)
         row["flags"] = self._pick(TransferFlags.POST_PENDING_TRANSFER, TransferFlags.VOID_PENDING_TRANSFER)
         row["pending_id"] = self._one_of(self.transfers)["id"] if self._rarely(0.1) else pending["id"]
         row["amount"] = self._pick(0, MAX, pending["amount"], pending["amount"] // 2, pending["amount"] + 1)
