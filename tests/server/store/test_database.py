@@ -1,0 +1,129 @@
+"""Opening a database: its version, its schema, and errors that say what to do."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from server.store.database import Database, _check_version
+from server.store.postgres import StoreError, StoreUnavailableError
+from server.store.queries import migrations, query
+
+
+class OldServer:
+    """A connection to PostgreSQL 12, as far as a version check sees one."""
+
+    async def fetchval(self, _sql):
+        """Its version."""
+        return "120022"
+
+
+async def _execute(url, sql):
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+def test_migrations_apply_once_when_two_start_at_once(run, database_url):
+    """Both starts find the whole schema, no step twice."""
+
+    async def body():
+        await _execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        first, second = Database(database_url), Database(database_url)
+        await asyncio.gather(first.open(), second.open())
+        async with first.acquire() as connection:
+            rows = await connection.fetch(query("applied_migrations"))
+        assert [row["number"] for row in rows] == [step.number for step in migrations()]
+        await first.close()
+        await second.close()
+
+    run(body())
+
+
+def test_open_refuses_when_an_applied_migration_was_changed(run, database_url):
+    """History is not rewritten under a running installation."""
+
+    async def body():
+        await _execute(database_url, "UPDATE schema_migrations SET sha256 = 'x' WHERE number = 1")
+        with pytest.raises(StoreError, match=r"0001_directory\.sql was changed"):
+            await Database(database_url).open()
+
+    run(body())
+
+
+def test_open_refuses_when_a_newer_version_made_the_schema(run, database_url):
+    """An old program doesn't guess at a new schema."""
+
+    async def body():
+        await _execute(
+            database_url, "INSERT INTO schema_migrations (number, name, sha256) VALUES (9999, 'later', 'x')"
+        )
+        with pytest.raises(StoreError, match="newer Holdfast"):
+            await Database(database_url).open()
+
+    run(body())
+
+
+def test_open_refuses_when_the_server_is_too_old(run):
+    """xid8 came with PostgreSQL 13."""
+    with pytest.raises(StoreError, match="is version 12; Holdfast needs 13 or newer"):
+        run(_check_version(OldServer(), "PostgreSQL at elsewhere:5432/holdfast"))
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "hint"),
+    [
+        (
+            "postgresql://user:secret@127.0.0.1:1/holdfast",
+            StoreUnavailableError,
+            "127.0.0.1:1/holdfast does not answer",
+        ),
+        ("not-an-address", StoreError, "looks like"),
+        ("postgresql://user:secret@localhost:port/holdfast", StoreError, "looks like"),
+    ],
+)
+def test_open_says_what_to_do_when_the_address_is_wrong(run, url, error, hint):
+    """The message helps, and holds no password."""
+    with pytest.raises(error, match=hint) as raised:
+        run(Database(url).open())
+    assert "secret" not in str(raised.value)
+
+
+def test_open_names_createdb_when_there_is_no_such_database(run, database_url):
+    """The error can be pasted into a shell."""
+    with pytest.raises(StoreError, match="createdb nowhere"):
+        run(
+            Database(database_url.replace("/test_", "/nowhere?x_").split("?")[0] + _host(database_url)).open()
+        )
+
+
+def _host(url):
+    return "?" + url.split("?")[1]
+
+
+def test_open_names_the_privilege_when_the_user_may_not_make_tables(run, database_url):
+    """A user without rights on the schema is told which."""
+
+    async def body():
+        await _execute(
+            database_url,
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; "
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        )
+        with pytest.raises(StoreError, match="GRANT USAGE, CREATE"):
+            await Database(database_url.replace("holdfast@", "guest@")).open()
+
+    run(body())
+
+
+def test_a_connection_is_refused_before_the_first_open(run, database_url):
+    """Whoever comes too early may try again."""
+
+    async def body():
+        with pytest.raises(StoreUnavailableError, match="not been reached"):
+            async with Database(database_url).acquire():
+                pass
+
+    run(body())
