@@ -106,6 +106,12 @@ def read_history(file: Path, limit: int | None = None) -> History:
     raise HistoryError(f"{file.name} has neither the Sparkov nor the Handbook columns: {sorted(columns)}")
 
 
+def customers_beside(file: Path) -> Path | None:
+    """Sparkov's customer file where it lies beside a transactions file; None where it doesn't."""
+    customers = file.with_name("sparkov_customers.csv")
+    return customers if customers.exists() else None
+
+
 def read_holders(history: History, customers: Path | None, funding_minor: int | None = None) -> list[Holder]:
     """The cards that a history needs, each opened with what its file spends unless `funding_minor` says otherwise.
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from holdfast.v1 import authorization_pb2 as pb
-from loadtest.histories import read_history, read_holders
+from loadtest.histories import customers_beside, read_history, read_holders
 from scoring.history import HistoryError
 
 FRAUD = Path(__file__).parents[2].parent / "shared" / "data" / "fraud"
@@ -86,6 +86,13 @@ def test_holders_are_described_where_known_and_made_up_where_not(sparkov_file, c
     spent = history.amount_minor[history.card == history.pans.index(known.pan)].sum()
     assert known.opening_minor == spent
     assert {holder.opening_minor for holder in read_holders(history, customers_file, funding_minor=5)} == {5}
+
+
+def test_customer_file_is_found_beside_the_transactions(tmp_path):
+    """It is looked for by its name in the same folder, and its absence is no error."""
+    assert customers_beside(tmp_path / "sparkov.parquet") is None
+    (tmp_path / "sparkov_customers.csv").touch()
+    assert customers_beside(tmp_path / "sparkov.parquet") == tmp_path / "sparkov_customers.csv"
 
 
 def test_unknown_layout_is_refused_by_its_columns(tmp_path):
