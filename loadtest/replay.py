@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
+from loadtest.floors import SERVICE
 from loadtest.histories import History
 
-LINK: Final = "/holdfast.v1.AuthorizationService/Link"
+LINK: Final = f"/{SERVICE}/Link"
 FRAME_MESSAGES_MAX: Final = 256
 FAULTS_KEPT_MAX: Final = 5
 APPROVED: Final = ("00", "10")

@@ -7,7 +7,7 @@ is a repeat of an earlier run's.
 What is modelled, and from where: cards and merchants by Zipf's law (a few hot, a long tail), categories with the
 shares, typical amounts and hours of US card spending, amounts log-normal within a category, chip and contactless at
 the counter against e-commerce and stored credentials at a distance, terminals that count their own STAN, and about one
-message in a hundred that is no plain purchase.
+message in a hundred that is no plain purchase. What is not: a card buys all over the country, wherever its holder lives.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ import numpy as np
 
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.traffic import DAY_S, Traffic, demo_pans, made_up_pans, zipf_weights
+from server.store.portfolio import demo_pan
 
 NOW_S = 1_790_000_000
 
@@ -33,6 +34,12 @@ def test_demo_pan_is_prefix_index_and_luhn_digit():
         "999999999999999",
     ]  # fmt: skip - a row reads best
     assert all(len(pan) == 16 and passes_luhn(pan) for pan in pans)
+
+
+def test_demo_pans_are_the_ones_that_the_server_makes():
+    """Traffic and server make the portfolio's PANs apart, and alike."""
+    indices = np.random.default_rng(2).integers(0, 10**9, 200)
+    assert demo_pans(indices) == [demo_pan(index) for index in indices.tolist()]
 
 
 def test_made_up_pan_passes_luhn_whatever_its_index():
