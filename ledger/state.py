@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import expiry, index, kernel
+from ledger import compiled, expiry, index, kernel
 from ledger.index import LOAD_MAX, ROWS_MAX, Slots
 from ledger.rules import ACCOUNTS, BURNT_IDS, EXPIRIES, TRANSFERS, Books
 from ledger.transfer import (
@@ -186,6 +186,7 @@ def history(state: State) -> Iterator[Transfers]:
 
 def warm_up() -> None:
     """Compile, or load from the cache, every kernel of the ledger's books."""
+    compiled.forget_stale(kernel.create_transfers)
     state = State()
     state.create_accounts(np.zeros(1, ACCOUNT), 1)
     state.create_transfers(np.zeros(1, TRANSFER), 2)
