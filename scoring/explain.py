@@ -74,9 +74,18 @@ def _ratio(where: str) -> Callable[[float], str]:
     return text
 
 
-def _spread(value: float) -> str:
-    side = "above" if value >= 0 else "below"
-    return f"The amount lies {abs(value):.1f} standard deviations {side} what this card usually pays."
+def _spread(where: str) -> Callable[[float], str]:
+    def text(value: float) -> str:
+        side = "above" if value >= 0 else "below"
+        return (
+            f"The amount lies {abs(value):.1f} standard deviations {side} what this card usually pays{where}."
+        )
+
+    return text
+
+
+def _bounded(log_amount: float) -> float:
+    return min(max(log_amount, 0.0), _LOG_MAX)
 
 
 def _attempts(span: str) -> Callable[[float], str]:
@@ -120,8 +129,8 @@ _ALWAYS = "The value is not known."
 # By feature: the sentence of a value, and the sentence where there is none.
 _SENTENCES: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "amount": (_amount, _ALWAYS),
-    "log_amount": (lambda value: _amount(math.expm1(min(value, _LOG_MAX))), _ALWAYS),
-    "amount_z": (_spread, _NO_PAST),
+    "log_amount": (lambda value: _amount(math.expm1(_bounded(value))), _ALWAYS),
+    "amount_z": (_spread(""), _NO_PAST),
     "amount_ratio": (_ratio(""), _NO_PAST),
     "amount_group_ratio": (_ratio(" in this category group"), "The card never paid in this category group."),
     "hour": (
@@ -181,10 +190,18 @@ _SENTENCES: Final[dict[str, tuple[Callable[[float], str], str]]] = {
         lambda value: f"{100 * value:.0f} % of the card's recent attempts were at night.",
         "The card has no attempt with a local time.",
     ),
-    "surprise": (
-        lambda value: (
-            f"The card's amounts of the last day lay off its habits by {value:.1f} in all (ln of the ratio)."
-        ),
+    "night_spend": (
+        lambda value: f"By night the card lately asked for {value:,.2f} (older nights count for less).",
         _ALWAYS,
+    ),
+    "recent_peak": (
+        lambda value: (
+            f"The card's largest amount lately was about {math.expm1(_bounded(value)):,.2f} (older ones count for less)."
+        ),
+        "This is the card's first attempt.",
+    ),
+    "amount_group_z": (
+        _spread(" in this category group"),
+        "The card has too little history in this category group.",
     ),
 }

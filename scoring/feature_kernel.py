@@ -22,9 +22,10 @@ from scoring.windows import window_add, window_total
     LATITUDE_DEG,
     LONGITUDE_DEG,
     NIGHT_SHARE,
-    SURPRISE,
-) = range(6)
-MOMENTS: Final = 6
+    NIGHT_SPEND,
+    RECENT_PEAK,
+) = range(7)
+MOMENTS: Final = 7
 # Columns of `times_s`, i8: of the newest attempt, and of the newest one with a place (0 = none yet).
 LAST, LAST_PLACED = range(2)
 # Columns of `seen`, u4: all attempts, and those with a local time.
@@ -33,10 +34,12 @@ ALL, TIMED = range(2)
 # A card's habits follow its last hundred attempts, in one category group the last twenty.
 HABIT_ATTEMPTS: Final = 100
 HABIT_GROUP_ATTEMPTS: Final = 20
-# Below this spread (a factor of about 1.3) amounts are a habit, and a small step off it no surprise.
+# A spread is told from three attempts on. Below this one (a factor of about 1.3) amounts are a habit, and a
+# small step off it means nothing.
+SPREAD_ATTEMPTS: Final = 3
 SPREAD_MIN: Final = 0.25
-SURPRISE_DECAY_S: Final = 86_400.0
-SURPRISE_STEP_MAX: Final = 4.0
+# What is said of "lately" loses a factor of e in a day.
+LATELY_S: Final = 86_400.0
 # Merchants remembered by card: a slot and a 16-bit tag of the hash; a newer one takes the slot over.
 MERCHANT_SLOTS: Final = 32
 SPEED_SECONDS_MIN: Final = 60.0
@@ -74,12 +77,13 @@ def _amount_features(
     moments: np.ndarray,
     seen: int,
     group_means: np.ndarray,
+    group_variances: np.ndarray,
     group_counts: np.ndarray,
     out: np.ndarray,
 ) -> None:
     if seen >= 1:
         out[3] = math.exp(log_amount - moments[LOG_AMOUNT_MEAN])
-    if seen >= 3:
+    if seen >= SPREAD_ATTEMPTS:
         spread = max(math.sqrt(np.float64(moments[LOG_AMOUNT_VARIANCE])), SPREAD_MIN)
         out[2] = (log_amount - moments[LOG_AMOUNT_MEAN]) / spread
     if group != GROUP_MISSING:
@@ -87,6 +91,9 @@ def _amount_features(
         out[19] = 1.0 if group_counts[group] == 0 else 0.0
         if group_counts[group] > 0:
             out[4] = math.exp(log_amount - group_means[group])
+        if group_counts[group] >= SPREAD_ATTEMPTS:
+            spread = max(math.sqrt(np.float64(group_variances[group])), SPREAD_MIN)
+            out[31] = (log_amount - group_means[group]) / spread
 
 
 @njit(cache=True, nogil=True)
@@ -119,25 +126,13 @@ def _place_features(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out:
 
 
 @njit(cache=True, nogil=True)
-def _remember_amount(
-    log_amount: float,
-    group: int,
-    moments: np.ndarray,
-    seen: int,
-    group_means: np.ndarray,
-    group_counts: np.ndarray,
+def _learn(
+    value: float, weight: float, means: np.ndarray, variances: np.ndarray, mean: int, variance: int
 ) -> None:
-    weight = 1.0 / min(seen + 1, HABIT_ATTEMPTS)
-    off = log_amount - np.float64(moments[LOG_AMOUNT_MEAN])
-    moments[LOG_AMOUNT_MEAN] += weight * off
-    moments[LOG_AMOUNT_VARIANCE] = (1.0 - weight) * (
-        np.float64(moments[LOG_AMOUNT_VARIANCE]) + weight * off * off
-    )
-    if group != GROUP_MISSING:
-        if group_counts[group] < HABIT_GROUP_ATTEMPTS:
-            group_counts[group] += 1
-        off = log_amount - np.float64(group_means[group])
-        group_means[group] += off / float(group_counts[group])
+    """Moves a running mean and variance towards a value; with weights 1, 1/2, 1/3, ... they are exact."""
+    off = value - np.float64(means[mean])
+    means[mean] += weight * off
+    variances[variance] = (1.0 - weight) * (np.float64(variances[variance]) + weight * off * off)
 
 
 @njit(cache=True, nogil=True)
@@ -148,6 +143,7 @@ def observe_kernel(
     times_s: np.ndarray,
     seen: np.ndarray,
     group_means: np.ndarray,
+    group_variances: np.ndarray,
     group_counts: np.ndarray,
     merchants: np.ndarray,
     heads: np.ndarray,
@@ -177,7 +173,14 @@ def observe_kernel(
         features[0] = amount
         features[1] = log_amount
         _amount_features(
-            log_amount, group, moments[row], known, group_means[row], group_counts[row], features
+            log_amount,
+            group,
+            moments[row],
+            known,
+            group_means[row],
+            group_variances[row],
+            group_counts[row],
+            features,
         )
         since_s = float(max(time_s - int(times_s[row, LAST]), 0))
         if known > 0:
@@ -198,8 +201,11 @@ def observe_kernel(
             features[25] = attempt["entry_mode"]
         features[26] = attempt["card_present"]
         features[27] = known
-        surprise = np.float64(moments[row, SURPRISE]) * math.exp(-since_s / SURPRISE_DECAY_S)
-        features[29] = surprise
+        night_spend = np.float64(moments[row, NIGHT_SPEND]) * math.exp(-since_s / LATELY_S)
+        features[29] = night_spend
+        peak = np.float64(moments[row, RECENT_PEAK]) - since_s / LATELY_S
+        if known > 0:
+            features[30] = peak
 
         if attempt["local_time_s"] != TIME_MISSING:
             _time_features(int(attempt["local_time_s"]), features)
@@ -209,12 +215,23 @@ def observe_kernel(
             weight = 1.0 / min(timed + 1, HABIT_ATTEMPTS)
             moments[row, NIGHT_SHARE] += weight * (np.float64(features[8]) - moments[row, NIGHT_SHARE])
             seen[row, TIMED] = min(timed + 1, _SEEN_MAX)
+            night_spend += amount * np.float64(features[8])
 
-        if group != GROUP_MISSING and group_counts[row, group] > 0:
-            step = min(abs(log_amount - np.float64(group_means[row, group])), SURPRISE_STEP_MAX)
-            surprise += step
-        moments[row, SURPRISE] = surprise
-        _remember_amount(log_amount, group, moments[row], known, group_means[row], group_counts[row])
+        moments[row, NIGHT_SPEND] = night_spend
+        moments[row, RECENT_PEAK] = max(peak, log_amount) if known > 0 else log_amount
+        _learn(
+            log_amount,
+            1.0 / min(known + 1, HABIT_ATTEMPTS),
+            moments[row],
+            moments[row],
+            LOG_AMOUNT_MEAN,
+            LOG_AMOUNT_VARIANCE,
+        )
+        if group != GROUP_MISSING:
+            if group_counts[row, group] < HABIT_GROUP_ATTEMPTS:
+                group_counts[row, group] += 1
+            weight = 1.0 / float(group_counts[row, group])
+            _learn(log_amount, weight, group_means[row], group_variances[row], group, group)
         for window in range(4):
             window_add(heads[row], counts[row], sums[row], window, time_s, amount, _ATTEMPTS_MAX)
         placed = not (math.isnan(attempt["latitude_deg"]) or math.isnan(attempt["longitude_deg"]))

@@ -57,7 +57,9 @@ FEATURES: Final = (
     Feature("card_present", "flag", "0, 1", "the card was there"),
     Feature("attempts_known", "attempts", "0..1000000", "earlier attempts of the card ever"),
     Feature("night_share", "share", "0..1", "share of night among the card's last hundred with a local time"),
-    Feature("surprise", "ln(ratio)", ">= 0", "how far recent amounts lay off habit, decaying over a day"),
+    Feature("night_spend", "major units", ">= 0", "asked for at night lately, a factor of e less with each day since"),
+    Feature("recent_peak", "ln(1 + major units)", "<= 39.1", "the largest log_amount lately, 1 less with each day since"),
+    Feature("amount_group_z", "standard deviations", "any", "log_amount against the card's last twenty of this group"),
 )  # fmt: skip
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 # Features whose number is a name, not a quantity.
@@ -76,6 +78,7 @@ class Features:
             "times_s": np.zeros((cards, 2), np.int64),
             "seen": np.zeros((cards, 2), np.uint32),
             "group_means": np.zeros((cards, GROUPS), np.float32),
+            "group_variances": np.zeros((cards, GROUPS), np.float32),
             "group_counts": np.zeros((cards, GROUPS), np.uint8),
             "merchants": np.zeros((cards, MERCHANT_SLOTS), np.uint16),
             "heads": np.zeros((cards, len(WINDOWS)), np.int64),

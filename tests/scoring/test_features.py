@@ -24,9 +24,11 @@ class NaiveCard:
 
     def __init__(self):
         self.past = []
-        self.mean, self.variance, self.night_share, self.surprise = 0.0, 0.0, 0.0, 0.0
+        self.mean, self.variance, self.night_share = 0.0, 0.0, 0.0
+        self.nights, self.amounts = [], []
         self.timed = 0
         self.group_means, self.group_counts = defaultdict(float), defaultdict(int)
+        self.group_variances = defaultdict(float)
         self.merchants = {}
         self.last_s, self.placed_s, self.place = 0, 0, None
         self.heads = [0] * len(WINDOWS)
@@ -49,6 +51,9 @@ class NaiveCard:
             row["is_first_in_group"] = float(self.group_counts[group] == 0)
             if self.group_counts[group]:
                 row["amount_group_ratio"] = math.exp(log_amount - self.group_means[group])
+            if self.group_counts[group] >= 3:
+                spread = max(math.sqrt(self.group_variances[group]), 0.25)
+                row["amount_group_z"] = (log_amount - self.group_means[group]) / spread
         self._windows(row, time_s)
         self._merchant(row, int(attempt["merchant"]))
         if attempt["country"] and attempt["home_country"]:
@@ -59,9 +64,8 @@ class NaiveCard:
         if self.placed_s:
             row["distance_last_km"] = central_angle_km(place, self.place)
             row["speed_kmh"] = row["distance_last_km"] * 3600 / max(abs(time_s - self.placed_s), 60)
-        self.surprise *= math.exp(-max(time_s - self.last_s, 0) / 86_400)
-        row["surprise"] = self.surprise
-        self._local_time(row, int(attempt["local_time_s"]))
+        self._lately(row, max(time_s, self.last_s))
+        self._local_time(row, int(attempt["local_time_s"]), amount, max(time_s, self.last_s))
         self._remember(log_amount, amount, time_s, group, place)
         return [row[name] for name in FEATURE_NAMES]
 
@@ -83,7 +87,14 @@ class NaiveCard:
             row["is_first_at_merchant"] = float(self.merchants.get(slot) != tag)
             self.merchants[slot] = tag
 
-    def _local_time(self, row, local_time_s):
+    def _lately(self, row, now_s):
+        row["night_spend"] = sum(amount * math.exp(-(now_s - at_s) / 86_400) for at_s, amount in self.nights)
+        if self.amounts:
+            row["recent_peak"] = max(
+                log_amount - (now_s - at_s) / 86_400 for at_s, log_amount in self.amounts
+            )
+
+    def _local_time(self, row, local_time_s, amount, now_s):
         if local_time_s == TIME_MISSING:
             return
         moment = np.datetime64(local_time_s, "s").item()
@@ -92,12 +103,13 @@ class NaiveCard:
         row["is_weekend"] = float(moment.weekday() >= 5)
         if self.timed:
             row["night_share"] = self.night_share
+        self.nights += [(now_s, amount)] if night else []
         self.timed += 1
         self.night_share += (night - self.night_share) / min(self.timed, 100)
 
     def _remember(self, log_amount, amount, time_s, group, place):
-        if self.group_counts[group] and group != GROUP_MISSING:
-            self.surprise += min(abs(log_amount - self.group_means[group]), 4.0)
+        # A late attempt counts as of the newest time known.
+        self.amounts.append((max(time_s, self.last_s), log_amount))
         counted = []
         for number, window in enumerate(WINDOWS):
             bucket = time_s // window.step_s
@@ -110,7 +122,10 @@ class NaiveCard:
         self.variance = (1 - weight) * (self.variance + weight * off * off)
         if group != GROUP_MISSING:
             self.group_counts[group] = min(self.group_counts[group] + 1, 20)
-            self.group_means[group] += (log_amount - self.group_means[group]) / self.group_counts[group]
+            weight = 1 / self.group_counts[group]
+            off = log_amount - self.group_means[group]
+            self.group_means[group] += weight * off
+            self.group_variances[group] = (1 - weight) * (self.group_variances[group] + weight * off * off)
         if not math.isnan(place[0] + place[1]) and time_s >= self.placed_s:
             self.placed_s, self.place = time_s, (np.float32(place[0]), np.float32(place[1]))
         self.last_s = max(self.last_s, time_s)
@@ -193,7 +208,7 @@ def test_a_bare_request_lacks_what_it_does_not_carry():
         "log_amount": pytest.approx(math.log(13.5)),
         "card_present": 0.0,
         "attempts_known": 0.0,
-        "surprise": 0.0,
+        "night_spend": 0.0,
     }
 
 
