@@ -1,6 +1,9 @@
 """
 What is kept in PostgreSQL, beside the answer path: the directory's tables, and the decisions for people to read.
 
+cards           one card: issued, listed, shown, frozen
+accounts        one account, beside its balance
+customers       one customer: added, shown masked, changed
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
 shipper         the decision journal as rows of `authorizations`, exactly once
@@ -8,4 +11,5 @@ database        the pool of connections, the version, the schema's steps
 queries         named SQL from queries.sql and migrations/
 postgres        the embedded server, and what can be wrong with any
 binary_copy     PostgreSQL's binary COPY as arrays, out and in
+masking         names and numbers as they are shown
 """

@@ -194,7 +194,8 @@ class EmbeddedPostgres:
                 time.sleep(0.2)
 
     def _disown(self) -> None:
-        """Marks the lock files of a server that died as nobody's.
+        """
+        Marks the lock files of a server that died as nobody's.
 
         Its process id may be another program's by now, or a zombie's, which PostgreSQL takes for a live server. The
         rest of `postmaster.pid` stays: by it, PostgreSQL finds out whether children of the dead server still run.

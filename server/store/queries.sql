@@ -136,3 +136,72 @@ SELECT record_version, intent, decision FROM authorizations WHERE authorization_
 -- name: find_reversals
 -- The records of the reversals of authorization $1, in order.
 SELECT record_version, intent, decision FROM authorizations WHERE original_id = $1 ORDER BY sequence;
+
+-- name: add_customer
+-- A new customer under the next free number, which it returns; under the lock.
+INSERT INTO customers (number, given_name, family_name, birth_date, ssn_hash, ssn_last_four, kyc_state, risk_rating,
+                       politically_exposed, home_latitude_deg, home_longitude_deg)
+SELECT coalesce(max(number) + 1, 0), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM customers
+RETURNING number;
+
+-- name: has_customer
+-- Whether there is a customer $1.
+SELECT EXISTS (SELECT FROM customers WHERE number = $1);
+
+-- name: show_customer
+-- Customer $1 with the numbers of its accounts.
+SELECT customers.*,
+       ARRAY(SELECT accounts.number FROM accounts WHERE accounts.customer_number = customers.number ORDER BY 1)
+           AS accounts
+FROM customers WHERE number = $1;
+
+-- name: find_customer
+-- The number of the customer whose SSN has this hash.
+SELECT number FROM customers WHERE ssn_hash = $1;
+
+-- name: change_customer
+-- Sets what is not null of customer $1: KYC state, risk rating, political exposure, compliance block.
+UPDATE customers
+SET kyc_state = coalesce($2, kyc_state),
+    risk_rating = coalesce($3, risk_rating),
+    politically_exposed = coalesce($4, politically_exposed),
+    compliance_block = coalesce($5, compliance_block)
+WHERE number = $1;
+
+-- name: add_account
+-- A new account: number, customer, its sealed number and last four, currency, opening deposit.
+INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency, opening_minor)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: show_account
+-- Account $1 with its holder's name and the numbers of its cards.
+SELECT accounts.*, customers.given_name, customers.family_name,
+       ARRAY(SELECT cards.number FROM cards WHERE cards.account_number = accounts.number ORDER BY 1) AS cards
+FROM accounts JOIN customers ON customers.number = accounts.customer_number
+WHERE accounts.number = $1;
+
+-- name: add_card
+-- A new card under the next free number, which it returns; under the lock.
+INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm, state, single_use)
+SELECT coalesce(max(number) + 1, 0), $1, $2, $3, $4, $5, $6, $7, $8 FROM cards
+RETURNING number;
+
+-- name: list_cards
+-- Cards after number $1, at most $2, of state $3 or of any.
+SELECT * FROM shown_cards WHERE number > $1 AND ($3::text IS NULL OR state = $3) ORDER BY number LIMIT $2;
+
+-- name: show_card_by_number
+-- The card of that number.
+SELECT * FROM shown_cards WHERE number = $1;
+
+-- name: show_card_by_id
+-- The card of that token.
+SELECT * FROM shown_cards WHERE id = $1;
+
+-- name: show_card_by_pan
+-- The card of that PAN's hash.
+SELECT * FROM shown_cards WHERE pan_hash = $1;
+
+-- name: change_card
+-- Moves card $1 to state $2 where it is in one of the states $3.
+UPDATE cards SET state = $2 WHERE number = $1 AND state = ANY ($3::text[]) RETURNING number;
