@@ -57,7 +57,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run saw. Rates are messages answered a second; CPU is in cores, None where the system doesn't tell."""
+    """What one run saw. Rates are messages answered a second; CPU is in cores, None where the system doesn't tell.
+
+    `codes` counts answers by response code, messages refused as bad (`fault`) and calls that failed (`refused`).
+    """
 
     rate: float
     answered: int
@@ -188,6 +191,11 @@ class Lane:
             self.log.append((time.monotonic_ns(), count))
 
     @property
+    def refused(self) -> int:
+        """Calls that ended without an answer."""
+        return self._http.streams_failed
+
+    @property
     def exhausted(self) -> bool:
         """Whether everything has been sent."""
         return self._next >= len(self._chunks) and not self._cycle
@@ -265,6 +273,9 @@ def measure(
         counted_ns, stopped_ns = begin_ns, after_ns
     log = [entry for lane in lanes for entry in lane.log]
     counted = sum(count for when_ns, count in log if counted_ns <= when_ns <= stopped_ns)
+    codes = read_codes(case.method, [answer for lane in lanes for answer in lane.answers])
+    if refused := sum(lane.refused for lane in lanes):
+        codes["refused"] = refused
     client_cpu = (after - before) / whole_s
     server_cpu = _difference(server_before, server_after, whole_s)
     busy = _difference(busy_before, busy_after, whole_s)
@@ -273,7 +284,7 @@ def measure(
         answered=sum(count for _, count in log),
         unanswered=sum(lane.in_flight for lane in lanes),
         elapsed_s=(stopped_ns - begin_ns) / 1e9,
-        codes=read_codes(case.method, [answer for lane in lanes for answer in lane.answers]),
+        codes=codes,
         client_cpu=client_cpu,
         server_cpu=server_cpu,
         other_cpu=None if busy is None else max(0.0, busy - client_cpu - (server_cpu or 0.0)),

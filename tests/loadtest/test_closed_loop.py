@@ -84,6 +84,14 @@ def test_every_message_is_answered_once(case, empty_server):
     assert result.rate > 0
 
 
+def test_call_that_fails_is_counted_as_refused(empty_server):
+    """A call that ends with an error instead of an answer can't pass for one."""
+    case = Case("bad", UNARY, connections=1, in_flight=2)
+    supply = [unary_chunks([REQUESTS[0], b"no request", REQUESTS[1]])]
+    result = measure(empty_server.target, case, supply, 5.0, server_pid=empty_server.pid, cycle=False)
+    assert result.codes == {"00": 2, "refused": 1}
+
+
 def test_cycling_sends_the_supply_again_until_time_is_up(empty_server):
     """Two hundred messages keep a link to a server without memory busy for the whole run."""
     case = Case("cycle", LINK, connections=1, in_flight=64, frame_messages=32)
