@@ -1,13 +1,17 @@
-"""The ledger: double-entry books for card money, by TigerBeetle's rules.
+"""
+The ledger: double-entry books for card money, by TigerBeetle's rules.
 
 holds       the life of a hold as chains of transfers
 embedded    the embedded engine: one thread, group commit, answers after the disk
 journal     every batch on disk, in SQLite, before it is answered
 snapshot    the books in one file, so that a start needs only the journal's tail
 state       the books in memory: the kernels' arrays, grown ahead of every batch
+compiled    what Numba keeps between starts, and when to forget it
 kernel      whole batches: linked chains, one result for each event (Numba)
 expiry      when pending transfers time out (Numba)
 rules       what one event does to the books, in TigerBeetle's order of precedence (Numba)
+repeats     whether an event with a known id says the same again (Numba)
+columns     the arrays that the books lie in, and the smallest moves on them (Numba)
 index       from u128 ids to rows (Numba)
 wide        u128 arithmetic (Numba)
 book        what every ledger engine answers to

@@ -10,7 +10,8 @@ class LedgerError(Exception):
 
 
 class LedgerStopped(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is caught
-    """The engine has stopped and answers nothing more; the message says why.
+    """
+    The engine has stopped and answers nothing more; the message says why.
 
     What was asked of it and not answered may or may not be in the books: the next start shows.
     """
@@ -20,8 +21,13 @@ class LedgerCorrupt(LedgerError):  # noqa: N818 - as above
     """The stored books can't be read; the message names the file, the batch, and the last good one."""
 
 
+class LedgerBusy(LedgerError):  # noqa: N818 - as above
+    """More calls wait than the engine takes; nothing of this one was done."""
+
+
 class Ledger(Protocol):
-    """A double-entry ledger. Batches are taken in the order of the calls.
+    """
+    A double-entry ledger. Batches are taken in the order of the calls.
 
     A call is never cancelled: where the awaiting task is, its batch is carried out all the same.
     Batches hold at most BATCH_MAX events (ValueError). Every call raises LedgerStopped once the
@@ -33,7 +39,8 @@ class Ledger(Protocol):
         ...
 
     async def create_transfers(self, batch: Transfers) -> Results:
-        """Post the transfers; one RESULT for each event, in order, its status a CreateTransferStatus.
+        """
+        Post the transfers; one RESULT for each event, in order, its status a CreateTransferStatus.
 
         When it returns, the batch is durable.
         """

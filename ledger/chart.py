@@ -1,4 +1,5 @@
-"""The chart of accounts: one place for which accounts there are, what they allow, and how an id reads.
+"""
+The chart of accounts: one place for which accounts there are, what they allow, and how an id reads.
 
 An account's id says what it is: hi = code << 32 | ISO 4217 number, lo = the holder's account number, or
 HOUSE for the institution's own. There is one ledger for each currency, numbered as ISO 4217 numbers it.

@@ -1,4 +1,5 @@
-"""What Numba keeps between starts, and when to forget it.
+"""
+What Numba keeps between starts, and when to forget it.
 
 Numba keeps a compiled function by the file it stands in, not by those whose functions it calls: after an
 update that changes `rules` alone, `kernel` would go on posting by the old ones.
@@ -11,7 +12,8 @@ import numba
 
 
 def forget_stale(kernel: Any) -> None:
-    """Forget every compiled function of this folder where any of its sources is newer than what is kept.
+    """
+    Forget every compiled function of this folder where any of its sources is newer than what is kept.
 
     `kernel` is one of the functions, not called yet: it knows where they are kept.
     """

@@ -1,4 +1,5 @@
-"""The embedded engine: the books in memory behind one thread, every batch on disk before it is answered.
+"""
+The embedded engine: the books in memory behind one thread, every batch on disk before it is answered.
 
 What waits when the thread is free is one group: its batches are applied in order, written in one transaction,
 and only then answered, all with one wake-up of the caller's loop. So memory never leads the disk in what
@@ -23,7 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ledger import snapshot, state
-from ledger.book import LedgerCorrupt, LedgerError, LedgerStopped
+from ledger.book import LedgerBusy, LedgerCorrupt, LedgerError, LedgerStopped
 from ledger.journal import Entry, Journal, Kind
 from ledger.state import State, Totals
 from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, Accounts, Ids, Results, Transfers
@@ -57,7 +58,8 @@ class _Call:
 
 
 class EmbeddedLedger:
-    """A Ledger in this process, in one directory; made by `open`.
+    """
+    A Ledger in this process, in one directory; made by `open`.
 
     Its calls may come from any event loop; the work runs on a thread of its own, in the order of the calls.
     """
@@ -87,7 +89,8 @@ class EmbeddedLedger:
 
     @classmethod
     def open(cls, directory: Path, *, now_ns: Callable[[], int]) -> "EmbeddedLedger":
-        """Open or make the ledger in a directory, compiling its kernels and replaying its journal.
+        """
+        Open or make the ledger in a directory, compiling its kernels and replaying its journal.
 
         Blocks. `now_ns` is the clock that stamps events, ns since 1970; the engine's own time never goes
         back where the clock does. Raises LedgerInUse and LedgerCorrupt.
@@ -183,7 +186,7 @@ class EmbeddedLedger:
             if self._stopped is not None:
                 raise LedgerStopped(self._stopped)
             if self._calls.qsize() >= WAITING_MAX:
-                raise LedgerError(f"{WAITING_MAX} calls wait for the ledger already")
+                raise LedgerBusy(f"{WAITING_MAX} calls wait for the ledger already")
             self._calls.put(call)
 
     def _end(self) -> None:

@@ -1,4 +1,5 @@
-"""When pending transfers time out: a binary heap of times and rows, earliest first, then lowest row.
+"""
+When pending transfers time out: a binary heap of times and rows, earliest first, then lowest row.
 
 A post or void leaves its entry behind; it is passed over when it comes up. So the heap takes 12 bytes for
 each pending transfer with a timeout, until that time.
@@ -7,7 +8,8 @@ each pending transfer with a timeout, until that time.
 import numpy as np
 from numba import njit
 
-from ledger.rules import EXPIRIES, Books, expire_transfer, expires_at
+from ledger.columns import EXPIRIES, Books, expires_at
+from ledger.rules import expire_transfer
 from ledger.transfer import PendingState
 from ledger.wide import I64
 

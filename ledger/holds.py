@@ -1,4 +1,5 @@
-"""The life of a hold, as chains of transfers. Arrays in, arrays out; no clock, no ledger.
+"""
+The life of a hold, as chains of transfers. Arrays in, arrays out; no clock, no ledger.
 
 A hold is a pending transfer from the cardholder's account to settlement. All transfers of one
 authorization carry its id in `user_data_128`, and their own ids are that id with the leg and the attempt
@@ -126,7 +127,8 @@ _FENCE_OUTCOMES = _table(
 
 
 def leg_id(authorization_ids: Ids, leg: Leg, attempts: ArrayLike = 0) -> Ids:
-    """The transfer ids, (n, 2), of one leg of these authorizations; the low byte of theirs is zero.
+    """
+    The transfer ids, (n, 2), of one leg of these authorizations; the low byte of theirs is zero.
 
     `attempts` is one for all, or one for each.
     """
@@ -147,7 +149,8 @@ def place(
     partial: ArrayLike,
     attempt: ArrayLike = 0,
 ) -> Transfers:
-    """The holds of n authorizations: pending, cardholder to settlement.
+    """
+    The holds of n authorizations: pending, cardholder to settlement.
 
     `timeouts_s` are the ledger's (`timeout_s`); where `partial` is true, less than the amount may be held.
     """
@@ -171,7 +174,8 @@ def place(
 def release(
     authorization_ids: Ids, hold_attempts: ArrayLike = 0, attempt: ArrayLike | None = None
 ) -> Transfers:
-    """The voids of these authorizations' holds, by the attempts that hold (one for all, or one for each).
+    """
+    The voids of these authorizations' holds, by the attempts that hold (one for all, or one for each).
 
     A void's own attempt is its hold's unless given. Only for holds known to exist: a void that overtakes its
     hold burns itself, and the hold stays; where that is not known, `fence` first.
@@ -187,7 +191,8 @@ def release(
 
 
 def fence(placed: Transfers) -> Transfers:
-    """The same holds from an account that can't exist: refused, they burn their ids, so that the late
+    """
+    The same holds from an account that can't exist: refused, they burn their ids, so that the late
     originals can't be held; and where an original is there, the answer says so.
     """
     fences = placed.copy()
@@ -216,7 +221,8 @@ def fence_outcomes(results: Results) -> NDArray[np.uint8]:
 
 
 def expiry_s(category_codes: ArrayLike) -> Minor:
-    """How long a hold lives by merchant category (ISO 18245): 30 days for vehicle rental (3351-3441,
+    """
+    How long a hold lives by merchant category (ISO 18245): 30 days for vehicle rental (3351-3441,
     7512, 7513), lodging (3501-3999, 7011) and cruises (4411), else 7.
     """
     mcc = np.asarray(category_codes, np.int64)
@@ -241,7 +247,8 @@ def held_minor(hold_ids: Ids, found: Transfers) -> Minor:
 
 
 def available_after(account_index: Minor, available_end: Minor, held_minor: Minor) -> Minor:
-    """What was available just after each hold of a batch.
+    """
+    What was available just after each hold of a batch.
 
     `account_index[i]` says which of the k accounts hold i is on, `available_end[k]` what is available
     there after the whole batch, `held_minor[i]` what hold i took (0 where it was refused).

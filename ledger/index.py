@@ -1,4 +1,5 @@
-"""An open-addressing index from u128 ids to rows of records.
+"""
+An open-addressing index from u128 ids to rows of records.
 
 A slot is a u64, 0 where empty: the upper half is a 32-bit tag, the id's hash; the lower half is the row
 plus one, with the top bit set for an id that burnt, whose row then is one of the burnt ids. The slot's

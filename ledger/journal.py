@@ -1,4 +1,5 @@
-"""Every batch on disk before it is answered: one SQLite row a batch, in a write-ahead log, fsynced.
+"""
+Every batch on disk before it is answered: one SQLite row a batch, in a write-ahead log, fsynced.
 
 The journal is the truth: replayed from its first row, it makes the same books byte for byte. A row carries
 its format version, a checksum over everything in it, and a checksum of the results that it had, so that a

@@ -1,4 +1,5 @@
-"""Whole batches: chains of linked events that succeed or fail together, and one result for each event.
+"""
+Whole batches: chains of linked events that succeed or fail together, and one result for each event.
 
 The caller has made room for the batch in every array beforehand (`state`), so that nothing grows in here.
 """
@@ -8,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger import expiry, rules
-from ledger.rules import TRANSFERS, AccountStatus, Books, Record, Status
+from ledger.columns import TRANSFERS, Books, Record, account_row, transfer_row
+from ledger.rules import AccountStatus, Status
 from ledger.transfer import AccountFlags, Accounts, Ids, Results, TransferFlags, Transfers
 from ledger.wide import I64
 
@@ -30,7 +32,8 @@ _CREATED = int(Status.CREATED)
 def _admit(
     event: Record, is_last: bool, is_broken: bool, is_import: bool, imports: bool, last_ns: I64, base: int
 ) -> I64:
-    """What the batch has against an event, before the books are asked; _ADMITTED for nothing.
+    """
+    What the batch has against an event, before the books are asked; _ADMITTED for nothing.
 
     `imports` says whether the batch imports, `base` is the first of the four statuses of imported events.
     """
@@ -148,7 +151,7 @@ def find_accounts(books: Books, ids: Ids, rows: NDArray[np.int64]) -> I64:
     """Write the rows of those accounts that are there, in order; how many."""
     count = 0
     for i in range(len(ids)):
-        row = rules.account_row(books, ids[i, 0], ids[i, 1])
+        row = account_row(books, ids[i, 0], ids[i, 1])
         if row >= 0:
             rows[count] = row
             count += 1
@@ -160,7 +163,7 @@ def find_transfers(books: Books, ids: Ids, rows: NDArray[np.int64]) -> I64:
     """Write the rows of those transfers that are there, in order; how many."""
     count = 0
     for i in range(len(ids)):
-        row = rules.transfer_row(books, ids[i, 0], ids[i, 1])
+        row = transfer_row(books, ids[i, 0], ids[i, 1])
         if row >= 0:
             rows[count] = row
             count += 1

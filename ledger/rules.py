@@ -1,48 +1,59 @@
-"""What one event does to the books: TigerBeetle's rules for a single account or transfer.
+"""
+What one event does to the books: TigerBeetle's rules for a single account or transfer.
 
 Each function takes the books and one event, and gives a status and the timestamp that goes with it; only a
 status of CREATED has changed anything. The checks stand in TigerBeetle's order of precedence, which is the
 contract; chains and batches are `kernel`'s business. Source: docs.tigerbeetle.com/reference/requests.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from ledger import index, wide
-from ledger.index import ABSENT, BURNT, Slots
+from ledger.columns import (
+    ACCOUNTS,
+    BURNT_IDS,
+    CLOSED,
+    CLOSING_CREDIT,
+    CLOSING_DEBIT,
+    NS_PER_S,
+    TRANSFERS,
+    Books,
+    Record,
+    account_row,
+    add_pending,
+    add_posted,
+    credits_of,
+    debits_of,
+    expires_at,
+    is_taken,
+    regresses,
+    reopen,
+    take_pending,
+    take_posted,
+    transfer_row,
+)
+from ledger.index import ABSENT, BURNT
+from ledger.repeats import account_repeat, transfer_repeat
 from ledger.transfer import (
     AccountFlags,
-    Accounts,
     CreateAccountStatus,
     CreateTransferStatus,
-    Ids,
     PendingState,
     TransferFlags,
-    Transfers,
 )
 from ledger.wide import I64, U64, ZERO
 
-Record: TypeAlias = np.void
 Status: TypeAlias = CreateTransferStatus
 AccountStatus: TypeAlias = CreateAccountStatus
 
-# The columns of Books.counts.
-ACCOUNTS = 0
-TRANSFERS = 1
-BURNT_IDS = 2
-EXPIRIES = 3
-
-NS_PER_S = 1_000_000_000
 TIMESTAMP_MAX = 2**63 - 1
 
 _DEBITS_LIMITED = int(AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS)
 _CREDITS_LIMITED = int(AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS)
 _ACCOUNT_IMPORTED = int(AccountFlags.IMPORTED)
-_CLOSED = int(AccountFlags.CLOSED)
-_NOT_CLOSED = 0xFFFF ^ _CLOSED
 _ACCOUNT_PADDING = 0xFFFF ^ int(sum(AccountFlags))
 
 _PENDING = int(TransferFlags.PENDING)
@@ -50,28 +61,9 @@ _POST = int(TransferFlags.POST_PENDING_TRANSFER)
 _VOID = int(TransferFlags.VOID_PENDING_TRANSFER)
 _BALANCING_DEBIT = int(TransferFlags.BALANCING_DEBIT)
 _BALANCING_CREDIT = int(TransferFlags.BALANCING_CREDIT)
-_CLOSING_DEBIT = int(TransferFlags.CLOSING_DEBIT)
-_CLOSING_CREDIT = int(TransferFlags.CLOSING_CREDIT)
 _TRANSFER_IMPORTED = int(TransferFlags.IMPORTED)
 _TRANSFER_PADDING = 0xFFFF ^ int(sum(TransferFlags))
-_NOT_WITH_POST_OR_VOID = _PENDING | _BALANCING_DEBIT | _BALANCING_CREDIT | _CLOSING_DEBIT | _CLOSING_CREDIT
-
-
-class Books(NamedTuple):
-    """The arrays that the books lie in; rows beyond their count are empty room.
-
-    Accounts and transfers stand in the order of their timestamps.
-    """
-
-    accounts: Accounts
-    account_slots: Slots
-    transfers: Transfers
-    transfer_slots: Slots
-    pending: NDArray[np.uint8]  # PendingState of each transfer
-    burnt: Ids  # ids of transfers that failed for good
-    expiry_times: NDArray[np.int64]  # a binary heap with `expiry_rows`: ns
-    expiry_rows: NDArray[np.uint32]
-    counts: NDArray[np.int64]
+_NOT_WITH_POST_OR_VOID = _PENDING | _BALANCING_DEBIT | _BALANCING_CREDIT | CLOSING_DEBIT | CLOSING_CREDIT
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +82,7 @@ def create_account(books: Books, event: Record, timestamp: I64) -> tuple[Account
     row = index.row_at(books.account_slots, position)
     if row >= 0:
         stored = books.accounts[row]
-        status = _account_exists(event, stored)
+        status = account_repeat(event, stored)
         if status == AccountStatus.EXISTS:
             return status, np.int64(stored["timestamp"])
         return status, timestamp
@@ -113,7 +105,7 @@ def create_account(books: Books, event: Record, timestamp: I64) -> tuple[Account
     stamp = timestamp
     if flags & _ACCOUNT_IMPORTED:
         stamp = np.int64(event["timestamp"])
-        if _regresses(books.accounts, books.counts[ACCOUNTS], stamp) or _taken(
+        if regresses(books.accounts, books.counts[ACCOUNTS], stamp) or is_taken(
             books.transfers, books.counts[TRANSFERS], stamp
         ):
             return AccountStatus.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, timestamp
@@ -139,26 +131,6 @@ def undo_account(books: Books) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _account_exists(event: Record, stored: Record) -> AccountStatus:
-    if event["flags"] != stored["flags"]:
-        return AccountStatus.EXISTS_WITH_DIFFERENT_FLAGS
-    if (
-        event["user_data_128_lo"] != stored["user_data_128_lo"]
-        or event["user_data_128_hi"] != stored["user_data_128_hi"]
-    ):
-        return AccountStatus.EXISTS_WITH_DIFFERENT_USER_DATA_128
-    if event["user_data_64"] != stored["user_data_64"]:
-        return AccountStatus.EXISTS_WITH_DIFFERENT_USER_DATA_64
-    if event["user_data_32"] != stored["user_data_32"]:
-        return AccountStatus.EXISTS_WITH_DIFFERENT_USER_DATA_32
-    if event["ledger"] != stored["ledger"]:
-        return AccountStatus.EXISTS_WITH_DIFFERENT_LEDGER
-    if event["code"] != stored["code"]:
-        return AccountStatus.EXISTS_WITH_DIFFERENT_CODE
-    return AccountStatus.EXISTS
-
-
-@njit(cache=True, nogil=True)
 def create_transfer(books: Books, event: Record, timestamp: I64) -> tuple[Status, I64]:
     flags = event["flags"]
     if flags & _TRANSFER_PADDING:
@@ -172,7 +144,7 @@ def create_transfer(books: Books, event: Record, timestamp: I64) -> tuple[Status
     row = index.row_at(books.transfer_slots, position)
     if row >= 0:
         stored = books.transfers[row]
-        status = _transfer_exists(books, event, stored)
+        status = transfer_repeat(books, event, stored)
         if status == Status.EXISTS:
             return status, np.int64(stored["timestamp"])
         return status, timestamp
@@ -208,7 +180,7 @@ def _move(books: Books, event: Record, position: I64, timestamp: I64) -> tuple[S
     stamp = timestamp
     if flags & _TRANSFER_IMPORTED:
         stamp = np.int64(event["timestamp"])
-        if _regresses(books.transfers, books.counts[TRANSFERS], stamp) or _taken(
+        if regresses(books.transfers, books.counts[TRANSFERS], stamp) or is_taken(
             books.accounts, books.counts[ACCOUNTS], stamp
         ):
             return Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, timestamp
@@ -219,9 +191,9 @@ def _move(books: Books, event: Record, position: I64, timestamp: I64) -> tuple[S
         if event["timeout"] != 0:
             return Status.IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO, timestamp
 
-    if debit["flags"] & _CLOSED:
+    if debit["flags"] & CLOSED:
         return Status.DEBIT_ACCOUNT_ALREADY_CLOSED, timestamp
-    if credit["flags"] & _CLOSED:
+    if credit["flags"] & CLOSED:
         return Status.CREDIT_ACCOUNT_ALREADY_CLOSED, timestamp
 
     amount_lo, amount_hi = _balanced_amount(event, flags, debit, credit)
@@ -231,12 +203,12 @@ def _move(books: Books, event: Record, position: I64, timestamp: I64) -> tuple[S
     if stamp > TIMESTAMP_MAX - np.int64(event["timeout"]) * NS_PER_S:
         return Status.OVERFLOWS_TIMEOUT, timestamp
     if debit["flags"] & _DEBITS_LIMITED:
-        debits_lo, debits_hi = _debits(debit)
+        debits_lo, debits_hi = debits_of(debit)
         debits_lo, debits_hi = wide.add(debits_lo, debits_hi, amount_lo, amount_hi)
         if wide.less(debit["credits_posted_lo"], debit["credits_posted_hi"], debits_lo, debits_hi):
             return Status.EXCEEDS_CREDITS, timestamp
     if credit["flags"] & _CREDITS_LIMITED:
-        credits_lo, credits_hi = _credits(credit)
+        credits_lo, credits_hi = credits_of(credit)
         credits_lo, credits_hi = wide.add(credits_lo, credits_hi, amount_lo, amount_hi)
         if wide.less(credit["debits_posted_lo"], credit["debits_posted_hi"], credits_lo, credits_hi):
             return Status.EXCEEDS_DEBITS, timestamp
@@ -245,14 +217,14 @@ def _move(books: Books, event: Record, position: I64, timestamp: I64) -> tuple[S
     books.transfers[row]["amount_lo"] = amount_lo
     books.transfers[row]["amount_hi"] = amount_hi
     if flags & _PENDING:
-        _add_pending(debit, credit, amount_lo, amount_hi)
+        add_pending(debit, credit, amount_lo, amount_hi)
         books.pending[row] = PendingState.PENDING
     else:
-        _add_posted(debit, credit, amount_lo, amount_hi)
-    if flags & _CLOSING_DEBIT:
-        debit["flags"] |= _CLOSED
-    if flags & _CLOSING_CREDIT:
-        credit["flags"] |= _CLOSED
+        add_posted(debit, credit, amount_lo, amount_hi)
+    if flags & CLOSING_DEBIT:
+        debit["flags"] |= CLOSED
+    if flags & CLOSING_CREDIT:
+        credit["flags"] |= CLOSED
     return Status.CREATED, stamp
 
 
@@ -277,7 +249,7 @@ def _move_is_well_formed(event: Record, flags: I64) -> Status:
     if not flags & _PENDING:
         if event["timeout"] != 0:
             return Status.TIMEOUT_RESERVED_FOR_PENDING_TRANSFER
-        if flags & (_CLOSING_DEBIT | _CLOSING_CREDIT):
+        if flags & (CLOSING_DEBIT | CLOSING_CREDIT):
             return Status.CLOSING_TRANSFER_MUST_BE_PENDING
     if event["ledger"] == 0:
         return Status.LEDGER_MUST_NOT_BE_ZERO
@@ -291,12 +263,12 @@ def _balanced_amount(event: Record, flags: I64, debit: Record, credit: Record) -
     """The amount asked, or as much of it as a balancing transfer may move."""
     amount_lo, amount_hi = event["amount_lo"], event["amount_hi"]
     if flags & _BALANCING_DEBIT:
-        debits_lo, debits_hi = _debits(debit)
+        debits_lo, debits_hi = debits_of(debit)
         amount_lo, amount_hi = _at_most_difference(
             amount_lo, amount_hi, debit["credits_posted_lo"], debit["credits_posted_hi"], debits_lo, debits_hi
         )
     if flags & _BALANCING_CREDIT:
-        credits_lo, credits_hi = _credits(credit)
+        credits_lo, credits_hi = credits_of(credit)
         amount_lo, amount_hi = _at_most_difference(
             amount_lo,
             amount_hi,
@@ -334,10 +306,10 @@ def _fits(amount_lo: U64, amount_hi: U64, flags: I64, debit: Record, credit: Rec
         return Status.OVERFLOWS_DEBITS_POSTED
     if wide.sum_overflows(amount_lo, amount_hi, credit["credits_posted_lo"], credit["credits_posted_hi"]):
         return Status.OVERFLOWS_CREDITS_POSTED
-    debits_lo, debits_hi = _debits(debit)
+    debits_lo, debits_hi = debits_of(debit)
     if wide.sum_overflows(amount_lo, amount_hi, debits_lo, debits_hi):
         return Status.OVERFLOWS_DEBITS
-    credits_lo, credits_hi = _credits(credit)
+    credits_lo, credits_hi = credits_of(credit)
     if wide.sum_overflows(amount_lo, amount_hi, credits_lo, credits_hi):
         return Status.OVERFLOWS_CREDITS
     return Status.CREATED
@@ -390,7 +362,7 @@ def _resolve(books: Books, event: Record, position: I64, timestamp: I64) -> tupl
     stamp = timestamp
     if flags & _TRANSFER_IMPORTED:
         stamp = np.int64(event["timestamp"])
-        if _regresses(books.transfers, books.counts[TRANSFERS], stamp) or _taken(
+        if regresses(books.transfers, books.counts[TRANSFERS], stamp) or is_taken(
             books.accounts, books.counts[ACCOUNTS], stamp
         ):
             return Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, timestamp
@@ -401,19 +373,19 @@ def _resolve(books: Books, event: Record, position: I64, timestamp: I64) -> tupl
     ]
     # Nothing moves in a closed account, but what is pending there may be let go.
     if flags & _POST:
-        if debit["flags"] & _CLOSED:
+        if debit["flags"] & CLOSED:
             return Status.DEBIT_ACCOUNT_ALREADY_CLOSED, timestamp
-        if credit["flags"] & _CLOSED:
+        if credit["flags"] & CLOSED:
             return Status.CREDIT_ACCOUNT_ALREADY_CLOSED, timestamp
 
     row = _store(books, event, position, stamp)
     _inherit(books.transfers[row], pending)
     books.transfers[row]["amount_lo"] = amount_lo
     books.transfers[row]["amount_hi"] = amount_hi
-    _take_pending(debit, credit, pending["amount_lo"], pending["amount_hi"])
+    take_pending(debit, credit, pending["amount_lo"], pending["amount_hi"])
     if flags & _POST:
         books.pending[pending_row] = PendingState.POSTED
-        _add_posted(debit, credit, amount_lo, amount_hi)
+        add_posted(debit, credit, amount_lo, amount_hi)
     else:
         books.pending[pending_row] = PendingState.VOIDED
         reopen(pending, debit, credit)
@@ -474,19 +446,19 @@ def undo_transfer(books: Books) -> None:
         pending_row = transfer_row(books, transfer["pending_id_lo"], transfer["pending_id_hi"])
         pending = books.transfers[pending_row]
         books.pending[pending_row] = PendingState.PENDING
-        _add_pending(debit, credit, pending["amount_lo"], pending["amount_hi"])
+        add_pending(debit, credit, pending["amount_lo"], pending["amount_hi"])
         if flags & _POST:
-            _take_posted(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
+            take_posted(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
         else:
-            if pending["flags"] & _CLOSING_DEBIT:
-                debit["flags"] |= _CLOSED
-            if pending["flags"] & _CLOSING_CREDIT:
-                credit["flags"] |= _CLOSED
+            if pending["flags"] & CLOSING_DEBIT:
+                debit["flags"] |= CLOSED
+            if pending["flags"] & CLOSING_CREDIT:
+                credit["flags"] |= CLOSED
     elif flags & _PENDING:
-        _take_pending(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
+        take_pending(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
         reopen(transfer, debit, credit)
     else:
-        _take_posted(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
+        take_posted(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
     index.take_back(
         books.transfer_slots,
         index.find(books.transfer_slots, books.transfers, books.burnt, transfer["id_lo"], transfer["id_hi"]),
@@ -505,7 +477,7 @@ def expire_transfer(books: Books, row: I64) -> None:
     credit = books.accounts[
         account_row(books, transfer["credit_account_id_lo"], transfer["credit_account_id_hi"])
     ]
-    _take_pending(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
+    take_pending(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
     reopen(transfer, debit, credit)
     books.pending[row] = PendingState.EXPIRED
 
@@ -522,121 +494,6 @@ def burn(books: Books, event: Record) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _transfer_exists(books: Books, event: Record, stored: Record) -> Status:
-    flags = event["flags"]
-    if flags != stored["flags"]:
-        return Status.EXISTS_WITH_DIFFERENT_FLAGS
-    if event["pending_id_lo"] != stored["pending_id_lo"] or event["pending_id_hi"] != stored["pending_id_hi"]:
-        return Status.EXISTS_WITH_DIFFERENT_PENDING_ID
-    if event["timeout"] != stored["timeout"]:
-        return Status.EXISTS_WITH_DIFFERENT_TIMEOUT
-    if flags & (_POST | _VOID):
-        pending = books.transfers[transfer_row(books, event["pending_id_lo"], event["pending_id_hi"])]
-        return _resolution_exists(event, stored, pending)
-
-    if (
-        event["debit_account_id_lo"] != stored["debit_account_id_lo"]
-        or event["debit_account_id_hi"] != stored["debit_account_id_hi"]
-    ):
-        return Status.EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
-    if (
-        event["credit_account_id_lo"] != stored["credit_account_id_lo"]
-        or event["credit_account_id_hi"] != stored["credit_account_id_hi"]
-    ):
-        return Status.EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID
-    if flags & (_BALANCING_DEBIT | _BALANCING_CREDIT):
-        # The amount asked is an upper limit: any that could have given the stored one is the same.
-        if wide.less(event["amount_lo"], event["amount_hi"], stored["amount_lo"], stored["amount_hi"]):
-            return Status.EXISTS_WITH_DIFFERENT_AMOUNT
-    elif event["amount_lo"] != stored["amount_lo"] or event["amount_hi"] != stored["amount_hi"]:
-        return Status.EXISTS_WITH_DIFFERENT_AMOUNT
-    if (
-        event["user_data_128_lo"] != stored["user_data_128_lo"]
-        or event["user_data_128_hi"] != stored["user_data_128_hi"]
-    ):
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_128
-    if event["user_data_64"] != stored["user_data_64"]:
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_64
-    if event["user_data_32"] != stored["user_data_32"]:
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_32
-    if event["ledger"] != stored["ledger"]:
-        return Status.EXISTS_WITH_DIFFERENT_LEDGER
-    if event["code"] != stored["code"]:
-        return Status.EXISTS_WITH_DIFFERENT_CODE
-    return Status.EXISTS
-
-
-@njit(cache=True, nogil=True)
-def _resolution_exists(event: Record, stored: Record, pending: Record) -> Status:
-    """As `_transfer_exists`, for a post or void: what the event leaves out is the pending transfer's."""
-    if not wide.is_zero(event["debit_account_id_lo"], event["debit_account_id_hi"]) and (
-        event["debit_account_id_lo"] != stored["debit_account_id_lo"]
-        or event["debit_account_id_hi"] != stored["debit_account_id_hi"]
-    ):
-        return Status.EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
-    if not wide.is_zero(event["credit_account_id_lo"], event["credit_account_id_hi"]) and (
-        event["credit_account_id_lo"] != stored["credit_account_id_lo"]
-        or event["credit_account_id_hi"] != stored["credit_account_id_hi"]
-    ):
-        return Status.EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID
-
-    amount_lo, amount_hi = event["amount_lo"], event["amount_hi"]
-    if event["flags"] & _VOID:
-        if wide.is_zero(amount_lo, amount_hi):
-            amount_lo, amount_hi = pending["amount_lo"], pending["amount_hi"]
-    elif wide.is_max(amount_lo, amount_hi):
-        amount_lo, amount_hi = pending["amount_lo"], pending["amount_hi"]
-    if amount_lo != stored["amount_lo"] or amount_hi != stored["amount_hi"]:
-        return Status.EXISTS_WITH_DIFFERENT_AMOUNT
-
-    data_lo, data_hi = event["user_data_128_lo"], event["user_data_128_hi"]
-    if wide.is_zero(data_lo, data_hi):
-        data_lo, data_hi = pending["user_data_128_lo"], pending["user_data_128_hi"]
-    if data_lo != stored["user_data_128_lo"] or data_hi != stored["user_data_128_hi"]:
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_128
-    data_64 = event["user_data_64"] if event["user_data_64"] != 0 else pending["user_data_64"]
-    if data_64 != stored["user_data_64"]:
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_64
-    data_32 = event["user_data_32"] if event["user_data_32"] != 0 else pending["user_data_32"]
-    if data_32 != stored["user_data_32"]:
-        return Status.EXISTS_WITH_DIFFERENT_USER_DATA_32
-    if event["ledger"] != 0 and event["ledger"] != stored["ledger"]:
-        return Status.EXISTS_WITH_DIFFERENT_LEDGER
-    if event["code"] != 0 and event["code"] != stored["code"]:
-        return Status.EXISTS_WITH_DIFFERENT_CODE
-    return Status.EXISTS
-
-
-@njit(cache=True, nogil=True)
-def account_row(books: Books, id_lo: U64, id_hi: U64) -> I64:
-    """The row of an account, or ABSENT."""
-    position = index.find(books.account_slots, books.accounts, books.burnt, id_lo, id_hi)
-    return index.row_at(books.account_slots, position)
-
-
-@njit(cache=True, nogil=True)
-def transfer_row(books: Books, id_lo: U64, id_hi: U64) -> I64:
-    """The row of a transfer, ABSENT, or BURNT."""
-    position = index.find(books.transfer_slots, books.transfers, books.burnt, id_lo, id_hi)
-    return index.row_at(books.transfer_slots, position)
-
-
-@njit(cache=True, nogil=True)
-def expires_at(transfer: Record) -> I64:
-    """When a pending transfer with a timeout expires, ns."""
-    return np.int64(transfer["timestamp"]) + np.int64(transfer["timeout"]) * NS_PER_S
-
-
-@njit(cache=True, nogil=True)
-def reopen(closing: Record, debit: Record, credit: Record) -> None:
-    """Open again what a pending transfer had closed."""
-    if closing["flags"] & _CLOSING_DEBIT:
-        debit["flags"] &= _NOT_CLOSED
-    if closing["flags"] & _CLOSING_CREDIT:
-        credit["flags"] &= _NOT_CLOSED
-
-
-@njit(cache=True, nogil=True)
 def _store(books: Books, event: Record, position: I64, stamp: I64) -> I64:
     row = books.counts[TRANSFERS]
     books.transfers[row] = event
@@ -645,82 +502,3 @@ def _store(books: Books, event: Record, position: I64, stamp: I64) -> I64:
     books.counts[TRANSFERS] += 1
     index.put(books.transfer_slots, position, event["id_lo"], event["id_hi"], row)
     return row
-
-
-@njit(cache=True, nogil=True)
-def _regresses(records: NDArray[np.void], count: I64, stamp: I64) -> bool:
-    return bool(count > 0 and stamp <= np.int64(records[count - 1]["timestamp"]))
-
-
-@njit(cache=True, nogil=True)
-def _taken(records: NDArray[np.void], count: I64, stamp: I64) -> bool:
-    """Whether one of the records, which stand in order of time, has exactly this timestamp."""
-    low: I64 = 0
-    high = count
-    while low < high:
-        middle = (low + high) // 2
-        if np.int64(records[middle]["timestamp"]) < stamp:
-            low = middle + 1
-        else:
-            high = middle
-    return bool(low < count and np.int64(records[low]["timestamp"]) == stamp)
-
-
-@njit(cache=True, nogil=True)
-def _debits(account: Record) -> tuple[U64, U64]:
-    return wide.add(
-        account["debits_pending_lo"],
-        account["debits_pending_hi"],
-        account["debits_posted_lo"],
-        account["debits_posted_hi"],
-    )
-
-
-@njit(cache=True, nogil=True)
-def _credits(account: Record) -> tuple[U64, U64]:
-    return wide.add(
-        account["credits_pending_lo"],
-        account["credits_pending_hi"],
-        account["credits_posted_lo"],
-        account["credits_posted_hi"],
-    )
-
-
-@njit(cache=True, nogil=True)
-def _add_pending(debit: Record, credit: Record, lo: U64, hi: U64) -> None:
-    debit["debits_pending_lo"], debit["debits_pending_hi"] = wide.add(
-        debit["debits_pending_lo"], debit["debits_pending_hi"], lo, hi
-    )
-    credit["credits_pending_lo"], credit["credits_pending_hi"] = wide.add(
-        credit["credits_pending_lo"], credit["credits_pending_hi"], lo, hi
-    )
-
-
-@njit(cache=True, nogil=True)
-def _take_pending(debit: Record, credit: Record, lo: U64, hi: U64) -> None:
-    debit["debits_pending_lo"], debit["debits_pending_hi"] = wide.subtract(
-        debit["debits_pending_lo"], debit["debits_pending_hi"], lo, hi
-    )
-    credit["credits_pending_lo"], credit["credits_pending_hi"] = wide.subtract(
-        credit["credits_pending_lo"], credit["credits_pending_hi"], lo, hi
-    )
-
-
-@njit(cache=True, nogil=True)
-def _add_posted(debit: Record, credit: Record, lo: U64, hi: U64) -> None:
-    debit["debits_posted_lo"], debit["debits_posted_hi"] = wide.add(
-        debit["debits_posted_lo"], debit["debits_posted_hi"], lo, hi
-    )
-    credit["credits_posted_lo"], credit["credits_posted_hi"] = wide.add(
-        credit["credits_posted_lo"], credit["credits_posted_hi"], lo, hi
-    )
-
-
-@njit(cache=True, nogil=True)
-def _take_posted(debit: Record, credit: Record, lo: U64, hi: U64) -> None:
-    debit["debits_posted_lo"], debit["debits_posted_hi"] = wide.subtract(
-        debit["debits_posted_lo"], debit["debits_posted_hi"], lo, hi
-    )
-    credit["credits_posted_lo"], credit["credits_posted_hi"] = wide.subtract(
-        credit["credits_posted_lo"], credit["credits_posted_hi"], lo, hi
-    )

@@ -1,4 +1,5 @@
-"""The books in one file, so that a start reads it and the journal's tail, not the whole journal.
+"""
+The books in one file, so that a start reads it and the journal's tail, not the whole journal.
 
 A header, then the arrays as they lie in memory, then a checksum over all before it. Written beside, synced
 and renamed, so that there is always one whole snapshot or none. It is never the truth: a damaged one is

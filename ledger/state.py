@@ -1,4 +1,5 @@
-"""The books in memory: the kernels' arrays, grown ahead of every batch.
+"""
+The books in memory: the kernels' arrays, grown ahead of every batch.
 
 Synchronous and deterministic: the same batches at the same timestamps make the same bytes, which is what
 replaying a journal rests on. Owned by one thread.
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import compiled, expiry, index, kernel
+from ledger.columns import ACCOUNTS, BURNT_IDS, EXPIRIES, NS_PER_S, TRANSFERS, Books
 from ledger.index import LOAD_MAX, ROWS_MAX, Slots
-from ledger.rules import ACCOUNTS, BURNT_IDS, EXPIRIES, TRANSFERS, Books
 from ledger.transfer import (
     ACCOUNT,
     BATCH_MAX,
@@ -44,7 +45,8 @@ class Totals:
 
 
 class State:
-    """The books of one ledger engine.
+    """
+    The books of one ledger engine.
 
     `last_ns` is the timestamp of the last event, created or not; the next one must be later.
     """
@@ -153,7 +155,7 @@ class State:
         state = cls()
         due = np.flatnonzero((pending == PendingState.PENDING) & (transfers["timeout"] != 0))
         times = transfers["timestamp"][due].astype(np.int64) + transfers["timeout"][due].astype(np.int64) * (
-            1_000_000_000
+            NS_PER_S
         )
         order = np.argsort(times, kind="stable")  # an ordered array is a heap
         state._books = Books(

@@ -1,4 +1,5 @@
-"""TigerBeetle 0.17.9's records as NumPy dtypes, and its statuses.
+"""
+TigerBeetle 0.17.9's records as NumPy dtypes, and its statuses.
 
 A batch is an array of these records; no Python object stands for a transfer anywhere. A u128 is two
 little-endian u64 fields, `_lo` before `_hi`, so that the bytes are TigerBeetle's own.

@@ -1,4 +1,5 @@
-"""u128 arithmetic on two u64, low and high. Nothing wraps: callers ask before they add.
+"""
+u128 arithmetic on two u64, low and high. Nothing wraps: callers ask before they add.
 
 Every operand and result is np.uint64, also uncompiled, where a wrap would be a warning and so an error.
 """

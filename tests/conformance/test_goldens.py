@@ -1,12 +1,15 @@
 """What a real TigerBeetle 0.17.9 answered to recorded histories, the embedded books answer too."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ledger.embedded import EmbeddedLedger
 from ledger.state import State
 from ledger.transfer import ACCOUNT, RESULT, TRANSFER, CreateTransferStatus, ids_of
+from tests.ledger.books import FakeClock
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "ledger"
 
@@ -39,6 +42,36 @@ def test_recorded_histories_are_answered_status_for_status(history):
     assert state.lookup_accounts(ids_of(after)).tobytes() == after.tobytes()
     assert state.transfers().tobytes() == history["transfers_after"].tobytes()
     assert all(totals.balanced for totals in state.totals().values())
+
+
+def test_recorded_histories_are_answered_by_the_engine_and_survive_its_restart(history, tmp_path):
+    """The same through the embedded engine with its clock at the server's time, then from its journal alone."""
+    clock = FakeClock()
+    ledger = EmbeddedLedger.open(tmp_path, now_ns=clock)
+
+    async def script():
+        recorded = history["account_results"].view(RESULT)
+        clock.now_ns = int(recorded["timestamp"].min())
+        last_ns = int((await ledger.create_accounts(history["accounts"].view(ACCOUNT)))["timestamp"].max())
+        start = 0
+        for size in history["batch_sizes"]:
+            expected = history["results"][start : start + size].view(RESULT)
+            clock.now_ns = first_ns(expected, last_ns)
+            last_ns = clock.now_ns + int(size) - 1
+            results = await ledger.create_transfers(
+                history["transfers"][start : start + size].copy().view(TRANSFER)
+            )
+            assert results["status"].tolist() == expected["status"].tolist()
+            start += size
+
+    asyncio.run(script())
+    ledger.close_blocking()
+    (tmp_path / "snapshot").unlink()
+    ledger = EmbeddedLedger.open(tmp_path, now_ns=clock)
+    after = history["accounts_after"].view(ACCOUNT)
+    assert asyncio.run(ledger.lookup_accounts(ids_of(after))).tobytes() == after.tobytes()
+    assert b"".join(page.tobytes() for page in ledger.history()) == history["transfers_after"].tobytes()
+    ledger.close_blocking()
 
 
 def first_ns(results, last_ns):

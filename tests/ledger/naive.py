@@ -1,4 +1,5 @@
-"""A ledger as plain Python: dictionaries, whole numbers, and the rules in TigerBeetle's order of precedence.
+"""
+A ledger as plain Python: dictionaries, whole numbers, and the rules in TigerBeetle's order of precedence.
 
 The kernels' twin. It is slow and obvious; a chain that fails is undone by going back to a copy.
 """

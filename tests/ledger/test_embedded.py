@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ledger import chart, holds
-from ledger.book import LedgerCorrupt, LedgerStopped
+from ledger.book import LedgerBusy, LedgerCorrupt, LedgerStopped
 from ledger.chart import AccountCode
-from ledger.embedded import EmbeddedLedger, LedgerInUse
+from ledger.embedded import WAITING_MAX, EmbeddedLedger, LedgerInUse
 from ledger.holds import HoldOutcome
 from ledger.journal import Journal
 from ledger.transfer import BATCH_MAX, RESULT, TRANSFER, CreateTransferStatus
@@ -338,6 +338,26 @@ def test_close_carries_out_what_was_asked(opened):
             await ledger.create_transfers(place(2, [10]))
 
     run(script())
+
+
+def test_more_calls_than_can_wait_are_refused_at_once(opened):
+    """The engine's queue is bounded; what waits already is answered."""
+    ledger = opened()
+    gate = Gate()
+
+    async def script():
+        blocker = asyncio.get_running_loop().run_in_executor(None, ledger._ask_blocking, gate.wait)
+        await asyncio.to_thread(gate.reached.wait, WAIT_S)
+        asked = transfer_ids(1, 1)
+        calls = [asyncio.create_task(ledger.lookup_transfers(asked)) for _ in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        with pytest.raises(LedgerBusy, match="wait for the ledger already"):
+            await ledger.lookup_transfers(asked)
+        gate.open.set()
+        await blocker
+        return await asyncio.gather(*calls)
+
+    assert len(run(script())) == WAITING_MAX
 
 
 def test_a_batch_of_the_wrong_kind_or_size_is_refused(opened):

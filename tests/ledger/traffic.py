@@ -1,4 +1,5 @@
-"""Random operations on a ledger from one seed, made to meet every rule.
+"""
+Random operations on a ledger from one seed, made to meet every rule.
 
 Few accounts, few ids, bad values, duplicates, chains, imports, and a clock that jumps over timeouts.
 """
