@@ -1,16 +1,20 @@
-"""Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
+"""
+Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
 
 train           a history in, a model with its manifest out
 augment         what a history doesn't show a model: plain traffic, and missing fields
 history         labelled histories as attempts: the public layouts that training reads
 evaluate        how well scores tell fraud: the figures of a manifest
+explain         why a score is what it is, in sentences
 registry        the models there are: folders named by version
-model           LightGBM's trees through its C API: scores and contributions
+model           a loaded model: scores, and what each feature adds to one
+forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups
 velocity        limits that an approval consumes: reserve, confirm, release (Numba)
 windows         what a sliding window means, and the rings of buckets that keep it (Numba)
+compiled        what Numba keeps between starts, and when to forget it
 attempt         what scoring sees of a request: one record of plain numbers
 """

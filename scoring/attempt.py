@@ -1,4 +1,5 @@
-"""What scoring sees of a request: one record of plain numbers.
+"""
+What scoring sees of a request: one record of plain numbers.
 
 The caller fills an array of these a batch, column by column. Nothing here names a person: the card is
 its row in the directory, the merchant a 64-bit hash.

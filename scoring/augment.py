@@ -1,4 +1,5 @@
-"""What a history of one country's habits doesn't show a model: plain traffic, and missing fields.
+"""
+What a history of one country's habits doesn't show a model: plain traffic, and missing fields.
 
 A history like Sparkov's has no card without a past, no ten payments in a minute, no request without
 coordinates; a model trained on it alone takes any of these for fraud, because only fraud came near them.

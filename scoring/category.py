@@ -1,4 +1,5 @@
-"""Merchant category codes in a few groups, in which people's spending has a shape.
+"""
+Merchant category codes in a few groups, in which people's spending has a shape.
 
 A single MCC says little about a card that used it twice, and a model can't know the thousand it never
 saw; the group carries the meaning. The ranges follow the published list of codes (ISO 18245).

@@ -9,7 +9,8 @@ DECLINE: Final = 0.85
 
 
 def measure(is_fraud: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    """Figures of scores f4[n] against labels bool[n]; None for what has no meaning without both classes.
+    """
+    Figures of scores f4[n] against labels bool[n]; None for what has no meaning without both classes.
 
     average_precision and recall at a false-positive rate rank by score; recall and false-positive rate
     `above` a threshold count scores strictly above it, as policy does.

@@ -27,7 +27,8 @@ _LOG_MAX = 45.0
 
 
 class Reason(NamedTuple):
-    """One feature's part in a score: its value (NaN = missing), what it adds to the calibrated log-odds,
+    """
+    One feature's part in a score: its value (NaN = missing), what it adds to the calibrated log-odds,
     and a sentence.
     """
 
@@ -38,7 +39,8 @@ class Reason(NamedTuple):
 
 
 def explain(model: Model, row: np.ndarray, *, most: int = len(FEATURE_NAMES)) -> list[Reason]:
-    """The `most` features of one row f4[features] that move its score most, the largest part first, whether
+    """
+    The `most` features of one row f4[features] that move its score most, the largest part first, whether
     it speaks for fraud (above zero) or against. Features that add nothing are left out.
     """
     added = model.contributions(row)[:-1]

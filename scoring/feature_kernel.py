@@ -1,4 +1,5 @@
-"""The features of each attempt, from what its card did before; then the attempt joins that history.
+"""
+The features of each attempt, from what its card did before; then the attempt joins that history.
 
 One loop in order of arrival, so that features don't depend on how attempts fell into batches. A column's
 number here is its place in `features.FEATURES`.
@@ -151,7 +152,8 @@ def observe_kernel(
     sums: np.ndarray,
     out: np.ndarray,
 ) -> int:
-    """Fills out f4[n, features] and writes the attempts into the state; see `Features.observe`. Nothing
+    """
+    Fills out f4[n, features] and writes the attempts into the state; see `Features.observe`. Nothing
     is changed unless it returns _OK.
     """
     for index in range(len(attempts)):

@@ -1,4 +1,5 @@
-"""The features, in one ordered list, and the state they are computed from: for training and service alike.
+"""
+The features, in one ordered list, and the state they are computed from: for training and service alike.
 
 Features read attempts: they are written at arrival and no outcome changes them. So the same requests in
 the same order give the same features bit for bit, however they fell into batches, in service, in
@@ -8,12 +9,14 @@ Windows mean what `windows` says. Late attempts count in their own buckets; the 
 is never below zero, and neither the last time nor the last place moves back.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from scoring.attempt import ATTEMPT, empty_attempts
 from scoring.category import GROUP_NAMES, GROUPS, group_table
+from scoring.compiled import forget_stale
 from scoring.feature_kernel import MERCHANT_SLOTS, MOMENTS, observe_kernel
 from scoring.windows import CELLS, WINDOWS
 
@@ -101,7 +104,8 @@ class Features:
             self._state[name] = larger
 
     def observe(self, attempts: np.ndarray) -> np.ndarray:
-        """The features f4[n, len(FEATURES)] of n attempts (ATTEMPT), each from what came before it; all of
+        """
+        The features f4[n, len(FEATURES)] of n attempts (ATTEMPT), each from what came before it; all of
         them are then part of their cards' history.
 
         Raises IndexError for a card row beyond `cards` and ValueError for an amount below zero, with
@@ -109,7 +113,7 @@ class Features:
         """
         assert attempts.dtype == ATTEMPT
         out = np.empty((len(attempts), len(FEATURES)), np.float32)
-        code = observe_kernel(attempts, self._groups, *self._state.values(), out)
+        code = observe_kernel(np.ascontiguousarray(attempts), self._groups, *self._state.values(), out)
         if code == _BAD_ROW:
             raise IndexError("a card row lies beyond the feature state: grow() comes first")
         if code == _BAD_AMOUNT:
@@ -120,7 +124,7 @@ class Features:
         """The whole state by name, for a snapshot: the arrays themselves, not copies."""
         return dict(self._state)
 
-    def load(self, arrays: dict[str, np.ndarray]) -> None:
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Takes over a state that `arrays` gave. Raises ValueError where names, dtypes or shapes differ."""
         adopted = {}
         for name, own in self._state.items():
@@ -134,4 +138,5 @@ class Features:
 
     def warm_up(self) -> None:
         """Compiles the kernel, or loads it from Numba's cache, without touching this state."""
+        forget_stale(observe_kernel)
         Features(1).observe(empty_attempts(1))

@@ -1,4 +1,5 @@
-"""Trees as flat arrays, and the walk down them (Numba).
+"""
+Trees as flat arrays, and the walk down them (Numba).
 
 LightGBM's own prediction follows one tree at a time and pays for each branch that the processor guessed
 wrong, about 60 ns a tree. Here a row goes down a group of trees together, one level at a step, without
@@ -26,7 +27,8 @@ _FLOAT32_MAX: Final = np.finfo(np.float32).max
 
 
 class Forest(NamedTuple):
-    """All trees, node by node; a node's place is unsigned, which spares Numba a check for each step.
+    """
+    All trees, node by node; a node's place is unsigned, which spares Numba a check for each step.
 
     thresholds f4[nodes]: a value above it goes right; columns u4[nodes]: which value, in the layout of a row;
     lefts u4[nodes]: the left child, the right one is the next; a leaf has itself, and nothing is above its
@@ -90,7 +92,8 @@ def walk_kernel(
 
 
 def parse(text: bytes, features: int) -> Forest:
-    """The trees of LightGBM's model text, for rows of so many features. Raises ModelError for a kind of
+    """
+    The trees of LightGBM's model text, for rows of so many features. Raises ModelError for a kind of
     tree that the walk doesn't know.
     """
     layout = _Layout(features)

@@ -1,4 +1,5 @@
-"""Labelled histories as attempts: what training reads of a file of transactions.
+"""
+Labelled histories as attempts: what training reads of a file of transactions.
 
 Each adapter turns one public layout into the attempts that the server would have seen of it, in time
 order, so that features mean the same here and there. A column that a layout lacks stays missing.
@@ -52,7 +53,8 @@ class HistoryError(ValueError):
 
 
 class History(NamedTuple):
-    """Transactions in time order with what became of them.
+    """
+    Transactions in time order with what became of them.
 
     attempts ATTEMPT[n], card rows counting through `cards`; is_fraud bool[n]; cards: the identity of each
     row in the file; fingerprint: SHA-256 of the files, hexadecimal.
@@ -65,7 +67,8 @@ class History(NamedTuple):
 
 
 def read_history(data: Path, customers: Path | None = None) -> History:
-    """Reads a Sparkov or a Handbook file (Parquet), told apart by their columns. `customers` is Sparkov's
+    """
+    Reads a Sparkov or a Handbook file (Parquet), told apart by their columns. `customers` is Sparkov's
     customer file (CSV, `|`), for the cardholders' homes. Raises HistoryError for anything else.
     """
     try:

@@ -1,4 +1,5 @@
-"""What a trained model says of itself, and whether its files are still what was trained.
+"""
+What a trained model says of itself, and whether its files are still what was trained.
 
 A model is a folder with `model.txt`, LightGBM's own text, and `manifest.json`. The manifest names the text
 by its SHA-256 and the features in their order: a model of other features would give wrong scores in
@@ -25,7 +26,8 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One trained model.
+    """
+    One trained model.
 
     version names it; created is the ISO 8601 time, UTC; data_fingerprint the SHA-256 of what it learnt from;
     features the columns in order; calibration {"slope", "intercept"}: the score is
@@ -68,7 +70,8 @@ def read_model(directory: Path) -> tuple[Manifest, bytes]:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a model's folder. Raises ModelError where it is missing, damaged, or of another
+    """
+    The manifest of a model's folder. Raises ModelError where it is missing, damaged, or of another
     format or feature list than this code's.
     """
     try:

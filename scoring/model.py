@@ -1,4 +1,5 @@
-"""The model: scores by our own walk down LightGBM's trees, contributions by LightGBM's C library.
+"""
+The model: scores by our own walk down LightGBM's trees, contributions by LightGBM's C library.
 
 Importing the lightgbm package takes a second and brings scipy along; the server only needs the library
 that lies in it, and that only when somebody asks why. Scores come from `forest`, which computes LightGBM's
@@ -15,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from scoring.compiled import forget_stale
 from scoring.features import FEATURES
 from scoring.forest import parse, walk_kernel
 from scoring.manifest import Manifest, ModelError, read_model
@@ -52,7 +54,7 @@ class Model:
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
         """The trees' sum f8[n], before calibration."""
-        assert features.dtype == np.float32
+        features = np.ascontiguousarray(features, np.float32)
         assert features.ndim == 2
         assert features.shape[1] == len(FEATURES)
         out = np.empty(len(features), np.float64)
@@ -60,7 +62,8 @@ class Model:
         return out
 
     def contributions(self, row: np.ndarray) -> np.ndarray:
-        """What each feature of one row f4[len(FEATURES)] adds to the calibrated log-odds: f8[features + 1],
+        """
+        What each feature of one row f4[len(FEATURES)] adds to the calibrated log-odds: f8[features + 1],
         the last one what the model says of nobody in particular. Their sum is the score's log-odds.
 
         These are SHAP values of the trees (Lundberg et al., 2018), as LightGBM computes them. Takes about
@@ -90,6 +93,7 @@ class Model:
 
     def warm_up(self) -> None:
         """Compiles the walk, or loads it from Numba's cache."""
+        forget_stale(walk_kernel)
         self.score(np.full((1, len(FEATURES)), np.nan, np.float32))
 
     def _load_booster(self) -> None:

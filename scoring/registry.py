@@ -21,7 +21,8 @@ def shipped() -> Path:
 
 
 def open(path: Path) -> Model:  # noqa: A001 - read as registry.open
-    """Loads the model of a version's folder. Raises ModelError where it is missing, changed or truncated,
+    """
+    Loads the model of a version's folder. Raises ModelError where it is missing, changed or truncated,
     or was trained on other features.
     """
     return Model.load(path)

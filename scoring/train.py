@@ -1,4 +1,5 @@
-"""Training: one pass of the server's own features over a history, trees, calibration, a manifest.
+"""
+Training: one pass of the server's own features over a history, trees, calibration, a manifest.
 
 The split is by time and by card. Of the history's span the first 5/9 teach, the next 1/9 stops the
 training and calibrates, the last third measures; a fifth of the cards is only ever measured, so that the
@@ -74,7 +75,8 @@ def train(
     rounds_max: int = ROUNDS_MAX,
     created: str | None = None,
 ) -> Manifest:
-    """Trains on a labelled history (`history.read_history`) and writes the model to `out / version`.
+    """
+    Trains on a labelled history (`history.read_history`) and writes the model to `out / version`.
 
     progress(done, total) is called as features are computed and trees grow. `created` (ISO 8601) is now
     unless given. Raises HistoryError where the history can't be read or holds too little fraud to learn.
@@ -190,7 +192,8 @@ def _grow(lesson: _Lesson, seed: int, rounds_max: int, progress: Callable[[int],
 
 
 def _calibrate(log_odds: np.ndarray, is_fraud: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept that make the log-odds probabilities on data the trees weren't grown on: Platt
+    """
+    Slope and intercept that make the log-odds probabilities on data the trees weren't grown on: Platt
     scaling (1999) by Newton's method, held near the identity where there is little fraud to say otherwise.
     """
     design = np.column_stack([log_odds, np.ones_like(log_odds)])

@@ -1,4 +1,5 @@
-"""Limits on what an approval consumes: per transaction, sliding window, calendar day and month.
+"""
+Limits on what an approval consumes: per transaction, sliding window, calendar day and month.
 
 What consumes is *reserved* when a request arrives, in the order of arrival, so that any number of
 requests at once can't pass a limit together:
@@ -24,12 +25,14 @@ byte: a refused request leaves no trace. Rebuilding from a journal is reserving 
 Attempts, which nothing gives back, are kept by `features`, in windows of the same meaning.
 """
 
+from collections.abc import Mapping
 from enum import IntFlag
 from typing import Final
 
 import numpy as np
 from numba import njit
 
+from scoring.compiled import forget_stale
 from scoring.windows import CELLS, INT64_MAX, WINDOWS, add_capped, window_add, window_give_back, window_total
 
 
@@ -225,7 +228,8 @@ class Velocity:
         counted: np.ndarray,
         limits: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Judges n requests in order and reserves each that passes no limit, with one kernel call.
+        """
+        Judges n requests in order and reserves each that passes no limit, with one kernel call.
 
         card_rows u4[n]; times_s i8[n]; amounts_minor i8[n] >= 0; day_ids, month_ids i4[n], consecutive
         numbers >= 1 of the calendar day and month in the programme's time zone; programmes u2[n], rows of
@@ -236,19 +240,20 @@ class Velocity:
         request included, for the journal. A limit is passed when used > limit. Raises IndexError for an
         unknown row or programme and ValueError for an amount below zero, with nothing changed.
         """
+        assert limits.shape[1] == LIMITS
         flags = np.empty(len(card_rows), np.uint16)
         used = np.empty((len(card_rows), LIMITS), np.int64)
-        assert limits.shape[1] == LIMITS
+        # Columns of a structured array are strided: as they are, Numba would compile the kernel for them again.
         _check(
             reserve_kernel(
-                card_rows,
-                times_s,
-                amounts_minor,
-                day_ids,
-                month_ids,
-                programmes,
-                counted,
-                limits,
+                np.ascontiguousarray(card_rows, np.uint32),
+                np.ascontiguousarray(times_s, np.int64),
+                np.ascontiguousarray(amounts_minor, np.int64),
+                np.ascontiguousarray(day_ids, np.int32),
+                np.ascontiguousarray(month_ids, np.int32),
+                np.ascontiguousarray(programmes, np.uint16),
+                np.ascontiguousarray(counted, np.bool_),
+                np.ascontiguousarray(limits, np.int64),
                 self._heads,
                 self._counts,
                 self._sums,
@@ -270,7 +275,8 @@ class Velocity:
         day_ids: np.ndarray,
         month_ids: np.ndarray,
     ) -> None:
-        """Confirms n reservations: what was reserved beyond the approved amount (i8[n]) is given back, the
+        """
+        Confirms n reservations: what was reserved beyond the approved amount (i8[n]) is given back, the
         count stays. A full approval changes nothing, and needs no call. Errors as for `release`.
         """
         self._give_back(card_rows, times_s, reserved_minor - approved_minor, day_ids, month_ids, count=0)
@@ -284,7 +290,8 @@ class Velocity:
         day_ids: np.ndarray,
         month_ids: np.ndarray,
     ) -> None:
-        """Gives back n reservations, with the amounts that still stand (i8[n]). Dtypes and errors as for
+        """
+        Gives back n reservations, with the amounts that still stand (i8[n]). Dtypes and errors as for
         `reserve`; what has left its window meanwhile is forgotten, not an error.
         """
         self._give_back(card_rows, times_s, amounts_minor, day_ids, month_ids, count=1)
@@ -301,11 +308,11 @@ class Velocity:
     ) -> None:
         _check(
             give_back_kernel(
-                card_rows,
-                times_s,
-                amounts_minor,
-                day_ids,
-                month_ids,
+                np.ascontiguousarray(card_rows, np.uint32),
+                np.ascontiguousarray(times_s, np.int64),
+                np.ascontiguousarray(amounts_minor, np.int64),
+                np.ascontiguousarray(day_ids, np.int32),
+                np.ascontiguousarray(month_ids, np.int32),
                 count,
                 self._heads,
                 self._counts,
@@ -325,7 +332,7 @@ class Velocity:
             "period_sums": self._period_sums,
         }
 
-    def load(self, arrays: dict[str, np.ndarray]) -> None:
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Takes over a state that `arrays` gave. Raises ValueError where names, dtypes or shapes differ."""
         adopted = {}
         for name, own in self.arrays().items():
@@ -343,6 +350,7 @@ class Velocity:
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from Numba's cache, without touching this state."""
+        forget_stale(reserve_kernel)
         throwaway = Velocity(1)
         row, one = np.zeros(1, np.uint32), np.ones(1, np.int64)
         calendar = np.ones(1, np.int32)

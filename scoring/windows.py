@@ -1,4 +1,5 @@
-"""What a sliding window means, and the rings of buckets that keep it.
+"""
+What a sliding window means, and the rings of buckets that keep it.
 
 A window of span W is kept in buckets of step g, aligned to the epoch: bucket = time // g. The ring
 of a window holds W / g + 1 buckets, the newest (its *head*) and the W / g before it.
@@ -66,7 +67,8 @@ def add_capped(left: Any, right: Any) -> Any:
 def window_total(
     heads: np.ndarray, counts: np.ndarray, sums: np.ndarray, window: int, time_s: int
 ) -> tuple[int, Any]:
-    """Count and sum of one card's window at a time. The arrays are the card's rows: heads i8[4],
+    """
+    Count and sum of one card's window at a time. The arrays are the card's rows: heads i8[4],
     counts u[CELLS], sums i8 or f4[CELLS].
     """
     buckets = _BUCKETS[window]
@@ -120,7 +122,8 @@ def window_give_back(
     amount: int,
     count_max: int,
 ) -> None:
-    """Takes `count` events (0 or 1) and an amount out of the bucket of their time, where the ring still
+    """
+    Takes `count` events (0 or 1) and an amount out of the bucket of their time, where the ring still
     holds it. Never below zero; a saturated cell stays as it is.
     """
     buckets = _BUCKETS[window]

@@ -5,17 +5,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scoring.features import Features
 from scoring.history import SPARKOV_CATEGORIES
 from scoring.model import Model
 from scoring.train import train
+from scoring.velocity import Velocity
 
 CARDS = 40
 CREATED = "2026-11-20T12:00:00+00:00"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _warm():
+    """The kernels are compiled once, from the sources as they stand."""
+    Velocity().warm_up()
+    Features().warm_up()
+
+
 @pytest.fixture(scope="session")
 def small_history(tmp_path_factory):
-    """A folder with a history in the Sparkov layout, `transactions.parquet` and `customers.csv`: 8,000 payments
+    """
+    A folder with a history in the Sparkov layout, `transactions.parquet` and `customers.csv`: 8,000 payments
     of forty cards over ninety days, of which the expensive ones by night are mostly fraud.
     """
     folder = tmp_path_factory.mktemp("history")
@@ -52,7 +62,7 @@ def small_model_folder(small_history, tmp_path_factory):
         small_history / "transactions.parquet",
         root,
         customers=small_history / "customers.csv",
-        rounds_max=12,
+        rounds_max=40,
         created=CREATED,
     )
     return root / manifest.version
@@ -62,5 +72,6 @@ def small_model_folder(small_history, tmp_path_factory):
 def small_model(small_model_folder):
     """The small model, loaded."""
     model = Model.load(small_model_folder)
+    model.warm_up()
     yield model
     model.close()

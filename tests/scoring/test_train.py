@@ -17,7 +17,7 @@ def test_training_gives_the_same_bytes_when_repeated(small_history, small_model_
         small_history / "transactions.parquet",
         tmp_path,
         customers=small_history / "customers.csv",
-        rounds_max=12,
+        rounds_max=40,
         created=CREATED,
     )
     for name in (MODEL_FILE, MANIFEST_FILE):

@@ -296,3 +296,16 @@ def test_reserve_changes_nothing_when_its_input_is_bad(rows, amounts, error):
     with pytest.raises(error):
         reserve(velocity, [T0, T0], amounts, rows=rows)
     assert_same_state(velocity, Velocity(1))
+
+
+def test_reserve_takes_the_columns_of_records_as_they_lie():
+    """Strided columns of other integer types are judged like arrays of their own."""
+    requests = np.zeros(
+        3, [("row", np.uint32), ("time_s", np.int64), ("amount_minor", np.int64), ("on", np.uint8)]
+    )
+    requests["time_s"], requests["amount_minor"], requests["on"] = T0, 60, 1
+    _, used = Velocity(1).reserve(
+        requests["row"], requests["time_s"], requests["amount_minor"], programmes=requests["row"],
+        counted=requests["on"], limits=NO_LIMITS, **calendar_of(requests["time_s"]),
+    )  # fmt: skip
+    assert list(used[:, 4]) == [60, 120, 180]
