@@ -52,8 +52,13 @@ class Keys:
         Raises KeysError where the folder or a file is open to others, missing or of another size.
         """
         folder = home / "keys"
-        if not folder.exists():
-            _make(home, folder)
+        try:
+            if not folder.exists():
+                _make(home, folder)
+        except PermissionError as error:
+            raise KeysError(
+                f"{error.filename} may not be written by this user. Choose another HOLDFAST_HOME."
+            ) from error
         _refuse_wider(folder, 0o700)
         secrets = {name: _read(folder / f"{name}.key") for name in KEY_NAMES}
         return cls(secrets["pan"], secrets["ssn"], secrets["identifier"], AESGCM(secrets["field"]))

@@ -138,6 +138,14 @@ class Cards:
             raise StoreError("There is no such card. `holdfast cards list` shows which there are.")
         return self._view(row)
 
+    async def masked_pan(self, number: int) -> str:
+        """The masked PAN of card `number`; stars where there is no such card."""
+        async with self._database.acquire() as connection:
+            row = await connection.fetchrow(query("find_pan_ends"), number)
+        if row is None:
+            return mask_pan("*" * 6, "*" * 4)
+        return mask_pan(row["bin"], self._keys.unseal("cards.last_four", row["last_four"]))
+
     async def change(self, reference: str, change: CardChange) -> CardView:
         """
         Changes a card's state and returns it as it stands; changing it to what it is changes nothing.

@@ -87,7 +87,12 @@ class EmbeddedPostgres:
 
         Calling it again looks after a server that died meanwhile. Raises StoreError.
         """
-        self._prepare_folders()
+        try:
+            self._prepare_folders()
+        except PermissionError as error:
+            raise StoreError(
+                f"{error.filename} may not be written by this user. Choose another HOLDFAST_HOME."
+            ) from error
         with self._locked():
             if not (self.data / "PG_VERSION").exists():
                 self._initialize()

@@ -205,3 +205,7 @@ SELECT * FROM shown_cards WHERE pan_hash = $1;
 -- name: change_card
 -- Moves card $1 to state $2 where it is in one of the states $3.
 UPDATE cards SET state = $2 WHERE number = $1 AND state = ANY ($3::text[]) RETURNING number;
+
+-- name: find_pan_ends
+-- BIN and sealed last four of card $1.
+SELECT bin, last_four FROM cards WHERE number = $1;

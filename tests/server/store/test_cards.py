@@ -110,6 +110,7 @@ def test_an_issued_card_is_found_by_all_its_names_and_read_by_the_feed(office, k
         assert [await cards.show(name) for name in (str(card.number), card.token, issued.pan)] == [card] * 3
         assert card.pan == f"{ISSUED_BIN}******{issued.pan[-4:]}" and issued.pan not in repr(card)
         assert (card.state, card.programme, card.customer_name) == ("active", "standard", "A*** B***")
+        assert [await cards.masked_pan(number) for number in (0, 9)] == [card.pan, "*" * 16]
         account = await accounts.show(card.account_number)
         assert (account.opening_minor, account.currency, account.cards) == (12_345, 840, (card.number,))
         assert account.written.startswith("****") and account.customer_name == "A*** B***"
