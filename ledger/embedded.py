@@ -96,6 +96,7 @@ class EmbeddedLedger:
         back where the clock does. Raises LedgerInUse and LedgerCorrupt.
         """
         directory.mkdir(parents=True, exist_ok=True)
+        snapshot.sync_folder(directory.parent)
         lock = _lock(directory / _LOCK)
         try:
             state.warm_up()

@@ -51,6 +51,9 @@ class Kind(IntEnum):
     EXPIRE = 3  # no events: time alone
 
 
+_KINDS = frozenset(Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One batch of the journal; `body` is its events' bytes."""
@@ -105,7 +108,7 @@ class Journal:
                 crc32,
                 body,
             ) in self._connection.execute(_READ, (after,)):
-                entry = Entry(kind, count, first_ns, results_crc32, body)
+                entry = Entry(kind, count, first_ns, results_crc32, body)  # its kind is checked below
                 if sequence != good + 1:
                     raise self._corrupt(f"batch {good + 1} is missing", good)
                 if version != FORMAT:
@@ -114,6 +117,10 @@ class Journal:
                     )
                 if crc32 != _crc32(sequence, entry):
                     raise self._corrupt(f"batch {sequence} has a wrong checksum", good)
+                if kind not in _KINDS:
+                    raise self._corrupt(
+                        f"batch {sequence} has a kind {kind} that this program doesn't know", good
+                    )
                 yield entry
                 good = sequence
         except sqlite3.DatabaseError as error:

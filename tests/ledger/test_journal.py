@@ -65,6 +65,15 @@ def test_a_damaged_batch_is_named_with_the_last_good_one(path, damage):
         read(path)
 
 
+def test_a_batch_of_an_unknown_kind_is_named(tmp_path):
+    """A later program wrote it, and it is whole."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.append([entry(), entry(kind=9)])
+    journal.close()
+    with pytest.raises(LedgerCorrupt, match=r"batch 2 has a kind 9 .*; the last good batch is 1"):
+        read(journal.path)
+
+
 def test_a_file_that_is_no_journal_is_refused_by_name(tmp_path):
     """It is left as it is."""
     path = tmp_path / "journal.sqlite"
