@@ -16,6 +16,19 @@ Home = Annotated[Path | None, typer.Option(help="Folder of all state [HOLDFAST_H
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def settings_of(home: Path | None) -> Any:
+    """The settings from the environment, of this home where one is given."""
+    from pydantic import ValidationError
+
+    from server.settings import Settings
+
+    given: dict[str, Any] = {} if home is None else {"home": home}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        fail("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+
+
 def at_desk(home: Path | None, work: Callable[[Any, Any], Awaitable[T]]) -> T:
     """
     Runs `work(database, keys)` on the open database and returns what it returns.
@@ -23,18 +36,11 @@ def at_desk(home: Path | None, work: Callable[[Any, Any], Awaitable[T]]) -> T:
     An embedded PostgreSQL that does not run is started for it, and stopped after; a running one is left. What a
     person can mend is told without a traceback.
     """
-    from pydantic import ValidationError
-
     from server.keys import Keys, KeysError
-    from server.settings import Settings
     from server.store.database import TRANSIENT, Database
     from server.store.postgres import StoreError
 
-    try:
-        given: dict[str, Any] = {} if home is None else {"home": home}
-        settings = Settings(**given)
-    except ValidationError as error:
-        fail("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+    settings = settings_of(home)
 
     async def opened() -> T:
         keys = Keys.open(settings.home)
