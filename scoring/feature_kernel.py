@@ -1,8 +1,7 @@
 """
 The features of each attempt, from what its card did before; then the attempt joins that history.
 
-One loop in order of arrival, so that features don't depend on how attempts fell into batches. A column's
-number here is its place in `features.FEATURES`.
+One loop in order of arrival, so that features don't depend on how attempts fell into batches.
 """
 
 import math
@@ -15,6 +14,41 @@ from scoring.attempt import TIME_MISSING
 from scoring.category import GROUP_MISSING
 from scoring.windows import window_add, window_total
 
+# Columns of a row of features; `features` asserts that its list has the same names.
+(
+    F_AMOUNT,
+    F_LOG_AMOUNT,
+    F_AMOUNT_Z,
+    F_AMOUNT_RATIO,
+    F_AMOUNT_GROUP_RATIO,
+    F_HOUR,
+    F_WEEKDAY,
+    F_IS_WEEKEND,
+    F_IS_NIGHT,
+    F_SECONDS_SINCE_LAST,
+    F_ATTEMPTS_1M,
+    F_ATTEMPTS_1H,
+    F_ATTEMPTS_24H,
+    F_ATTEMPTS_7D,
+    F_AMOUNT_1M,
+    F_AMOUNT_1H,
+    F_AMOUNT_24H,
+    F_AMOUNT_7D,
+    F_CATEGORY_GROUP,
+    F_IS_FIRST_IN_GROUP,
+    F_IS_FIRST_AT_MERCHANT,
+    F_IS_DOMESTIC,
+    F_DISTANCE_HOME_KM,
+    F_DISTANCE_LAST_KM,
+    F_SPEED_KMH,
+    F_ENTRY_MODE,
+    F_CARD_PRESENT,
+    F_ATTEMPTS_KNOWN,
+    F_NIGHT_SHARE,
+    F_NIGHT_SPEND,
+    F_RECENT_PEAK,
+    F_AMOUNT_GROUP_Z,
+) = range(32)
 # Columns of a card's `moments`, f4. Amounts are in the logarithm of major units: a card that mostly pays
 # 5 and sometimes 500 is not "normal" in plain money.
 (
@@ -72,46 +106,53 @@ def is_night_hour(hour: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _amount_features(
+def _deviation(log_amount: float, mean: Any, variance: Any) -> float:
+    return (log_amount - mean) / max(math.sqrt(np.float64(variance)), SPREAD_MIN)
+
+
+@njit(cache=True, nogil=True)
+def _describe_amount(
     log_amount: float,
     group: int,
+    known: int,
     moments: np.ndarray,
-    seen: int,
     group_means: np.ndarray,
     group_variances: np.ndarray,
     group_counts: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    if seen >= 1:
-        out[3] = math.exp(log_amount - moments[LOG_AMOUNT_MEAN])
-    if seen >= SPREAD_ATTEMPTS:
-        spread = max(math.sqrt(np.float64(moments[LOG_AMOUNT_VARIANCE])), SPREAD_MIN)
-        out[2] = (log_amount - moments[LOG_AMOUNT_MEAN]) / spread
-    if group != GROUP_MISSING:
-        out[18] = group
-        out[19] = 1.0 if group_counts[group] == 0 else 0.0
-        if group_counts[group] > 0:
-            out[4] = math.exp(log_amount - group_means[group])
-        if group_counts[group] >= SPREAD_ATTEMPTS:
-            spread = max(math.sqrt(np.float64(group_variances[group])), SPREAD_MIN)
-            out[31] = (log_amount - group_means[group]) / spread
+    out[F_LOG_AMOUNT] = log_amount
+    if known >= 1:
+        out[F_AMOUNT_RATIO] = math.exp(log_amount - moments[LOG_AMOUNT_MEAN])
+    if known >= SPREAD_ATTEMPTS:
+        out[F_AMOUNT_Z] = _deviation(log_amount, moments[LOG_AMOUNT_MEAN], moments[LOG_AMOUNT_VARIANCE])
+    if group == GROUP_MISSING:
+        return
+    out[F_CATEGORY_GROUP] = group
+    out[F_IS_FIRST_IN_GROUP] = 1.0 if group_counts[group] == 0 else 0.0
+    if group_counts[group] >= 1:
+        out[F_AMOUNT_GROUP_RATIO] = math.exp(log_amount - group_means[group])
+    if group_counts[group] >= SPREAD_ATTEMPTS:
+        out[F_AMOUNT_GROUP_Z] = _deviation(log_amount, group_means[group], group_variances[group])
 
 
 @njit(cache=True, nogil=True)
-def _time_features(local_time_s: int, out: np.ndarray) -> None:
+def _describe_local_time(local_time_s: int, timed: int, moments: np.ndarray, out: np.ndarray) -> None:
     hour = local_time_s // 3600 % 24
     # The first of January 1970 was a Thursday: 3, where Monday is 0.
     weekday = (local_time_s // 86_400 + 3) % 7
-    out[5] = hour
-    out[6] = weekday
-    out[7] = 1.0 if weekday >= 5 else 0.0
-    out[8] = 1.0 if is_night_hour(hour) else 0.0
+    out[F_HOUR] = hour
+    out[F_WEEKDAY] = weekday
+    out[F_IS_WEEKEND] = 1.0 if weekday >= 5 else 0.0
+    out[F_IS_NIGHT] = 1.0 if is_night_hour(hour) else 0.0
+    if timed > 0:
+        out[F_NIGHT_SHARE] = moments[NIGHT_SHARE]
 
 
 @njit(cache=True, nogil=True)
-def _place_features(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out: np.ndarray) -> None:
+def _describe_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out: np.ndarray) -> None:
     latitude_deg, longitude_deg = attempt["latitude_deg"], attempt["longitude_deg"]
-    out[22] = distance_km(
+    out[F_DISTANCE_HOME_KM] = distance_km(
         latitude_deg,
         longitude_deg,
         np.float64(attempt["home_latitude_deg"]),
@@ -122,8 +163,20 @@ def _place_features(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out:
             latitude_deg, longitude_deg, np.float64(moments[LATITUDE_DEG]), np.float64(moments[LONGITUDE_DEG])
         )
         elapsed_s = max(abs(float(attempt["time_s"] - times_s[LAST_PLACED])), SPEED_SECONDS_MIN)
-        out[23] = far_km
-        out[24] = far_km * 3600.0 / elapsed_s
+        out[F_DISTANCE_LAST_KM] = far_km
+        out[F_SPEED_KMH] = far_km * 3600.0 / elapsed_s
+
+
+@njit(cache=True, nogil=True)
+def _describe_merchant(attempt: Any, merchants: np.ndarray, out: np.ndarray) -> None:
+    """Also remembers the merchant: whether it was there is known only while looking."""
+    if attempt["merchant"] != 0:
+        slot = int((attempt["merchant"] >> _SLOT_SHIFT) & _SLOT_MASK)
+        tag = max(int(attempt["merchant"] & _TAG_MASK), 1)
+        out[F_IS_FIRST_AT_MERCHANT] = 0.0 if int(merchants[slot]) == tag else 1.0
+        merchants[slot] = tag
+    if attempt["country"] != 0 and attempt["home_country"] != 0:
+        out[F_IS_DOMESTIC] = 1.0 if attempt["country"] == attempt["home_country"] else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -134,6 +187,36 @@ def _learn(
     off = value - np.float64(means[mean])
     means[mean] += weight * off
     variances[variance] = (1.0 - weight) * (np.float64(variances[variance]) + weight * off * off)
+
+
+@njit(cache=True, nogil=True)
+def _remember_amount(
+    log_amount: float,
+    group: int,
+    known: int,
+    moments: np.ndarray,
+    group_means: np.ndarray,
+    group_variances: np.ndarray,
+    group_counts: np.ndarray,
+) -> None:
+    weight = 1.0 / min(known + 1, HABIT_ATTEMPTS)
+    _learn(log_amount, weight, moments, moments, LOG_AMOUNT_MEAN, LOG_AMOUNT_VARIANCE)
+    if group != GROUP_MISSING:
+        if group_counts[group] < HABIT_GROUP_ATTEMPTS:
+            group_counts[group] += 1
+        _learn(log_amount, 1.0 / float(group_counts[group]), group_means, group_variances, group, group)
+
+
+@njit(cache=True, nogil=True)
+def _remember_time_and_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray) -> None:
+    """Neither the last time nor the last place moves back for a late attempt."""
+    time_s = int(attempt["time_s"])
+    placed = not (math.isnan(attempt["latitude_deg"]) or math.isnan(attempt["longitude_deg"]))
+    if placed and time_s >= times_s[LAST_PLACED]:
+        moments[LATITUDE_DEG] = attempt["latitude_deg"]
+        moments[LONGITUDE_DEG] = attempt["longitude_deg"]
+        times_s[LAST_PLACED] = time_s
+    times_s[LAST] = max(time_s, int(times_s[LAST]))
 
 
 @njit(cache=True, nogil=True)
@@ -168,79 +251,48 @@ def observe_kernel(
         amount = float(attempt["amount_minor"]) / 100.0
         log_amount = math.log1p(amount)
         group = int(groups[attempt["category"]])
-        known = int(seen[row, ALL])
+        known, timed = int(seen[row, ALL]), int(seen[row, TIMED])
         features = out[index]
         features[:] = np.nan
-
-        features[0] = amount
-        features[1] = log_amount
-        _amount_features(
-            log_amount,
-            group,
-            moments[row],
-            known,
-            group_means[row],
-            group_variances[row],
-            group_counts[row],
+        features[F_AMOUNT] = amount
+        features[F_ATTEMPTS_KNOWN] = known
+        features[F_CARD_PRESENT] = attempt["card_present"]
+        if attempt["entry_mode"] != 0:
+            features[F_ENTRY_MODE] = attempt["entry_mode"]
+        _describe_amount(
+            log_amount, group, known, moments[row], group_means[row], group_variances[row], group_counts[row],
             features,
-        )
-        since_s = float(max(time_s - int(times_s[row, LAST]), 0))
-        if known > 0:
-            features[9] = since_s
+        )  # fmt: skip
+        _describe_merchant(attempt, merchants[row], features)
+        _describe_place(attempt, moments[row], times_s[row], features)
         for window in range(4):
             count, total = window_total(heads[row], counts[row], sums[row], window, time_s)
-            features[10 + window] = count
-            features[14 + window] = total
-        if attempt["merchant"] != 0:
-            slot = int((attempt["merchant"] >> _SLOT_SHIFT) & _SLOT_MASK)
-            tag = max(int(attempt["merchant"] & _TAG_MASK), 1)
-            features[20] = 0.0 if int(merchants[row, slot]) == tag else 1.0
-            merchants[row, slot] = tag
-        if attempt["country"] != 0 and attempt["home_country"] != 0:
-            features[21] = 1.0 if attempt["country"] == attempt["home_country"] else 0.0
-        _place_features(attempt, moments[row], times_s[row], features)
-        if attempt["entry_mode"] != 0:
-            features[25] = attempt["entry_mode"]
-        features[26] = attempt["card_present"]
-        features[27] = known
+            features[F_ATTEMPTS_1M + window] = count
+            features[F_AMOUNT_1M + window] = total
+        since_s = float(max(time_s - int(times_s[row, LAST]), 0))
         night_spend = np.float64(moments[row, NIGHT_SPEND]) * math.exp(-since_s / LATELY_S)
-        features[29] = night_spend
-        peak = np.float64(moments[row, RECENT_PEAK]) - since_s / LATELY_S
+        peak: float = np.float64(moments[row, RECENT_PEAK]) - since_s / LATELY_S
+        features[F_NIGHT_SPEND] = night_spend
         if known > 0:
-            features[30] = peak
-
+            features[F_SECONDS_SINCE_LAST] = since_s
+            features[F_RECENT_PEAK] = peak
+            peak = max(peak, log_amount)
+        else:
+            peak = log_amount
         if attempt["local_time_s"] != TIME_MISSING:
-            _time_features(int(attempt["local_time_s"]), features)
-            timed = int(seen[row, TIMED])
-            if timed > 0:
-                features[28] = moments[row, NIGHT_SHARE]
-            weight = 1.0 / min(timed + 1, HABIT_ATTEMPTS)
-            moments[row, NIGHT_SHARE] += weight * (np.float64(features[8]) - moments[row, NIGHT_SHARE])
+            _describe_local_time(int(attempt["local_time_s"]), timed, moments[row], features)
+            night = np.float64(features[F_IS_NIGHT])
+            night_spend += amount * night
+            moments[row, NIGHT_SHARE] += (night - moments[row, NIGHT_SHARE]) / min(timed + 1, HABIT_ATTEMPTS)
             seen[row, TIMED] = min(timed + 1, _SEEN_MAX)
-            night_spend += amount * np.float64(features[8])
 
         moments[row, NIGHT_SPEND] = night_spend
-        moments[row, RECENT_PEAK] = max(peak, log_amount) if known > 0 else log_amount
-        _learn(
-            log_amount,
-            1.0 / min(known + 1, HABIT_ATTEMPTS),
-            moments[row],
-            moments[row],
-            LOG_AMOUNT_MEAN,
-            LOG_AMOUNT_VARIANCE,
+        moments[row, RECENT_PEAK] = peak
+        _remember_amount(
+            log_amount, group, known, moments[row], group_means[row], group_variances[row], group_counts[row]
         )
-        if group != GROUP_MISSING:
-            if group_counts[row, group] < HABIT_GROUP_ATTEMPTS:
-                group_counts[row, group] += 1
-            weight = 1.0 / float(group_counts[row, group])
-            _learn(log_amount, weight, group_means[row], group_variances[row], group, group)
+        _remember_time_and_place(attempt, moments[row], times_s[row])
         for window in range(4):
             window_add(heads[row], counts[row], sums[row], window, time_s, amount, _ATTEMPTS_MAX)
-        placed = not (math.isnan(attempt["latitude_deg"]) or math.isnan(attempt["longitude_deg"]))
-        if placed and time_s >= times_s[row, LAST_PLACED]:
-            moments[row, LATITUDE_DEG] = attempt["latitude_deg"]
-            moments[row, LONGITUDE_DEG] = attempt["longitude_deg"]
-            times_s[row, LAST_PLACED] = time_s
-        times_s[row, LAST] = max(time_s, int(times_s[row, LAST]))
         seen[row, ALL] = min(known + 1, _SEEN_MAX)
     return _OK

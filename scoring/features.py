@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from scoring import feature_kernel
 from scoring.attempt import ATTEMPT, empty_attempts
 from scoring.category import GROUP_NAMES, GROUPS, group_table
 from scoring.compiled import forget_stale
@@ -65,6 +66,7 @@ FEATURES: Final = (
     Feature("amount_group_z", "standard deviations", "any", "log_amount against the card's last twenty of this group"),
 )  # fmt: skip
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
+assert all(getattr(feature_kernel, f"F_{name.upper()}") == place for place, name in enumerate(FEATURE_NAMES))
 # Features whose number is a name, not a quantity.
 CATEGORICAL: Final = ("category_group",)
 

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import lightgbm
 import numpy as np
@@ -166,3 +169,17 @@ def test_versions_are_listed_oldest_first(small_model_folder, tmp_path):
         shutil.copytree(small_model_folder, tmp_path / name)
     (tmp_path / "2027-01-01-x").mkdir()
     assert registry.versions(tmp_path) == ["2025-01-01-c", "2026-11-20-a", "2026-11-21-b"]
+
+
+def test_scoring_loads_no_training_library():
+    """What the server imports, scoring a row included, brings in neither lightgbm nor what it drags along."""
+    program = (
+        "import sys; from scoring import explain, features, registry, velocity; import numpy as np;"
+        f"registry.open(registry.shipped()).score(np.zeros((1, {len(FEATURES)}), np.float32));"
+        "print(sorted({'lightgbm', 'scipy.sparse', 'pyarrow', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "[]"
