@@ -27,13 +27,15 @@ from server.core.directory import (
     Programme,
 )
 from server.core.record import TransactionType
-from server.store.binary_copy import read_rows, row_layout
+from server.store.binary_copy import HEADER, TRAILER, read_rows, row_layout
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
 
 CHANNEL: Final = "holdfast_directory"
 CHUNK_ROWS: Final = 65_536
+CHUNKS_WAITING: Final = 2
+COPY_TIMEOUT_S: Final = 600.0
 POLL_S: Final = 0.5
 """A change is looked for this often although none was announced."""
 
@@ -157,42 +159,66 @@ async def _rows(
     nothing = np.zeros(0, CARD)
     yield DirectoryChange(nothing, programmes=programmes, blocks=blocks), np.zeros(0, OPENING)
 
-    async for rows in _copy(
-        connection, "feed_accounts" if full else "feed_accounts_changed", _OPENING_ROW, since
-    ):
-        openings = np.zeros(len(rows), OPENING)
-        openings["account_number"] = rows["number"]
-        openings["currency"] = rows["currency"]
-        openings["opening_minor"] = rows["opening_minor"]
-        yield DirectoryChange(nothing), openings
+    changed = "" if full else "_changed"
+    async with contextlib.aclosing(
+        _copy(connection, f"feed_accounts{changed}", _OPENING_ROW, since)
+    ) as chunks:
+        async for rows in chunks:
+            openings = np.zeros(len(rows), OPENING)
+            openings["account_number"] = rows["number"]
+            openings["currency"] = rows["currency"]
+            openings["opening_minor"] = rows["opening_minor"]
+            yield DirectoryChange(nothing), openings
 
-    async for rows in _copy(connection, "feed_cards" if full else "feed_cards_changed", _CARD_ROW, since):
-        named = None if full else rows["number"].tolist()
-        found = await connection.fetch(
-            query("feed_controls"), int(rows["number"][0]), int(rows["number"][-1]), named
-        )
-        controls = {row["card_number"]: _control_set(row) for row in found}
-        yield DirectoryChange(_cards(rows), controls), np.zeros(0, OPENING)
+    found = await connection.fetch(query(f"feed_controls{changed}"), since)
+    controls = {row["card_number"]: _control_set(row) for row in found}
+    async with contextlib.aclosing(_copy(connection, f"feed_cards{changed}", _CARD_ROW, since)) as chunks:
+        async for rows in chunks:
+            cards = _cards(rows)
+            named = controls.keys() & set(cards["number"].tolist()) if controls else ()
+            yield DirectoryChange(cards, {number: controls[number] for number in named}), np.zeros(0, OPENING)
 
 
 async def _copy(
     connection: Any, name: str, row: np.dtype[Any], since: int
 ) -> AsyncGenerator[NDArray[Any], None]:
-    """Rows of a query in order of their `number`, at most CHUNK_ROWS at a time, none of them null."""
-    last = -1
-    while True:
+    """
+    The rows of a query, in its order, at most CHUNK_ROWS at a time.
+
+    One COPY runs as fast as its rows are taken: CHUNKS_WAITING of them wait at the most.
+    """
+    chunks: asyncio.Queue[NDArray[Any]] = asyncio.Queue()
+    room = asyncio.Semaphore(CHUNKS_WAITING)
+
+    async def copy() -> None:
         stream = bytearray()
+        whole_size = len(HEADER) + CHUNK_ROWS * row.itemsize
 
-        async def take(data: bytes, into: bytearray = stream) -> None:
-            into.extend(data)
+        async def take(data: bytes) -> None:
+            stream.extend(data)
+            while len(stream) >= whole_size + len(TRAILER):
+                chunk = bytes(stream[:whole_size]) + TRAILER
+                del stream[len(HEADER) : whole_size]
+                await room.acquire()
+                chunks.put_nowait(read_rows(chunk, row))
 
-        await connection.copy_from_query(query(name), last, CHUNK_ROWS, since, output=take, format="binary")
-        rows = read_rows(stream, row)
-        if len(rows):
-            last = int(rows["number"][-1])
+        try:
+            await connection.copy_from_query(
+                query(name), since, output=take, format="binary", timeout=COPY_TIMEOUT_S
+            )
+            chunks.put_nowait(read_rows(stream, row))
+        finally:
+            chunks.put_nowait(np.zeros(0, row))
+
+    copying = asyncio.ensure_future(copy())
+    try:
+        while len(rows := await chunks.get()):
             yield rows
-        if len(rows) < CHUNK_ROWS:
-            return
+            room.release()
+        await copying
+    finally:
+        copying.cancel()
+        await asyncio.gather(copying, return_exceptions=True)
 
 
 _CARD_ROW: Final = row_layout(

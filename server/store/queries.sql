@@ -79,37 +79,30 @@ SELECT * FROM programmes WHERE version >= ($1::bigint)::text::xid8 ORDER BY numb
 SELECT kind, value, active FROM block_entries WHERE version >= ($1::bigint)::text::xid8;
 
 -- name: feed_controls
--- Control sets of the cards from $1 to $2; of those in $3 alone where it is given.
-SELECT * FROM card_controls
-WHERE card_number BETWEEN $1 AND $2 AND ($3::integer[] IS NULL OR card_number = ANY ($3));
+-- All control sets; $1 is the version 0.
+SELECT * FROM card_controls WHERE $1::bigint >= 0;
+
+-- name: feed_controls_changed
+-- Control sets of the cards that feed_cards_changed gives for version $1.
+SELECT * FROM card_controls WHERE card_number IN (SELECT changed_cards(($1::bigint)::text::xid8));
 
 -- name: feed_accounts
--- Accounts after number $1, at most $2; $3 is the version 0.
-SELECT number, currency, opening_minor FROM accounts
-WHERE number > $1 AND $3::bigint >= 0 ORDER BY number LIMIT $2;
+-- All accounts; $1 is the version 0.
+SELECT number, currency, opening_minor FROM accounts WHERE $1::bigint >= 0 ORDER BY number;
 
 -- name: feed_accounts_changed
--- Accounts after number $1, at most $2, written at or above version $3.
-SELECT number, currency, opening_minor FROM accounts
-WHERE number > $1 AND version >= ($3::bigint)::text::xid8 ORDER BY number LIMIT $2;
+-- Accounts written at or above version $1.
+SELECT number, currency, opening_minor FROM accounts WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
 
 -- name: feed_cards
--- Cards after number $1, at most $2, as the server keeps them; $3 is the version 0.
-SELECT * FROM directory_cards WHERE number > $1 AND $3::bigint >= 0 ORDER BY number LIMIT $2;
+-- All cards as the server keeps them; $1 is the version 0.
+SELECT * FROM directory_cards WHERE $1::bigint >= 0 ORDER BY number;
 
 -- name: feed_cards_changed
--- Cards after number $1, at most $2, where the card, its controls, account or customer was written at or above version $3.
+-- Cards of which the card, its controls, account or customer was written at or above version $1.
 SELECT * FROM directory_cards
-WHERE number > $1
-  AND number IN (
-      SELECT number FROM cards WHERE version >= ($3::bigint)::text::xid8
-      UNION SELECT card_number FROM card_controls WHERE version >= ($3::bigint)::text::xid8
-      UNION SELECT cards.number FROM cards JOIN accounts ON accounts.number = cards.account_number
-            WHERE accounts.version >= ($3::bigint)::text::xid8
-      UNION SELECT cards.number FROM cards JOIN accounts ON accounts.number = cards.account_number
-            JOIN customers ON customers.number = accounts.customer_number
-            WHERE customers.version >= ($3::bigint)::text::xid8)
-ORDER BY number LIMIT $2;
+WHERE number IN (SELECT changed_cards(($1::bigint)::text::xid8))
+ORDER BY number;
 
 -- name: create_staging
 -- Where a connection copies rows before they move on; empty between transactions.

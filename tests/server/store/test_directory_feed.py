@@ -235,6 +235,23 @@ def test_chunks_cover_every_row_once_when_there_are_many(run, directory, monkeyp
     run(body())
 
 
+def test_a_read_can_be_left_when_its_reader_has_seen_enough(run, directory, monkeypatch):
+    """The copy that runs ahead ends, and its connection serves the next read."""
+    monkeypatch.setattr("server.store.directory_feed.CHUNK_ROWS", 1)
+
+    async def body():
+        async with Database(directory) as database:
+            feed = DirectoryFeed(database)
+            for _ in range(20):
+                async with contextlib.aclosing(feed.read(None)) as chunks:
+                    async for chunk in chunks:
+                        if len(chunk.change.cards):
+                            break
+            assert len((await _read(feed)).cards) == 10
+
+    run(body())
+
+
 def test_a_row_that_commits_late_is_read_when_later_ones_were_read_before(run, directory):
     """An early transaction that commits last is not skipped."""
 
