@@ -40,13 +40,13 @@ def zone_table(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.array(from_s, np.int64), np.array(offsets_s, np.int64)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def local_s(from_s: Any, offset_s: Any, instant_s: int) -> int:
     """The zone's wall clock at an instant, read as UTC; `from_s` and `offset_s` as `zone_table` gives them."""
     return instant_s + offset_s[np.searchsorted(from_s, instant_s, side="right") - 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def month_of(day: int) -> int:
     """
     Months since January 1970 of a day since 1970-01-01, by the proleptic Gregorian calendar.

@@ -125,13 +125,13 @@ _KYC_INCOMPLETE: Final = int(Check.KYC_INCOMPLETE)
 _POLITICALLY_EXPOSED: Final = int(Check.POLITICALLY_EXPOSED)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def holds(request: Any, holding: int) -> bool:
     """Whether this kind of transaction asks for money to be held."""
     return (holding >> request.transaction_type) & 1 == 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def listed(pairs: Any, low: Any, high: Any) -> bool:
     """Whether a u128 stands in `pairs` (u8[n, 2] as [high, low], sorted)."""
     first = 0
@@ -145,13 +145,13 @@ def listed(pairs: Any, low: Any, high: Any) -> bool:
     return first < len(pairs) and pairs[first, 0] == high and pairs[first, 1] == low
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _expired(expiry_yymm: int, day: int) -> bool:
     """Whether a card good through `expiry_yymm` (years 2000-2099) is past on a local day."""
     return (2000 + expiry_yymm // 100 - 1970) * 12 + expiry_yymm % 100 - 1 < month_of(day)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _message_checks(request: Any, programme: Any) -> int:
     """Bits of what is senseless in the message, or not offered."""
     kind = request.transaction_type
@@ -176,7 +176,7 @@ def _message_checks(request: Any, programme: Any) -> int:
     return failed
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _card_checks(request: Any, card: Any, day: int) -> int:
     """Bits of what is wrong with the card, its account, its customer, or its verification."""
     failed = 0
@@ -202,7 +202,7 @@ def _card_checks(request: Any, card: Any, day: int) -> int:
     return failed
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _use_checks(request: Any, programme: Any, control: Any, local: int, lock_merchants: Any) -> int:
     """Bits of where, when and how the card may not be used."""
     failed = 0
@@ -232,7 +232,7 @@ def _use_checks(request: Any, programme: Any, control: Any, local: int, lock_mer
     return failed
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def check(
     intents: Any,
     rows: Any,

@@ -149,7 +149,7 @@ _PAN: Final = int(CardReference.PAN)
 _TOKEN: Final = int(CardReference.TOKEN)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def find_rows(requests: Any, cards: Any, pan_slots: Any, card_id_slots: Any, rows: Any) -> None:
     """
     Write each request's card row into `rows` (u32[n]); NO_ROW where no card answers to its key.
@@ -177,7 +177,7 @@ def find_rows(requests: Any, cards: Any, pan_slots: Any, card_id_slots: Any, row
             slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def index_rows(cards: Any, rows: Any, pan_slots: Any, card_id_slots: Any) -> None:
     """Enter the cards at `rows` (u32[n]) into both slot tables; a key that is there already is left."""
     mask = np.uint64(len(pan_slots) - 1)

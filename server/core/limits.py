@@ -36,7 +36,7 @@ _SINGLE_USE: Final = int(Check.SINGLE_USE)
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def recall(intents: Any, memory: Any, declining: Any) -> None:
     """Count PIN verdicts and take single use, in order, over INTENT[n] and MEMORY[cards]; note what fails."""
     for i in range(len(intents)):

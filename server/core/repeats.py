@@ -100,7 +100,7 @@ _HELD: Final = int(Original.HELD)
 _NOTHING_HELD: Final = int(Original.NOTHING_HELD)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def probe(slots: Any, entries: Any, low: Any, high: Any) -> int:
     """The slot of the id, or the free slot where it belongs. Ids' low words are keyed hashes but for eight bits."""
     mask = np.uint64(len(slots) - 1)
@@ -115,7 +115,7 @@ def probe(slots: Any, entries: Any, low: Any, high: Any) -> int:
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def enter(slots: Any, entries: Any, count: int, low: Any, high: Any, sender: Any, transmission_s: Any) -> int:
     """Append an entry for the id, which must not be there; return its place."""
     slots[probe(slots, entries, low, high)] = count + 1
@@ -128,7 +128,7 @@ def enter(slots: Any, entries: Any, count: int, low: Any, high: Any, sender: Any
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def admit(
     slots: Any,
     entries: Any,
@@ -199,7 +199,7 @@ def admit(
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
     """Write the batch's answers into their entries; `intents` INTENT[n] and `decisions` DECISION[n] go in pairs."""
     for i in range(len(decisions)):
@@ -229,7 +229,7 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
             entries[slots[slot] - 1].state = _OPEN if decision.held else _REVERSED
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
     """Move into `new`, and index, what must be kept at message time `clock_s`; return how many entries that is."""
     kept = 0

@@ -28,7 +28,7 @@ _STEP_UP_IMPOSSIBLE: Final = int(Check.STEP_UP_IMPOSSIBLE)
 _SCORE_FLAGGED: Final = int(Check.SCORE_FLAGGED)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int:
     """Fill ATTEMPT[n] from the INTENTs whose card is known; return how many those are."""
     count = 0
@@ -58,7 +58,7 @@ def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def judge(intents: Any, programmes: Any) -> None:
     """Note what each INTENT's score means to its programme. Strictly above a threshold counts."""
     for i in range(len(intents)):

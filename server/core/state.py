@@ -20,7 +20,7 @@ from server.core.limits import Limits
 from server.core.record import INTENT, NO_ROW, Operation
 from server.core.repeats import EntryState, Repeats
 from server.core.risk import Risk
-from server.core.snapshot import read_arrays, write_arrays
+from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
 SNAPSHOT_FORMAT: Final = 1
 
@@ -145,8 +145,11 @@ class State:
         arrays = read_arrays(path, SNAPSHOT_FORMAT)
         self.journal_number, self.sequence = (int(value) for value in arrays["position"])
         self.repeats.load(_part(arrays, "repeats_"))
-        self.limits.load(_part(arrays, "limits_"))
-        self.risk.features.load(_part(arrays, "features_"))
+        try:
+            self.limits.load(_part(arrays, "limits_"))
+            self.risk.features.load(_part(arrays, "features_"))
+        except ValueError as error:
+            raise SnapshotUnreadable(f"{path} is another version's: {error}") from error
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
