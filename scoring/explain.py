@@ -131,7 +131,7 @@ _ALWAYS = "The value is not known."
 # By feature: the sentence of a value, and the sentence where there is none.
 _SENTENCES: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "amount": (_amount, _ALWAYS),
-    "log_amount": (lambda value: _amount(math.expm1(_bounded(value))), _ALWAYS),
+    "log_amount": (lambda value: f"On a logarithmic scale the amount stands at {value:.2f}.", _ALWAYS),
     "amount_z": (_spread(""), _NO_PAST),
     "amount_ratio": (_ratio(""), _NO_PAST),
     "amount_group_ratio": (_ratio(" in this category group"), "The card never paid in this category group."),

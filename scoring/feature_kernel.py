@@ -87,7 +87,7 @@ _TAG_MASK = np.uint64(0xFFFF)
 _OK, _BAD_ROW, _BAD_AMOUNT = 0, 1, 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def distance_km(
     latitude_deg: float, longitude_deg: float, other_latitude_deg: float, other_longitude_deg: float
 ) -> float:
@@ -99,18 +99,18 @@ def distance_km(
     return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(chord, 1.0)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def is_night_hour(hour: int) -> bool:
     """22:00 to 06:00."""
     return hour >= 22 or hour < 6
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _deviation(log_amount: float, mean: Any, variance: Any) -> float:
     return (log_amount - mean) / max(math.sqrt(np.float64(variance)), SPREAD_MIN)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _describe_amount(
     log_amount: float,
     group: int,
@@ -136,7 +136,7 @@ def _describe_amount(
         out[F_AMOUNT_GROUP_Z] = _deviation(log_amount, group_means[group], group_variances[group])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _describe_local_time(local_time_s: int, timed: int, moments: np.ndarray, out: np.ndarray) -> None:
     hour = local_time_s // 3600 % 24
     # The first of January 1970 was a Thursday: 3, where Monday is 0.
@@ -149,7 +149,7 @@ def _describe_local_time(local_time_s: int, timed: int, moments: np.ndarray, out
         out[F_NIGHT_SHARE] = moments[NIGHT_SHARE]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _describe_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out: np.ndarray) -> None:
     latitude_deg, longitude_deg = attempt["latitude_deg"], attempt["longitude_deg"]
     out[F_DISTANCE_HOME_KM] = distance_km(
@@ -167,7 +167,7 @@ def _describe_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out:
         out[F_SPEED_KMH] = far_km * 3600.0 / elapsed_s
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _describe_merchant(attempt: Any, merchants: np.ndarray, out: np.ndarray) -> None:
     """Also remembers the merchant: whether it was there is known only while looking."""
     if attempt["merchant"] != 0:
@@ -179,7 +179,7 @@ def _describe_merchant(attempt: Any, merchants: np.ndarray, out: np.ndarray) -> 
         out[F_IS_DOMESTIC] = 1.0 if attempt["country"] == attempt["home_country"] else 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _learn(
     value: float, weight: float, means: np.ndarray, variances: np.ndarray, mean: int, variance: int
 ) -> None:
@@ -189,7 +189,7 @@ def _learn(
     variances[variance] = (1.0 - weight) * (np.float64(variances[variance]) + weight * off * off)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _remember_amount(
     log_amount: float,
     group: int,
@@ -207,7 +207,7 @@ def _remember_amount(
         _learn(log_amount, 1.0 / float(group_counts[group]), group_means, group_variances, group, group)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _remember_time_and_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray) -> None:
     """Neither the last time nor the last place moves back for a late attempt."""
     time_s = int(attempt["time_s"])
@@ -219,7 +219,7 @@ def _remember_time_and_place(attempt: Any, moments: np.ndarray, times_s: np.ndar
     times_s[LAST] = max(time_s, int(times_s[LAST]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def observe_kernel(
     attempts: np.ndarray,
     groups: np.ndarray,

@@ -47,7 +47,7 @@ class Forest(NamedTuple):
     sets: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def walk_kernel(
     rows: np.ndarray,
     thresholds: np.ndarray,

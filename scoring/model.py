@@ -3,9 +3,9 @@ The model: scores by our own walk down LightGBM's trees, contributions by LightG
 
 Importing the lightgbm package takes a second and brings scipy along; the server only needs the library
 that lies in it, and that only when somebody asks why. Scores come from `forest`, which computes LightGBM's
-very sums: measured here with 200 trees of 31 leaves in batches of 32, the library's single-row call takes
-12 us a row, its matrix call as much, and the walk 3 us. Whether the library's calls keep the interpreter's
-lock (PyDLL) or give it away (CDLL) made no difference; they keep it, being short.
+very sums: with 200 trees the library's single-row call took 12 us a row, in batches of 32 too, its matrix
+call as much, and the walk 2 us. Whether the library's calls keep the interpreter's lock (PyDLL) or give it
+away (CDLL) made no difference; they keep it, being short.
 """
 
 import ctypes

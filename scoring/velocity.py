@@ -67,7 +67,7 @@ def flag_names(flags: int) -> list[str]:
     return [name for bit, name in enumerate(LIMIT_NAMES) if flags >> bit & 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _period_total(head: int, sums: np.ndarray, period: int) -> int:
     """The amount of a calendar period of which the current and the previous one are kept."""
     if period > head or period < head - 1:
@@ -75,7 +75,7 @@ def _period_total(head: int, sums: np.ndarray, period: int) -> int:
     return int(sums[period % 2])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _period_add(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
     head = int(heads[kind])
     if period > head:
@@ -88,7 +88,7 @@ def _period_add(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amo
     sums[kind, period % 2] = add_capped(int(sums[kind, period % 2]), amount_minor)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _period_give_back(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
     head = int(heads[kind])
     if period > head or period < head - 1 or sums[kind, period % 2] == INT64_MAX:
@@ -96,7 +96,7 @@ def _period_give_back(heads: np.ndarray, sums: np.ndarray, kind: int, period: in
     sums[kind, period % 2] -= min(int(sums[kind, period % 2]), amount_minor)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def reserve_kernel(
     card_rows: np.ndarray,
     times_s: np.ndarray,
@@ -154,7 +154,7 @@ def reserve_kernel(
     return _OK
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def give_back_kernel(
     card_rows: np.ndarray,
     times_s: np.ndarray,

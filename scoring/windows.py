@@ -55,7 +55,7 @@ CELLS: Final = sum(_BUCKETS)
 INT64_MAX: Final = int(np.iinfo(np.int64).max)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def add_capped(left: Any, right: Any) -> Any:
     """The sum of two numbers >= 0, at most INT64_MAX."""
     if left > INT64_MAX - right:
@@ -63,7 +63,7 @@ def add_capped(left: Any, right: Any) -> Any:
     return left + right
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def window_total(
     heads: np.ndarray, counts: np.ndarray, sums: np.ndarray, window: int, time_s: int
 ) -> tuple[int, Any]:
@@ -84,7 +84,7 @@ def window_total(
     return count, total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def window_add(
     heads: np.ndarray,
     counts: np.ndarray,
@@ -111,7 +111,7 @@ def window_add(
     sums[cell] = add_capped(sums[cell], amount)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def window_give_back(
     heads: np.ndarray,
     counts: np.ndarray,
