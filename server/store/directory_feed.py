@@ -117,11 +117,12 @@ class DirectoryFeed:
                 connection.add_termination_listener(lambda *_, event=announced: event.set())
                 while True:
                     announced.clear()
-                    async for chunk in _read(connection, position):
-                        if not chunk.empty:
-                            yield chunk
-                        if chunk.last:
-                            position = chunk.position
+                    async with contextlib.aclosing(_read(connection, position)) as chunks:
+                        async for chunk in chunks:
+                            if not chunk.empty:
+                                yield chunk
+                            if chunk.last:
+                                position = chunk.position
                     failures, self.trouble = 0, ""
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(announced.wait(), POLL_S)
@@ -135,19 +136,26 @@ class DirectoryFeed:
 
 
 async def _read(connection: Any, position: FeedPosition | None) -> AsyncGenerator[FeedChunk, None]:
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    try:
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         since = 0 if position is None else position.version
         snapshot = await connection.fetchrow(query("feed_snapshot"), since)
         full = position is None or position.database != snapshot["database"] or since > snapshot["newest"]
         before = FeedPosition(snapshot["database"], 0 if full or position is None else position.version)
         after = FeedPosition(snapshot["database"], snapshot["oldest"])
         if full or snapshot["changed"]:
-            async for change, openings in _rows(connection, 0 if full else since, full=full):
-                yield FeedChunk(
-                    replace(change, version=before.version), openings, before, last=False, full=full
-                )
+            rows = _rows(connection, 0 if full else since, full=full)
+            async with contextlib.aclosing(rows):
+                async for change, openings in rows:
+                    change = replace(change, version=before.version)
+                    yield FeedChunk(change, openings, before, last=False, full=full)
         change = DirectoryChange(cards=np.zeros(0, CARD), version=after.version)
         yield FeedChunk(change, np.zeros(0, OPENING), after, last=True, full=full)
+        await connection.execute("COMMIT")
+    except BaseException:
+        # Also where the reader leaves in the middle: a copy can't be ended but with its connection.
+        connection.terminate()
+        raise
 
 
 async def _rows(
@@ -217,7 +225,9 @@ async def _copy(
             room.release()
         await copying
     finally:
-        copying.cancel()
+        if not copying.done():
+            connection.terminate()
+            copying.cancel()
         await asyncio.gather(copying, return_exceptions=True)
 
 
