@@ -41,7 +41,7 @@ def bench_table(result: dict[str, Any]) -> Table:
         ),
         caption_justify="left",
     )
-    table.add_column("case")
+    table.add_column("case", no_wrap=True)
     for name in ("Holdfast /s", "empty /s", "ratio", "00", "client CPU", "server CPU", "valid"):
         table.add_column(name, justify="right")
     for case in result["cases"]:

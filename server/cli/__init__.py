@@ -7,6 +7,7 @@ __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
 greeting     what a newcomer sees when the demo is ready
 calls        commands that talk to a running server: authorize, reverse, explain
+bench        the server beside an empty one, measured in turns
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
 
@@ -14,7 +15,7 @@ import os
 
 import typer
 
-from server.cli import calls, serve
+from server.cli import bench, calls, serve
 
 app = typer.Typer(
     name="holdfast",
@@ -27,6 +28,7 @@ app.command()(serve.serve)
 app.command()(calls.authorize)
 app.command()(calls.reverse)
 app.command()(calls.explain)
+app.command()(bench.bench)
 
 
 def main() -> None:
