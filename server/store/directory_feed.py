@@ -85,12 +85,13 @@ class DirectoryFeed:
         Everything at or above `position`, all of one snapshot; everything there is where `position` is None or
         of another database. Ends with a chunk that is `last`, empty where nothing changed.
         """
-        async with (
-            self._database.acquire() as connection,
-            contextlib.aclosing(_read(connection, position)) as chunks,
-        ):
-            async for chunk in chunks:
-                yield chunk
+        connection = await self._database.connect()
+        try:
+            async with contextlib.aclosing(_read(connection, position)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            connection.terminate()
 
     async def follow(
         self, position: FeedPosition | None, apply: Callable[[FeedChunk], Awaitable[None]]

@@ -236,7 +236,7 @@ def test_chunks_cover_every_row_once_when_there_are_many(run, directory, monkeyp
 
 
 def test_a_read_can_be_left_when_its_reader_has_seen_enough(run, directory, monkeypatch):
-    """The copy that runs ahead ends, and its connection serves the next read."""
+    """The copy that runs ahead ends, and the next read is whole."""
     monkeypatch.setattr("server.store.directory_feed.CHUNK_ROWS", 1)
 
     async def body():
