@@ -46,7 +46,7 @@ PARTITION_YEARS: Final = range(1990, 2100)
 
 
 class DecisionSource(Protocol):
-    """What the shipper needs of a decision journal's reader. Both block."""
+    """What the shipper needs of a decision journal's reader. All block."""
 
     def read(self, after: int, batches_max: int) -> list[JournalBatch]:
         """The batches that follow batch `after`, in order, at most `batches_max`."""
@@ -54,6 +54,10 @@ class DecisionSource(Protocol):
 
     def read_intents(self, number: int) -> NDArray[Any]:
         """The intents of batch `number`."""
+        ...
+
+    def last(self) -> int:
+        """Number of the newest batch; 0 where there is none."""
         ...
 
 
@@ -142,6 +146,13 @@ class Shipper:
         await connection.execute("SET temp_buffers = '16MB'")
         await connection.execute(query("create_staging"))
         self.position = await connection.fetchval(query("find_position"), self._journal)
+        last = await asyncio.to_thread(self._source.last)
+        if last < self.position:
+            connection.terminate()
+            raise StoreError(
+                f"Batch {self.position} of the journal {self._journal!r} is in PostgreSQL, but the journal here ends at "
+                f"{last}: it is another one, or an old copy. Restore the journal, or use a database of its own."
+            )
         return connection
 
     async def _ship(self, connection: Any) -> int:

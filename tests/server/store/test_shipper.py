@@ -36,6 +36,10 @@ class ListedJournal:
         """The intents of one batch."""
         return self.batches[number - 1].intents
 
+    def last(self):
+        """The number of the newest batch."""
+        return len(self.batches)
+
 
 def write_requests(journal, rng, count, batch_size=7):
     """Requests with all fields at random, their decisions in another order, some a batch late."""
@@ -223,6 +227,19 @@ def test_trimmed_intents_are_named_when_their_decision_is_still_to_ship(run, dat
             with pytest.raises(StoreError, match="trimmed beyond"):
                 await Shipper(database, journal).drain()
             assert not await _rows(database)
+
+    run(body())
+
+
+def test_another_journal_is_refused_when_it_is_shorter_than_what_was_shipped(run, database_url, journal):
+    """A lost journal that began anew is told, not skipped in silence."""
+
+    async def body():
+        async with Database(database_url) as database:
+            await Shipper(database, journal).drain()
+            with pytest.raises(StoreError, match="ends at 0"):
+                await Shipper(database, ListedJournal()).drain()
+            await Shipper(database, ListedJournal(), "another").drain()
 
     run(body())
 
