@@ -1,0 +1,231 @@
+"""A real server as a process of its own: started from a copied home, watched line by line, signalled, waited for."""
+
+import asyncio
+import functools
+import itertools
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from loadtest.processes import HOST
+from server.store.postgres import EmbeddedPostgres
+
+# The first start on a machine compiles every kernel.
+READY_TIMEOUT_S = 240.0
+END_TIMEOUT_S = 60.0
+CARDS = 1_000
+TRUSTED_FROM = 500
+"""Demo cards from this number on are of a programme whose score declines nothing: what is asked there is funds."""
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "postgresql://holdfast@127.0.0.1:1/holdfast"
+"""A PostgreSQL that is never there."""
+
+_TRUST = """
+    INSERT INTO programmes (number, name, currency, country, timezone, decline_threshold, step_up_threshold,
+                            limit_transaction_minor, limit_day_minor, limit_month_minor)
+    SELECT max(number) + 1, 'trusted', 840, 840, 'America/New_York', 1, 1, 0, 0, 0 FROM programmes;
+    UPDATE cards SET programme = (SELECT number FROM programmes WHERE name = 'trusted') WHERE number >= {first};
+"""
+
+_ANSWERS_ON = re.compile(r"answers on \S+:(\d+) with")
+_READY = "Ctrl-C stops it"
+_numbers = itertools.count()
+
+
+class Holdfast:
+    """One `holdfast serve --demo`, its output and how it ended."""
+
+    def __init__(self, home, *, environment=None, arguments=(), cards=CARDS, port=0, metrics_port=0):
+        self.home = home
+        self.port = port
+        self.metrics_port = metrics_port
+        self.lines = []
+        self._heard = threading.Condition()
+        self._is_over = False
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "server.cli", "serve", "--demo", "--cards", str(cards)),
+                *("--port", str(port), "--metrics-port", str(metrics_port), *arguments),
+            ],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HOLDFAST_HOME": str(home), **(environment or {})},
+            text=True,
+            errors="replace",
+        )
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    @property
+    def target(self):
+        """Where it answers."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def output(self):
+        """What it has written so far, standard output and error as they came."""
+        return "".join(self.lines)
+
+    def hear(self, text, timeout_s=END_TIMEOUT_S):
+        """The first line that holds `text`, once it is there. Fails where the output ends without it."""
+
+        def found():
+            return next((line for line in self.lines if text in line), None)
+
+        with self._heard:
+            self._heard.wait_for(lambda: self._is_over or found(), timeout_s)
+            line = found()
+        if line is None:
+            pytest.fail(f"the server never wrote {text!r}, but:\n{self.output[-4000:]}")
+        return line
+
+    def ready(self):
+        """Itself, once it answers and has greeted."""
+        line = self.hear("answers on", READY_TIMEOUT_S)
+        self.port = int(_ANSWERS_ON.search(line)[1])
+        self.hear(_READY, READY_TIMEOUT_S)
+        assert self.health() == health_pb2.HealthCheckResponse.SERVING
+        return self
+
+    def health(self):
+        """What the health service says now."""
+        with grpc.insecure_channel(self.target) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            return stub.Check(health_pb2.HealthCheckRequest(), timeout=10, wait_for_ready=True).status
+
+    def send(self, number=signal.SIGTERM):
+        """Signal it."""
+        self.process.send_signal(number)
+
+    def ended(self, timeout_s=END_TIMEOUT_S):
+        """Its exit status, once it has ended and everything it wrote is read."""
+        status = self.process.wait(timeout_s)
+        self._listener.join(timeout_s)
+        return status
+
+    def stop(self):
+        """Drain it; its exit status."""
+        if self.process.poll() is None:
+            self.send(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self):
+        """End it by SIGKILL; its status. Its PostgreSQL goes on running."""
+        self.process.kill()
+        return self.ended()
+
+    def _listen(self):
+        with self.process.stdout as output:
+            for line in output:
+                with self._heard:
+                    self.lines.append(line)
+                    self._heard.notify_all()
+        with self._heard:
+            self._is_over = True
+            self._heard.notify_all()
+
+
+@contextmanager
+def serving(home, **options):
+    """A server that is ready on entry and gone on exit, however the test ended."""
+    server = Holdfast(home, **options)
+    try:
+        yield server.ready()
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+        end_postgres(home)
+
+
+def end_postgres(home):
+    """End the embedded PostgreSQL of this home at once, where one runs."""
+    process_id = postgres_process_id(home)
+    if process_id is not None:
+        end_process(process_id, signal.SIGQUIT)
+
+
+def postgres_process_id(home):
+    """The process id of this home's embedded PostgreSQL; None where none runs."""
+    try:
+        number = int((home / "postgres/data/postmaster.pid").read_text().split("\n", 1)[0])
+        command = Path(f"/proc/{number}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    return number if b"postgres" in command else None
+
+
+def end_process(process_id, number):
+    """Signal a process that is no child of ours, and wait until it has ended."""
+    try:
+        handle = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, number)
+        assert select.select([handle], [], [], END_TIMEOUT_S)[0], f"process {process_id} did not end"
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(handle)
+
+
+@functools.cache
+def session_folder():
+    """The folder of all homes of this run. Short, for sockets; PostgreSQL's user must pass through where we are root."""
+    return Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+
+
+@functools.cache
+def portfolio():
+    """A home with the demo portfolio, cleanly stopped: made once, only ever copied."""
+    home = session_folder() / "portfolio"
+    with serving(home) as server:
+        execute(EmbeddedPostgres(home).url, _TRUST.format(first=TRUSTED_FROM))
+        assert server.stop() == 0, server.output
+    return home
+
+
+def execute(url, sql):
+    """Run SQL and be done."""
+
+    async def run():
+        connection = await asyncpg.connect(url, timeout=END_TIMEOUT_S, command_timeout=END_TIMEOUT_S)
+        try:
+            return await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def fresh_home():
+    """A copy of the portfolio's home, owners and modes kept."""
+    home = session_folder() / f"home-{next(_numbers)}"
+    subprocess.run(["cp", "-a", str(portfolio()), str(home)], check=True, timeout=60)
+    return home
+
+
+def forget_homes():
+    """Remove every home of this run; nothing of them may still be in use."""
+    if session_folder.cache_info().currsize:
+        for home in session_folder().iterdir():
+            end_postgres(home)
+        shutil.rmtree(session_folder())
+        session_folder.cache_clear()
+        portfolio.cache_clear()
