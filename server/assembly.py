@@ -26,6 +26,7 @@ from server.core.books import Books
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalReader
+from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
@@ -37,6 +38,7 @@ from server.front.reading import Reader
 from server.front.service import AuthorizationService
 from server.keys import Keys
 from server.settings import Settings
+from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
 from server.store.portfolio import Portfolio
@@ -142,7 +144,7 @@ class Server:
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
         self._stack.push_async_callback(self._end_tasks)
-        await self._open_door(keys, reader, shipper, Portfolio(database, keys))
+        await self._open_door(keys, reader, shipper, Cards(database, keys))
         self._open_metrics(journal, shipper)
 
     async def _open_ledger(self) -> EmbeddedLedger:
@@ -218,9 +220,7 @@ class Server:
             return
         self._state.grow()
 
-    async def _open_door(
-        self, keys: Keys, reader: JournalReader, shipper: Shipper, portfolio: Portfolio
-    ) -> None:
+    async def _open_door(self, keys: Keys, reader: JournalReader, shipper: Shipper, cards: Cards) -> None:
         models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
 
         async def shipped(authorization_id: str) -> Facts | None:
@@ -231,8 +231,10 @@ class Server:
             return None if found is None else (found[0].intent[0], found[0].decision[0])
 
         async def masked_pan(card_row: int) -> str:
+            if card_row == NO_ROW:
+                return "*" * 16
             try:
-                return await portfolio.masked_pan(card_row)
+                return await cards.masked_pan(card_row)
             except _AWAY:
                 return "*" * 16
 

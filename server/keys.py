@@ -11,6 +11,7 @@ import hmac
 import os
 import shutil
 import stat
+import struct
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ SEAL_VERSION: Final = b"\x01"
 
 _FINGERPRINT_LABEL: Final = b"holdfast fingerprint of the PAN key"
 
+_PAIR: Final = struct.Struct("<QQ")
+
 
 class KeysError(Exception):
     """Keys that can't be used as they are; the message names the path and what to do."""
@@ -43,6 +46,10 @@ class Keys:
     ssn: bytes = field(repr=False)
     identifier_key: bytes = field(repr=False)
     sealing: AESGCM = field(repr=False)
+    _pan_hmac: hmac.HMAC = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pan_hmac", hmac.new(self.pan, digestmod="sha256"))
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -74,8 +81,11 @@ class Keys:
 
     def pan_key(self, pan: str) -> tuple[int, int]:
         """`pan_hash` as the u128 (low, high) of a request's `card_key`, little-endian."""
-        digest = hmac.digest(self.pan, pan.encode(), "sha256")
-        return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
+        # A copy of a keyed hash keeps the interpreter's lock; hmac.digest lets it go, and waits to get it back.
+        keyed = self._pan_hmac.copy()
+        keyed.update(pan.encode())
+        low, high = _PAIR.unpack_from(keyed.digest())
+        return low, high
 
     def pan_keys(self, pans: Iterable[str]) -> NDArray[np.uint64]:
         """`pan_key` of many: u8[n, 2]."""

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     model: Path | None = Field(None, description="folder of a model version; without it the shipped one")
     waiting_max: int = Field(16_384, ge=256, description="requests that may wait for the core")
     batch_max: int = Field(2_048, ge=1, le=4_096, description="requests in one turn of the core")
-    turns_max: int = Field(2, ge=1, le=16, description="turns of the core that may overlap")
+    turns_max: int = Field(1, ge=1, le=16, description="turns of the core that may overlap")
     link_in_flight_max: int = Field(
         4_096, ge=256, description="messages of one link that may wait for answers"
     )

@@ -13,24 +13,25 @@ What each stage leaves behind if the process dies:
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import structlog
+from numba import njit
 from numpy.typing import NDArray
 
-from ledger.holds import expiry_s
 from server.core import policy
-from server.core.answers import decide_authorizations, decide_reversals
-from server.core.books import Books, Moved
-from server.core.controls import HOLDING_TYPES, Controls
+from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
+from server.core.books import Books
+from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
-from server.core.policy import Check, bit
-from server.core.record import DECISION, INTENT, REQUEST_VERSION, Operation, TransactionType
+from server.core.policy import Check
+from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation, answers_of
 from server.core.repeats import Admission, Admitted, Original
 from server.core.state import State
 
@@ -39,7 +40,10 @@ _log = structlog.get_logger("core")
 STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hold", "decide")
 """What a turn marks the end of, in order; the last one ends when its answers have left."""
 
-_HOLDS: Final = np.isin(np.arange(256), HOLDING_TYPES)
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_NEW: Final = int(Admission.NEW)
+_TOO_LATE: Final = int(Admission.TOO_LATE)
+_REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
 
 
 class Overloaded(RuntimeError):  # noqa: N818 - a state
@@ -50,18 +54,22 @@ class Stopped(RuntimeError):  # noqa: N818 - a state
     """The core answers nothing more; the text says why."""
 
 
+Answer = tuple[Any, ...]
+"""What a front reads of a decision: `record.ANSWER_FIELDS`."""
+
+
 @dataclass(slots=True)
 class Parcel:
     """
-    Requests of one sender that came together, and how to answer them.
+    Requests of one sender that came together, as packed REQUEST records, and how to answer them.
 
-    `deliver(positions, answers)` is called on the loop's thread, once or more, with DECISION records and the places in
-    `requests` they belong to; `fail(error)` once, where the rest can't be answered at all.
+    `deliver(places, answers)` is called on the loop's thread, once or more, with answers and the places of those they
+    belong to; `fail(error)` once, where the rest can't be answered at all.
     """
 
-    requests: NDArray[Any]
-    positions: NDArray[np.intp]
-    deliver: Callable[[NDArray[np.intp], NDArray[Any]], None]
+    records: bytes
+    places: list[int]
+    deliver: Callable[[list[int], list[Answer]], None]
     fail: Callable[[Exception], None]
 
 
@@ -91,11 +99,9 @@ class Turn:
 
     def __init__(self, parcels: list[Parcel]) -> None:
         self.parcels = parcels
-        self.requests = (
-            parcels[0].requests if len(parcels) == 1 else np.concatenate([p.requests for p in parcels])
-        )
+        self.requests = np.frombuffer(bytearray().join([parcel.records for parcel in parcels]), REQUEST)
         self.intents: NDArray[Any] = np.zeros(0, INTENT)
-        self.origin = np.zeros(0, np.intp)
+        self.origin = np.zeros(0, np.int64)
         """Where in `requests` each intent came from."""
         self.authorizations = 0
         self.marks_ns = [time.perf_counter_ns()]
@@ -104,29 +110,100 @@ class Turn:
         """A stage has ended."""
         self.marks_ns.append(time.perf_counter_ns())
 
-    def answer(self, places: NDArray[np.intp], answers: NDArray[Any]) -> None:
-        """Hand answers (DECISION[k]) to those whose requests stand at `places` (rising) of this turn's requests."""
-        first = 0
-        for parcel in self.parcels:
-            last = first + len(parcel.requests)
-            left, right = np.searchsorted(places, (first, last))
-            if right > left:
-                parcel.deliver(parcel.positions[places[left:right] - first], answers[left:right])
-            first = last
+    def open(self, admitted: Admitted, sequence: int, directory_version: int) -> None:
+        """An intent for every request that is new, numbered from `sequence` on; authorizations first."""
+        self.origin = np.empty(len(self.requests), np.int64)
+        self.authorizations, count = order_of(self.requests, admitted.admissions, self.origin)
+        self.origin = self.origin[:count]
+        self.intents = np.zeros(count, INTENT)
+        _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
+        open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
 
-    def cut(self, places: NDArray[np.intp]) -> list[Parcel]:
-        """The requests at `places` (rising) as parcels of their own."""
-        parcels = []
+    def answer_all(self, decisions: NDArray[Any]) -> None:
+        """Hand out the decisions of all intents, each to whoever asked."""
+        answers = answers_of(decisions)
+        if len(self.intents) == len(self.requests) == self.authorizations:
+            first = 0
+            for parcel in self.parcels:
+                last = first + len(parcel.places)
+                parcel.deliver(parcel.places, answers[first:last])
+                first = last
+        else:
+            self.answer(self.origin.tolist(), answers)
+
+    def answer(self, origins: list[int], answers: list[Answer]) -> None:
+        """Hand out some answers, to those whose requests stand at `origins` of this turn's requests."""
+        by_origin = dict(zip(origins, answers, strict=True))
+        for parcel, first in self._parcels_at():
+            inside = [place for place in range(len(parcel.places)) if first + place in by_origin]
+            if inside:
+                parcel.deliver(
+                    [parcel.places[place] for place in inside], [by_origin[first + place] for place in inside]
+                )
+
+    def cut(self, origin: int) -> Parcel:
+        """The request at `origin` as a parcel of its own."""
+        for parcel, first in self._parcels_at():
+            if origin < first + len(parcel.places):
+                place = parcel.places[origin - first]
+                return Parcel(self.requests[origin].tobytes(), [place], parcel.deliver, parcel.fail)
+        raise AssertionError("the origin lies within the requests")
+
+    def _parcels_at(self) -> Iterator[tuple[Parcel, int]]:
         first = 0
         for parcel in self.parcels:
-            last = first + len(parcel.requests)
-            inside = places[(places >= first) & (places < last)] - first
-            if len(inside):
-                parcels.append(
-                    Parcel(parcel.requests[inside], parcel.positions[inside], parcel.deliver, parcel.fail)
-                )
-            first = last
-        return parcels
+            yield parcel, first
+            first += len(parcel.places)
+
+
+@njit(cache=True)
+def order_of(requests: Any, admissions: Any, origin: Any) -> tuple[int, int]:
+    """Places of the requests that get an intent into `origin`, authorizations first; how many those, and all, are."""
+    count = 0
+    for i in range(len(requests)):
+        if (admissions[i] == _NEW or admissions[i] == _TOO_LATE) and requests[i].operation == _AUTHORIZE:
+            origin[count] = i
+            count += 1
+    authorizations = count
+    for i in range(len(requests)):
+        if admissions[i] == _NEW and requests[i].operation != _AUTHORIZE:
+            origin[count] = i
+            count += 1
+    return authorizations, count
+
+
+@njit(cache=True)
+def open_intents(intents: Any, origin: Any, admissions: Any, sequence: int, directory_version: int) -> None:
+    """Number INTENT[n] from `sequence` on, and note those whose reversal came first."""
+    for i in range(len(intents)):
+        intents[i].sequence = sequence + i
+        intents[i].directory_version = directory_version
+        intents[i].request.version = REQUEST_VERSION
+        if admissions[origin[i]] == _TOO_LATE:
+            intents[i].checks_failed = np.uint64(1 << _REVERSED)
+
+
+@njit(cache=True)
+def stamp(
+    intents: Any, decisions: Any, number: int, decision_ns: int, ledger_us: int, journal_us: int
+) -> None:
+    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps."""
+    for i in range(len(intents)):
+        decision = decisions[i]
+        decision.sequence = intents[i].sequence
+        decision.authorization_id[0] = intents[i].request.authorization_id[0]
+        decision.authorization_id[1] = intents[i].request.authorization_id[1]
+        decision.operation = intents[i].request.operation
+        decision.intent_batch = number
+        decision.intent_index = i
+        decision.version = REQUEST_VERSION
+        decision.decision_ns = decision_ns
+        decision.ledger_us = ledger_us
+        decision.journal_us = journal_us
+
+
+def _bytes_of(records: NDArray[Any]) -> NDArray[np.uint8]:
+    return records.view(np.uint8).reshape(len(records), -1)
 
 
 class Authorizer:
@@ -171,9 +248,9 @@ class Authorizer:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        if self._waiting_count + len(parcel.requests) > self._limits.waiting_max:
+        if self._waiting_count + len(parcel.places) > self._limits.waiting_max:
             raise Overloaded(f"{self._waiting_count} requests wait already")
-        self.counters.requests += len(parcel.requests)
+        self.counters.requests += len(parcel.places)
         self._idle.clear()
         self._queue([parcel])
 
@@ -186,7 +263,8 @@ class Authorizer:
         rows = self.directory.find(turn.requests)
         admitted = self.state.repeats.admit(turn.requests)
         self._answer_repeats(turn, admitted)
-        self._open_intents(turn, admitted)
+        turn.open(admitted, self.state.sequence + 1, self.directory.version)
+        self.state.sequence += len(turn.intents)
         if not len(turn.intents):
             return
         authorizations = turn.intents[: turn.authorizations]
@@ -199,97 +277,52 @@ class Authorizer:
         turn.mark()
         self.state.risk.score(authorizations, self.directory.cards, self.controls.programmes)
         turn.mark()
-        wanted = self._apply_policy(authorizations)
-        releasing = admitted.originals[turn.origin[turn.authorizations :]] == Original.HELD
+        wanted, wanted_count = prepare_authorizations(authorizations)
         originals = self.state.repeats.find(reversals["request"]["original_id"])
+        releasing = admitted.originals[turn.origin[turn.authorizations :]] == Original.HELD
         turn.mark()
 
-        self._stamp(turn)
+        stages_us = [min((end - begin) // 1000, 0xFFFF) for begin, end in pairwise(turn.marks_ns)]
+        turn.intents["stage_us"][:, : len(stages_us)] = stages_us
         written = self.journal.append_intents(turn.intents)
         number = self.journal.number
-        moved, released = await self.books.move(
-            authorizations, wanted, originals["id"][releasing], originals["answer"]["hold_attempt"][releasing]
-        )
+        moved, released = await self.books.move(authorizations, wanted, wanted_count, originals[releasing])
         turn.mark()
 
-        decisions = self._decide(turn, wanted, moved)
-        decide_reversals(decisions[turn.authorizations :], originals, releasing, released)
-        decisions["intent_batch"] = number
+        decisions = np.zeros(len(turn.intents), DECISION)
+        ledger_us = (turn.marks_ns[-1] - turn.marks_ns[-2]) // 1000
+        stamp(turn.intents, decisions, number, self._clock_ns(), ledger_us, self.journal.commit_us)
+        decide_authorizations(authorizations, decisions[: turn.authorizations], wanted, moved)
+        if len(reversals):
+            decide_reversals(decisions[turn.authorizations :], originals, releasing, released)
         self.state.settle(turn.intents, decisions)
-        decided = self.journal.append_decisions(decisions)
-        await asyncio.gather(written, decided)
+        await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(turn.intents, decisions)
-        order = np.argsort(turn.origin, kind="stable")
-        turn.answer(turn.origin[order], decisions[order])
+        turn.answer_all(decisions)
         self._release_deferred(turn.intents)
         turn.mark()
         self._count(turn, decisions)
 
     def _answer_repeats(self, turn: Turn, admitted: Admitted) -> None:
         """Answer what was answered before, refuse what reuses a key, and set aside what must wait for another."""
-        if not (admitted.admissions != Admission.NEW).any():
+        if not admitted.known:
             return
         repeats = np.flatnonzero(admitted.admissions == Admission.REPEAT)
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
-            turn.answer(repeats, answers)
+            turn.answer(repeats.tolist(), answers_of(answers))
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)
         if len(conflicts):
             answers = np.zeros(len(conflicts), DECISION)
             answers["operation"] = turn.requests["operation"][conflicts]
             answers["response_code"] = policy.SAME_KEY_OTHER_CONTENT
-            turn.answer(conflicts, answers)
+            turn.answer(conflicts.tolist(), answers_of(answers))
             self.counters.conflicts += len(conflicts)
-        for place in np.flatnonzero(admitted.admissions == Admission.WAIT):
-            low, high = self.state.repeats.entries["id"][admitted.waits[place]].tolist()
-            self._deferred.setdefault((low, high), []).extend(turn.cut(np.array([place])))
-
-    def _open_intents(self, turn: Turn, admitted: Admitted) -> None:
-        """An intent for every request that is new, authorizations first."""
-        taken = (admitted.admissions == Admission.NEW) | (admitted.admissions == Admission.TOO_LATE)
-        reversing = turn.requests["operation"] == Operation.REVERSE
-        authorizing = np.flatnonzero(taken & ~reversing)
-        turn.authorizations = len(authorizing)
-        turn.origin = np.concatenate([authorizing, np.flatnonzero(taken & reversing)])
-        count = len(turn.origin)
-        turn.intents = np.zeros(count, INTENT)
-        turn.intents["request"] = turn.requests[turn.origin]
-        turn.intents["sequence"] = np.arange(self.state.sequence + 1, self.state.sequence + count + 1)
-        turn.intents["directory_version"] = self.directory.version
-        turn.intents["hold_s"] = expiry_s(turn.intents["request"]["category"])
-        late = admitted.admissions[turn.origin] == Admission.TOO_LATE
-        turn.intents["checks_failed"][late] = bit(Check.REVERSED_BEFORE_ARRIVAL)
-        self.state.sequence += count
-
-    def _apply_policy(self, authorizations: NDArray[Any]) -> NDArray[np.bool_]:
-        """Write the answers that are known before the ledger is asked; return who needs a hold."""
-        codes = policy.response_codes(authorizations["checks_failed"])
-        kinds = authorizations["request"]["transaction_type"]
-        codes[(codes == b"") & (kinds == TransactionType.ACCOUNT_STATUS)] = policy.NOTHING_AGAINST_IT
-        authorizations["response_code"] = codes
-        return (codes == b"") & _HOLDS[kinds]
-
-    def _stamp(self, turn: Turn) -> None:
-        stages_us = [min((b - a) // 1000, 0xFFFF) for a, b in pairwise(turn.marks_ns)]
-        turn.intents["stage_us"][:, : len(stages_us)] = stages_us
-        turn.intents["request"]["version"] = REQUEST_VERSION
-
-    def _decide(self, turn: Turn, wanted: NDArray[np.bool_], moved: Moved) -> NDArray[Any]:
-        decisions = np.zeros(len(turn.intents), DECISION)
-        decisions["sequence"] = turn.intents["sequence"]
-        decisions["authorization_id"] = turn.intents["request"]["authorization_id"]
-        decisions["operation"] = turn.intents["request"]["operation"]
-        decisions["intent_index"] = np.arange(len(decisions))
-        decisions["version"] = REQUEST_VERSION
-        decisions["decision_ns"] = self._clock_ns()
-        decisions["ledger_us"] = (turn.marks_ns[-1] - turn.marks_ns[-2]) // 1000
-        decisions["journal_us"] = self.journal.commit_us
-        decide_authorizations(
-            turn.intents[: turn.authorizations], decisions[: turn.authorizations], wanted, moved
-        )
-        return decisions
+        for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
+            low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
+            self._deferred.setdefault((low, high), []).append(turn.cut(origin))
 
     def _release_deferred(self, intents: NDArray[Any]) -> None:
         """What waited for these entries comes again, before anything that arrived later."""
@@ -305,13 +338,12 @@ class Authorizer:
     def _count(self, turn: Turn, decisions: NDArray[Any]) -> None:
         for stage, (began, ended) in zip(STAGES, pairwise(turn.marks_ns), strict=True):
             self.counters.stage_s[stage] += (ended - began) / 1e9
-        codes, counts = np.unique(decisions["response_code"], return_counts=True)
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+        for code, count in Counter(decisions["response_code"].tolist()).items():
             self.counters.decisions[code] = self.counters.decisions.get(code, 0) + count
 
     def _queue(self, parcels: list[Parcel], *, in_front: bool = False) -> None:
         self._waiting = parcels + self._waiting if in_front else self._waiting + parcels
-        self._waiting_count += sum(len(parcel.requests) for parcel in parcels)
+        self._waiting_count += sum(len(parcel.places) for parcel in parcels)
         self._schedule()
 
     def _schedule(self) -> None:
@@ -324,9 +356,9 @@ class Authorizer:
         count = 0
         taken = 0
         for parcel in self._waiting:
-            if taken and count + len(parcel.requests) > self._limits.batch_max:
+            if taken and count + len(parcel.places) > self._limits.batch_max:
                 break
-            count += len(parcel.requests)
+            count += len(parcel.places)
             taken += 1
         parcels, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._waiting_count -= count

@@ -8,6 +8,7 @@ import asyncio
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ledger import holds
@@ -26,10 +27,17 @@ from ledger.transfer import (
     Accounts,
     CreateAccountStatus,
     CreateTransferStatus,
+    Results,
     TransferFlags,
     Transfers,
     ids_of,
 )
+from server.core.record import NO_ROW
+
+_CARDHOLDER: Final = np.uint64(AccountCode.CARDHOLDER)
+_SPREAD: Final = np.uint64(
+    0x9E37_79B9_7F4A_7C15
+)  # 2**64 by the golden ratio: spreads neighbours (Knuth, TAOCP 6.4)
 
 AWAY: Final = 255
 """The outcome of a transfer whose ledger could not be asked."""
@@ -89,41 +97,46 @@ class Books:
         self,
         authorizations: NDArray[Any],
         wanted: NDArray[np.bool_],
-        releases: NDArray[np.uint64],
-        release_attempts: NDArray[np.uint8],
+        wanted_count: int,
+        releasing: NDArray[Any],
     ) -> tuple[Moved, NDArray[np.uint8]]:
         """
-        Hold for each INTENT[n] that is `wanted`, then void the holds of the authorizations `releases` (u8[m, 2]).
+        Hold for each INTENT[n] that is `wanted`, then void the holds of the authorizations `releasing` (ENTRY[m]).
 
         Returns what became of the n, and the ReleaseOutcome (or AWAY) of each of the m.
         """
         moved = Moved(len(authorizations))
-        released = np.full(len(releases), AWAY, np.uint8)
-        chosen = authorizations[wanted]
-        transfers = np.concatenate([hold_transfers(chosen), holds.release(releases, release_attempts)])
-        known = authorizations["billing_currency"] != 0
-        accounts, place = _accounts_of(authorizations[known])
-        calls: list[Any] = [self.ledger.lookup_accounts(accounts)] if len(accounts) else []
-        if len(transfers):
-            calls.insert(0, self.ledger.create_transfers(transfers))
+        released = np.full(len(releasing), AWAY, np.uint8)
+        accounts = np.empty((len(authorizations), 2), np.uint64)
+        place = np.empty(len(authorizations), np.int64)
+        accounts = accounts[: accounts_of(authorizations, accounts, place)]
+        calls: list[Any] = []
+        if wanted_count:
+            chosen = authorizations if wanted_count == len(authorizations) else authorizations[wanted]
+            calls.append(self.ledger.create_transfers(hold_transfers(chosen)))
+        if len(releasing):
+            voids = holds.release(releasing["id"], releasing["answer"]["hold_attempt"])
+            calls.append(self.ledger.create_transfers(voids))
+        if len(accounts):
+            calls.append(self.ledger.lookup_accounts(accounts))
         try:
             answers = await asyncio.gather(*calls)
-            if len(transfers):
-                results = answers[0]
-                moved.outcome[wanted] = holds.outcomes(results[: len(chosen)])
-                moved.status[wanted] = results["status"][: len(chosen)]
-                released[:] = holds.release_outcomes(results[len(chosen) :])
+            if wanted_count:
+                take_results(moved, wanted, answers[0])
                 await self._hold_again(authorizations, moved)
-                held = moved.outcome == HoldOutcome.HELD
-                moved.held_minor[held] = authorizations["billed_minor"][held]
-                await self._read_back(authorizations, held, moved)
+                moved.held_minor = np.where(
+                    moved.outcome == HoldOutcome.HELD, authorizations["billed_minor"], 0
+                )
+                await self._read_back(authorizations, moved)
+            if len(releasing):
+                released[:] = holds.release_outcomes(answers[min(wanted_count, 1)])
             self.away = None
         except LedgerError as error:
             self.away = error
             return moved, released
         if len(accounts):
             left = _available(accounts, answers[-1])
-            moved.available_minor[known] = holds.available_after(place, left, moved.held_minor[known])
+            moved.available_minor = holds.available_after(place, left, moved.held_minor)
         return moved, released
 
     async def _hold_again(self, authorizations: NDArray[Any], moved: Moved) -> None:
@@ -141,9 +154,11 @@ class Books:
             moved.status[seen] = results["status"]
             moved.attempt[seen] = attempt
 
-    async def _read_back(self, authorizations: NDArray[Any], held: NDArray[np.bool_], moved: Moved) -> None:
+    async def _read_back(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """A balancing hold may have taken less than it asked for, or nothing at all: only the transfer says so."""
-        partial = held & (authorizations["request"]["partial_approval_allowed"] != 0)
+        partial = (moved.outcome == HoldOutcome.HELD) & (
+            authorizations["request"]["partial_approval_allowed"] != 0
+        )
         if not partial.any():
             return
         identifiers = authorizations["request"]["authorization_id"]
@@ -200,15 +215,14 @@ class Books:
 
     async def balances(self, intents: NDArray[Any]) -> NDArray[np.int64]:
         """What each INTENT's account has available now; 0 where its account is unknown."""
-        available = np.zeros(len(intents), np.int64)
-        known = intents["billing_currency"] != 0
-        accounts, place = _accounts_of(intents[known])
+        accounts = np.empty((len(intents), 2), np.uint64)
+        place = np.empty(len(intents), np.int64)
+        accounts = accounts[: accounts_of(intents, accounts, place)]
+        left = [np.zeros(0, np.int64)]
         for first in range(0, len(accounts), BATCH_MAX):
             part = accounts[first : first + BATCH_MAX]
-            left = _available(part, await self.ledger.lookup_accounts(part))
-            inside = (place >= first) & (place < first + len(part))
-            available[np.flatnonzero(known)[inside]] = left[place[inside] - first]
-        return available
+            left.append(_available(part, await self.ledger.lookup_accounts(part)))
+        return np.append(np.concatenate(left), 0)[place]
 
 
 def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
@@ -225,12 +239,44 @@ def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
     )
 
 
-def _accounts_of(intents: NDArray[Any]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Ids (u8[k, 2]) of the distinct accounts of INTENT[n], and which of them each has (i8[n])."""
-    both = intents["billing_currency"].astype(np.uint64) << np.uint64(32) | intents["account_number"]
-    distinct, place = np.unique(both, return_inverse=True)
-    numbers = distinct & np.uint64(0xFFFF_FFFF)
-    return account_id(AccountCode.CARDHOLDER, distinct >> np.uint64(32), numbers), place
+def take_results(moved: Moved, wanted: NDArray[np.bool_], results: Results) -> None:
+    """The ledger's results for the `wanted` ones, in order."""
+    outcomes = holds.outcomes(results)
+    if len(outcomes) == len(wanted):
+        moved.outcome[:], moved.status[:] = outcomes, results["status"]
+    else:
+        moved.outcome[wanted], moved.status[wanted] = outcomes, results["status"]
+
+
+@njit(cache=True)
+def accounts_of(intents: Any, accounts: Any, place: Any) -> int:
+    """
+    The distinct cardholder accounts of INTENT[n] into `accounts` (u8[n, 2]); `place` (i8[n]) says which each has.
+
+    Returns how many there are. An unknown card has place -1.
+    """
+    size = 4
+    while size < 2 * len(intents):
+        size *= 2
+    slots = np.full(size, -1, np.int64)
+    count = 0
+    for i in range(len(intents)):
+        intent = intents[i]
+        place[i] = -1
+        if intent.card_row == NO_ROW:
+            continue
+        low = np.uint64(intent.account_number)
+        high = _CARDHOLDER << np.uint64(32) | np.uint64(intent.billing_currency)
+        slot = np.int64(low * _SPREAD >> np.uint64(32)) & (size - 1)
+        while slots[slot] >= 0 and (accounts[slots[slot], 0] != low or accounts[slots[slot], 1] != high):
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] < 0:
+            slots[slot] = count
+            accounts[count, 0] = low
+            accounts[count, 1] = high
+            count += 1
+        place[i] = slots[slot]
+    return count
 
 
 def _available(ids: NDArray[np.uint64], accounts: Accounts) -> NDArray[np.int64]:

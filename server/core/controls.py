@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ledger.holds import expiry_s
 from scoring.velocity import LIMITS
 from server.core.calendar import local_s, month_of, zone_table
 from server.core.directory import (
@@ -36,7 +37,8 @@ HOLDING_TYPES: Final = (
     TransactionType.PURCHASE_CASHBACK,
     TransactionType.QUASI_CASH,
 )
-_HOLDING: Final = sum(1 << kind for kind in HOLDING_TYPES)
+HOLDING: Final = sum(1 << kind for kind in HOLDING_TYPES)
+"""Bit k: transaction type k asks for money to be held."""
 
 PROGRAMME: Final = np.dtype(
     [
@@ -126,12 +128,6 @@ _POLITICALLY_EXPOSED: Final = int(Check.POLITICALLY_EXPOSED)
 
 
 @njit(cache=True)
-def holds(request: Any, holding: int) -> bool:
-    """Whether this kind of transaction asks for money to be held."""
-    return (holding >> request.transaction_type) & 1 == 1
-
-
-@njit(cache=True)
 def listed(pairs: Any, low: Any, high: Any) -> bool:
     """Whether a u128 stands in `pairs` (u8[n, 2] as [high, low], sorted)."""
     first = 0
@@ -156,7 +152,7 @@ def _message_checks(request: Any, programme: Any) -> int:
     """Bits of what is senseless in the message, or not offered."""
     kind = request.transaction_type
     failed = 0
-    if (_HOLDING >> kind) & 1:
+    if (HOLDING >> kind) & 1:
         if request.amount_minor == 0:
             failed |= 1 << _AMOUNT_SENSELESS
     elif kind != _TYPE_STATUS:
@@ -246,6 +242,7 @@ def check(
     blocked_devices: Any,
     blocked_ips: Any,
     blocked_countries: Any,
+    hold_s: Any,
 ) -> None:
     """Fill in the card's facts and `checks_failed` of INTENT[n], whose card rows are `rows` (u4[n])."""
     zero = np.uint64(0)
@@ -253,6 +250,7 @@ def check(
         intent = intents[i]
         request = intent.request
         intent.card_row = rows[i]
+        intent.hold_s = hold_s[request.category]
         if rows[i] == NO_ROW:
             intent.checks_failed |= np.uint64(1 << _CARD_UNKNOWN)
             continue
@@ -299,6 +297,7 @@ class Controls:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._revision = -1
+        self._hold_s = expiry_s(np.arange(10_000)).astype(np.uint32)
         self.programmes: NDArray[Any] = np.zeros(0, PROGRAMME)
         self.limits: NDArray[np.int64] = np.zeros((0, LIMITS), np.int64)
         """i8[programmes, LIMITS]: the limits of each programme, as `scoring.velocity` orders them."""
@@ -320,6 +319,7 @@ class Controls:
             self._blocked[BlockKind.DEVICE],
             self._blocked[BlockKind.IP],
             self._blocked_countries,
+            self._hold_s,
         )
 
     def compile(self) -> None:

@@ -15,10 +15,10 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import numpy as np
@@ -58,6 +58,17 @@ class JournalBatch:
     number: int
     intents: NDArray[Any]
     decisions: NDArray[Any]
+
+
+@dataclass(slots=True)
+class _Append:
+    """A row on its way to the disk, or where `kind` is _TRIM, rows up to `number` on their way out."""
+
+    number: int
+    kind: int
+    count: int
+    records: bytes
+    future: asyncio.Future[int]
 
 
 class JournalReader:
@@ -153,9 +164,7 @@ class Journal:
         self.commit_us = 0
         """How long the last commit took."""
         self.stopped: JournalStopped | None = None
-        self._waiting: deque[tuple[tuple[Any, ...], asyncio.Future[int]]] = deque()
-        self._wake = threading.Condition()
-        self._closing = False
+        self._waiting: SimpleQueue[_Append | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -169,61 +178,63 @@ class Journal:
 
     def trim(self, up_to: int) -> asyncio.Future[int]:
         """Forget rows up to a number: they are shipped, and a snapshot covers them."""
-        return self._hand_over((up_to, _TRIM, 0, b""))
+        return self._hand_over(up_to, _TRIM, 0, b"")
 
     def close(self) -> None:
         """Write what waits, and close."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._waiting.put(None)
         self._thread.join()
         self._connection.close()
 
     def _append(self, kind: int, records: NDArray[Any]) -> asyncio.Future[int]:
         self.number += 1
-        return self._hand_over((self.number, kind, len(records), records.tobytes()))
+        return self._hand_over(self.number, kind, len(records), records.tobytes())
 
-    def _hand_over(self, row: tuple[Any, ...]) -> asyncio.Future[int]:
+    def _hand_over(self, number: int, kind: int, count: int, records: bytes) -> asyncio.Future[int]:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.stopped is not None:
             future.set_exception(self.stopped)
-            return future
-        with self._wake:
-            self._waiting.append((row, future))
-            self._wake.notify()
+        else:
+            self._waiting.put(_Append(number, kind, count, records, future))
         return future
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._waiting and not self._closing:
-                    self._wake.wait()
-                batch = list(self._waiting)
-                self._waiting.clear()
-            if not batch:
-                return
-            began = time.perf_counter_ns()
-            error = self._commit([row for row, _ in batch])
-            self.commit_us = (time.perf_counter_ns() - began) // 1000
-            if error is not None:
-                with self._wake:
-                    self.stopped = error
-                    batch += self._waiting
-                    self._waiting.clear()
-            else:
-                self.durable = max([self.durable, *(row[0] for row, _ in batch if row[1] != _TRIM)])
-            _resolve(batch, error)
+        closing = False
+        while not closing:
+            batch: list[_Append] = []
+            entry = self._waiting.get()
+            while entry is not None:
+                batch.append(entry)
+                try:
+                    entry = self._waiting.get_nowait()
+                except Empty:
+                    break
+            closing = entry is None
+            if batch:
+                self._write(batch)
 
-    def _commit(self, rows: list[tuple[Any, ...]]) -> JournalStopped | None:
+    def _write(self, batch: list["_Append"]) -> None:
+        began = time.perf_counter_ns()
+        if self.stopped is None:
+            self.stopped = self._commit(batch)
+        self.commit_us = (time.perf_counter_ns() - began) // 1000
+        if self.stopped is None:
+            self.durable = max([self.durable, *(entry.number for entry in batch if entry.kind != _TRIM)])
+        _resolve(batch, self.stopped)
+
+    def _commit(self, batch: list["_Append"]) -> JournalStopped | None:
+        """One transaction. Python lets its lock go in every statement, so the usual batch of one is one statement."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for number, kind, count, records in rows:
-                if kind == _TRIM:
-                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (number,))
+            if len(batch) > 1:
+                self._connection.execute("BEGIN IMMEDIATE")
+            for entry in batch:
+                if entry.kind == _TRIM:
+                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (entry.number,))
                 else:
-                    row = (number, kind, count, zlib.crc32(records), records)
+                    row = (entry.number, entry.kind, entry.count, zlib.crc32(entry.records), entry.records)
                     self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
-            self._connection.execute("COMMIT")
+            if len(batch) > 1:
+                self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             return JournalStopped(
                 f"the journal {self.path} can't be written ({error}); nothing more is answered"
@@ -245,11 +256,11 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _resolve(batch: list[tuple[tuple[Any, ...], asyncio.Future[int]]], error: JournalStopped | None) -> None:
+def _resolve(batch: list[_Append], error: JournalStopped | None) -> None:
     """Tell everybody who waits, by one wake-up of each loop among them."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[int, asyncio.Future[int]]]] = {}
-    for row, future in batch:
-        by_loop.setdefault(future.get_loop(), []).append((row[0], future))
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Append]] = {}
+    for entry in batch:
+        by_loop.setdefault(entry.future.get_loop(), []).append(entry)
     for loop, entries in by_loop.items():
         try:
             loop.call_soon_threadsafe(_settle, entries, error)
@@ -257,11 +268,11 @@ def _resolve(batch: list[tuple[tuple[Any, ...], asyncio.Future[int]]], error: Jo
             continue
 
 
-def _settle(entries: list[tuple[int, asyncio.Future[int]]], error: JournalStopped | None) -> None:
-    for number, future in entries:
-        if future.done():
+def _settle(entries: list[_Append], error: JournalStopped | None) -> None:
+    for entry in entries:
+        if entry.future.done():
             continue
         if error is None:
-            future.set_result(number)
+            entry.future.set_result(entry.number)
         else:
-            future.set_exception(error)
+            entry.future.set_exception(error)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from scoring.velocity import AMOUNT_FLAGS, COUNT_FLAGS, LIMITS, Velocity
 from server.core.directory import CardFlag
-from server.core.policy import DECLINING, Check, bit
-from server.core.record import NO_ROW, CheckResult, Operation
+from server.core.policy import DECLINING, Check
+from server.core.record import NO_ROW, CheckResult
 
 LIMITS_RESERVED: Final = 1
 SINGLE_USE_RESERVED: Final = 2
@@ -33,7 +33,10 @@ _FLAG_SINGLE_USE: Final = int(CardFlag.SINGLE_USE)
 _PIN_TRIES: Final = int(Check.PIN_TRIES)
 _PIN_MISMATCH: Final = int(Check.PIN_MISMATCH)
 _SINGLE_USE: Final = int(Check.SINGLE_USE)
-_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_LIMIT_AMOUNT: Final = int(Check.LIMIT_AMOUNT)
+_LIMIT_FREQUENCY: Final = int(Check.LIMIT_FREQUENCY)
+_AMOUNT_FLAGS: Final = int(AMOUNT_FLAGS)
+_COUNT_FLAGS: Final = int(COUNT_FLAGS)
 
 
 @njit(cache=True)
@@ -64,6 +67,48 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
                 intent.reserved_limits |= SINGLE_USE_RESERVED
 
 
+@njit(cache=True)
+def columns_of(
+    intents: Any, rows: Any, times_s: Any, amounts_minor: Any, day_ids: Any, month_ids: Any, programmes: Any
+) -> None:
+    """What `Velocity` asks for, as columns of n; an unknown card goes as row 0, not counted."""
+    for i in range(len(intents)):
+        intent = intents[i]
+        rows[i] = intent.card_row if intent.card_row != NO_ROW else 0
+        times_s[i] = intent.request.transmission_s
+        amounts_minor[i] = intent.billed_minor
+        day_ids[i] = intent.day_id
+        month_ids[i] = intent.month_id
+        programmes[i] = intent.programme
+
+
+@njit(cache=True)
+def counted_of(intents: Any, declining: Any, counted: Any) -> None:
+    """Which INTENTs consume something: those with an amount that nothing declines so far."""
+    for i in range(len(intents)):
+        counted[i] = intents[i].checks_failed & declining == 0 and intents[i].billed_minor > 0
+
+
+@njit(cache=True)
+def note_limits(intents: Any, memory: Any, counted: Any, flags: Any, used: Any, limits: Any) -> None:
+    """Write what `Velocity.reserve` answered into the INTENTs; a refusal gives single use back."""
+    for i in range(len(intents)):
+        intent = intents[i]
+        for k in range(used.shape[1]):
+            intent.used[k] = used[i, k]
+            intent.limits[k] = limits[intent.programme, k]
+        intent.velocity_flags = flags[i]
+        if flags[i] & _AMOUNT_FLAGS:
+            intent.checks_failed |= np.uint64(1) << np.uint64(_LIMIT_AMOUNT)
+        if flags[i] & _COUNT_FLAGS:
+            intent.checks_failed |= np.uint64(1) << np.uint64(_LIMIT_FREQUENCY)
+        if counted[i] and flags[i] == 0:
+            intent.reserved_limits |= LIMITS_RESERVED
+        elif intent.reserved_limits & SINGLE_USE_RESERVED:
+            memory[intent.card_row].used = 0
+            intent.reserved_limits = 0
+
+
 class Limits:
     """The stage, and the state behind it."""
 
@@ -84,18 +129,10 @@ class Limits:
         `limits` is i8[programmes, LIMITS].
         """
         recall(intents, self.memory, DECLINING)
-        counted = ((intents["checks_failed"] & DECLINING) == 0) & (intents["billed_minor"] > 0)
+        counted = np.empty(len(intents), np.bool_)
+        counted_of(intents, DECLINING, counted)
         flags, used = self._reserve(intents, counted, limits)
-        intents["used"][:, :LIMITS] = used
-        intents["limits"][:, :LIMITS] = limits[intents["programme"]]
-        intents["velocity_flags"] = flags
-        intents["checks_failed"] |= np.where(flags & AMOUNT_FLAGS, bit(Check.LIMIT_AMOUNT), np.uint64(0))
-        intents["checks_failed"] |= np.where(flags & COUNT_FLAGS, bit(Check.LIMIT_FREQUENCY), np.uint64(0))
-        intents["reserved_limits"] |= np.where(counted & (flags == 0), LIMITS_RESERVED, 0).astype(np.uint8)
-        refused = (flags != 0) & (intents["reserved_limits"] & SINGLE_USE_RESERVED != 0)
-        if refused.any():
-            self.memory["used"][intents["card_row"][refused]] = 0
-            intents["reserved_limits"][refused] = 0
+        note_limits(intents, self.memory, counted, flags, used, limits)
 
     def rereserve(self, intents: NDArray[Any]) -> None:
         """Reserve again what a journalled batch of INTENT reserved."""
@@ -144,14 +181,19 @@ class Limits:
     def _reserve(
         self, intents: NDArray[Any], counted: NDArray[np.bool_], limits: NDArray[np.int64]
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        known = intents["card_row"] != NO_ROW
+        count = len(intents)
+        rows = np.empty(count, np.uint32)
+        times_s, amounts_minor = np.empty(count, np.int64), np.empty(count, np.int64)
+        day_ids, month_ids = np.empty(count, np.int32), np.empty(count, np.int32)
+        programmes = np.empty(count, np.uint16)
+        columns_of(intents, rows, times_s, amounts_minor, day_ids, month_ids, programmes)
         return self.velocity.reserve(
-            np.where(known, intents["card_row"], 0),
-            intents["request"]["transmission_s"],
-            intents["billed_minor"],
-            day_ids=intents["day_id"],
-            month_ids=intents["month_id"],
-            programmes=intents["programme"],
-            counted=counted & known,
+            rows,
+            times_s,
+            amounts_minor,
+            day_ids=day_ids,
+            month_ids=month_ids,
+            programmes=programmes,
+            counted=counted,
             limits=limits,
         )

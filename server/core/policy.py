@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,16 @@ NOTHING_AGAINST_IT: Final = b"85"
 SAME_KEY_OTHER_CONTENT: Final = b"94"
 LEDGER_AWAY: Final = b"91"
 
-_CODES: Final = np.array([CHECKS[check].response_code.encode() for check in Check], "S2")
+CODES: Final = np.array([CHECKS[check].response_code.encode() for check in Check], "S2").view("<u2")
+"""Each check's answer as the two characters' u2; 0 where it only informs."""
+
 DECLINING: Final = np.uint64(sum(1 << check for check in Check if CHECKS[check].response_code))
 """The bits that decline; the others inform."""
+
+
+def number_of(code: bytes) -> int:
+    """A two-character code as kernels write it."""
+    return int.from_bytes(code, "little")
 
 
 def bit(check: Check) -> np.uint64:
@@ -155,15 +162,13 @@ def bit(check: Check) -> np.uint64:
     return np.uint64(1 << check)
 
 
-def response_codes(checks_failed: NDArray[np.uint64]) -> NDArray[np.bytes_]:
-    """S2[n]: the code of each row's first declining check; empty where nothing declines."""
-    declining = checks_failed & DECLINING
-    lowest = declining & (~declining + np.uint64(1))
-    codes = np.zeros(len(checks_failed), "S2")
-    failed = declining != 0
-    # A power of two below 2**53 is exact as a float, so its logarithm is the bit's number.
-    codes[failed] = _CODES[np.log2(lowest[failed].astype(np.float64)).astype(np.intp)]
-    return codes
+@njit(cache=True)
+def response_code(checks_failed: Any, codes: Any) -> int:
+    """The answer (u2) of the first declining check whose bit is set; 0 where nothing declines."""
+    for check in range(len(codes)):
+        if (checks_failed >> np.uint64(check)) & np.uint64(1) and codes[check] != 0:
+            return codes[check]
+    return 0
 
 
 def names(checks_failed: int) -> list[str]:
@@ -174,7 +179,7 @@ def names(checks_failed: int) -> list[str]:
 def _table_is_sound() -> Any:
     assert list(CHECKS) == list(Check), "one row per check, in order"
     assert [int(check) for check in Check] == list(range(len(Check))), "the value is the place"
-    assert len(Check) <= 53, "the first bit is found by a float's logarithm"
+    assert len(Check) <= 64, "checks_failed is a u64"
 
 
 _table_is_sound()

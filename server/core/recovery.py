@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ledger.transfer import Transfers
 from server.core import policy
-from server.core.answers import approve
+from server.core.answers import approve_held
 from server.core.books import Books
 from server.core.journal import Journal, JournalReader
 from server.core.policy import Check, bit
@@ -107,7 +107,7 @@ async def _decide(intent: NDArray[Any], decision: NDArray[Any], state: State, bo
     held, attempt = await books.find_hold(intent)
     if held > 0:
         decision["hold_attempt"] = attempt
-        approve(decision, intent, np.array([True]), np.array([held], np.int64))
+        approve_held(decision, intent, held)
         return
     if held == 0:
         await books.release(request["authorization_id"], np.array([attempt], np.uint8))

@@ -230,6 +230,15 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
 
 
 @njit(cache=True)
+def look_up(slots: Any, entries: Any, identifiers: Any, found: Any) -> None:
+    """Copy the entries of ids u8[n, 2] into ENTRY[n]; one that is not there leaves its place as it is."""
+    for i in range(len(identifiers)):
+        place = slots[probe(slots, entries, identifiers[i, 0], identifiers[i, 1])]
+        if place != 0:
+            found[i] = entries[place - 1]
+
+
+@njit(cache=True)
 def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
     """Move into `new`, and index, what must be kept at message time `clock_s`; return how many entries that is."""
     kept = 0
@@ -246,9 +255,11 @@ def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
 class Admitted:
     """What the table said of a batch; see `admit` for the arrays."""
 
-    __slots__ = ("admissions", "originals", "places", "waits")
+    __slots__ = ("admissions", "known", "originals", "places", "waits")
 
     def __init__(self, count: int) -> None:
+        self.known = False
+        """Whether any is not NEW."""
         self.admissions = np.empty(count, np.uint8)
         self.places = np.empty(count, np.int64)
         self.originals = np.empty(count, np.uint8)
@@ -279,6 +290,7 @@ class Repeats:
             admitted.originals,
             admitted.waits,
         )
+        admitted.known = bool(admitted.admissions.any())
         if len(requests):
             self.clock_s = max(self.clock_s, int(requests["transmission_s"].max()))
         return admitted
@@ -290,10 +302,8 @@ class Repeats:
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""
         found = np.zeros(len(identifiers), ENTRY)
-        for i, (low, high) in enumerate(identifiers):
-            place = int(self._slots[probe(self._slots, self.entries, low, high)])
-            if place:
-                found[i] = self.entries[place - 1]
+        if len(identifiers):
+            look_up(self._slots, self.entries, np.ascontiguousarray(identifiers), found)
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from scoring.attempt import ATTEMPT
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
 from server.core.policy import Check
-from server.core.record import FEATURES_MAX, NO_ROW, CheckResult, EntryMode
+from server.core.record import FEATURES_MAX, INTENT_NUMBERS, NO_ROW, CheckResult, EntryMode
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
@@ -59,6 +59,23 @@ def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int
 
 
 @njit(cache=True)
+def note_scores(intents: Any, features: Any, scores: Any, model: Any) -> None:
+    """Write features f4[k, F], scores f4[k] and the model's name (u1) into the k INTENTs whose card is known."""
+    place = 0
+    for i in range(len(intents)):
+        intent = intents[i]
+        intent.score = np.nan
+        if intent.card_row == NO_ROW:
+            continue
+        for k in range(features.shape[1]):
+            intent.features[k] = features[place, k]
+        intent.score = scores[place]
+        for k in range(len(model)):
+            intent.model[k] = model[k]
+        place += 1
+
+
+@njit(cache=True)
 def judge(intents: Any, programmes: Any) -> None:
     """Note what each INTENT's score means to its programme. Strictly above a threshold counts."""
     for i in range(len(intents)):
@@ -93,7 +110,8 @@ class Risk:
     def __init__(self, model: Model | None) -> None:
         self.features = Features()
         self.model = model
-        self.model_version = b"" if model is None else model.manifest.version.encode()
+        version = b"" if model is None else model.manifest.version.encode()
+        self._model_name = np.frombuffer(bytearray(version), np.uint8)
 
     def observe(
         self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]
@@ -106,10 +124,9 @@ class Risk:
     def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
         """Write features, score and model version into a batch of INTENT, and note what the score means."""
         features = self.observe(intents, cards, programmes)
-        known = intents["card_row"] != NO_ROW
-        intents["score"] = np.nan
-        intents["features"][known, : features.shape[1]] = features
         if self.model is not None and len(features):
-            intents["score"][known] = self.model.score(features)
-            intents["model"][known] = self.model_version
+            scores = self.model.score(features)
+        else:
+            scores = np.full(len(features), np.nan, np.float32)
+        note_scores(intents.view(INTENT_NUMBERS), features, scores, self._model_name)
         judge(intents, programmes)

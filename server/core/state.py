@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from server.core.controls import Controls
@@ -23,6 +24,19 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
 SNAPSHOT_FORMAT: Final = 1
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+
+
+@njit(cache=True)
+def unsettled(intents: Any, decisions: Any) -> bool:
+    """Whether any DECISION[n] gives back something that its INTENT[n], or its original, consumed."""
+    for i in range(len(intents)):
+        if decisions[i].operation != _AUTHORIZE:
+            return True
+        taken = decisions[i].held != 0 and decisions[i].approved_minor >= intents[i].billed_minor
+        if intents[i].reserved_limits != 0 and not taken:
+            return True
+    return False
 
 
 class State:
@@ -46,28 +60,27 @@ class State:
 
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
         """Give back what a batch of decisions (DECISION[n], with their INTENT[n]) did not consume, or released."""
-        approved = np.minimum(decisions["approved_minor"], intents["billed_minor"])
+        if not unsettled(intents, decisions):
+            return
         authorizing = decisions["operation"] == Operation.AUTHORIZE
-        unused = np.where(decisions["held"] != 0, intents["billed_minor"] - approved, intents["billed_minor"])
-        declined = authorizing & (intents["reserved_limits"] != 0) & (decisions["held"] == 0)
-        if declined.any():
-            some = intents[declined]
-            self.limits.give_back(
-                some["card_row"],
-                some["request"]["transmission_s"],
-                some["billed_minor"],
-                some["reserved_limits"],
-                some["day_id"],
-                some["month_id"],
-            )
-        partly = authorizing & (intents["reserved_limits"] != 0) & (decisions["held"] != 0) & (unused > 0)
+        reserved = authorizing & (intents["reserved_limits"] != 0)
+        declined = intents[reserved & (decisions["held"] == 0)]
+        self.limits.give_back(
+            declined["card_row"],
+            declined["request"]["transmission_s"],
+            declined["billed_minor"],
+            declined["reserved_limits"],
+            declined["day_id"],
+            declined["month_id"],
+        )
+        partly = reserved & (decisions["held"] != 0) & (decisions["approved_minor"] < intents["billed_minor"])
         if partly.any():
             some = intents[partly]
             self.limits.velocity.confirm(
                 some["card_row"],
                 some["request"]["transmission_s"],
                 some["billed_minor"],
-                approved[partly],
+                decisions["approved_minor"][partly],
                 day_ids=some["day_id"],
                 month_ids=some["month_id"],
             )

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.book import Ledger
+from ledger.holds import HoldOutcome
 from scoring.model import Model
-from server.core import policy
-from server.core.answers import decide_authorizations, decide_reversals
+from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
+from server.core.authorizer import Parcel, Turn, stamp
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.record import DECISION, INTENT, REQUEST, CardReference, Operation, TransactionType
+from server.core.repeats import ENTRY
 from server.core.risk import Risk
 from server.core.state import State
 
@@ -59,18 +61,21 @@ def _requests(size: int, round_: int) -> NDArray[Any]:
 
 
 def _one_round(directory: Directory, controls: Controls, state: State, requests: NDArray[Any]) -> None:
-    rows = directory.find(requests)
-    state.repeats.admit(requests)
-    intents = np.zeros(len(requests), INTENT)
-    intents["request"] = requests
-    controls.check(intents, rows)
+    turn = Turn(
+        [Parcel(requests.tobytes(), list(range(len(requests))), lambda _p, _a: None, lambda _e: None)]
+    )
+    rows = directory.find(turn.requests)
+    turn.open(state.repeats.admit(turn.requests), 1, 1)
+    intents = turn.intents[: turn.authorizations]
+    controls.check(intents, rows[turn.origin])
     state.limits.reserve(intents, controls.limits)
     state.risk.score(intents, directory.cards, controls.programmes)
-    policy.response_codes(intents["checks_failed"])
+    wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
-    decisions["authorization_id"] = requests["authorization_id"]
-    decisions["operation"] = Operation.AUTHORIZE
-    decide_authorizations(intents, decisions, np.ones(len(requests), np.bool_), Moved(len(requests)))
+    stamp(turn.intents, decisions, 1, 1, 1, 1)
+    moved = Moved(len(requests))
+    moved.outcome[:] = HoldOutcome.HELD
+    decide_authorizations(intents, decisions, wanted, moved)
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
     decisions["operation"] = Operation.REVERSE
@@ -84,5 +89,5 @@ async def warm_up_books(ledger: Ledger) -> None:
     for size in _SIZES:
         intents = np.zeros(size, INTENT)
         intents["billing_currency"] = 999
-        nothing = np.zeros((0, 2), np.uint64)
-        await books.move(intents, np.zeros(size, np.bool_), nothing, np.zeros(0, np.uint8))
+        nothing = np.zeros(0, ENTRY)
+        await books.move(intents, np.zeros(size, np.bool_), 0, nothing)

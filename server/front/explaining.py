@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from scoring.features import FEATURE_NAMES
 from scoring.model import Model
 from server.core.explain import outcomes
 from server.core.journal import JournalReader
-from server.core.record import MISSING_S, CardReference, id_hex, id_pair, text_of
+from server.core.record import MISSING_S, CardReference, answers_of, id_hex, id_pair, text_of
 from server.core.repeats import EntryState
 from server.core.state import State
 from server.front.codes import country_letters, currency_letters
@@ -26,7 +26,6 @@ from server.front.reading import BadRequest, Violation
 from server.front.writing import authorize_response
 
 Facts = tuple[NDArray[Any], NDArray[Any]]
-_HEX_DIGITS: Final = 32
 
 
 class Explainer:
@@ -54,8 +53,6 @@ class Explainer:
         """The Explanation an ExplainRequest asks for. Raises BadRequest, or LookupError where there is none."""
         wanted = message.authorization_id
         try:
-            if len(wanted) != _HEX_DIGITS:
-                raise ValueError(wanted)
             identifier = np.array([id_pair(wanted)], np.uint64)
         except ValueError:
             text = "must be the 32 hexadecimal digits of an answer"
@@ -66,7 +63,7 @@ class Explainer:
         intent, decision = facts
         explanation = pb.Explanation(
             request=await self._request(intent),
-            response=authorize_response(decision),
+            response=authorize_response(answers_of(decision.reshape(1))[0]),
             model_version=text_of(intent["model"]),
             transfers=await self._transfers(identifier, int(decision["hold_attempt"])),
         )

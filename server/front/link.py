@@ -8,14 +8,11 @@ gRPC's own flow control and no queue grows. All answers that are ready when the 
 import asyncio
 from typing import Any, Final
 
-import numpy as np
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
-from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
-from server.core.record import REQUEST
+from server.core.authorizer import Answer, Authorizer, Overloaded, Parcel, Stopped
 from server.front.reading import BadRequest, Reader
 from server.front.writing import link_answers
 
@@ -90,7 +87,7 @@ class Link:
                 records.append(record)
                 sequences.append(message.sequence)
         if records:
-            self._submit(np.frombuffer(b"".join(records), REQUEST), sequences)
+            self._submit(records, sequences)
 
     def _read(self, message: Any) -> bytes | None:
         """The record of one message; None where it is answered already."""
@@ -112,26 +109,27 @@ class Link:
             self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, "body: must be given", ("body",))
         return None
 
-    def _submit(self, requests: NDArray[Any], sequences: list[int]) -> None:
-        def deliver(positions: NDArray[np.intp], answers: NDArray[Any]) -> None:
+    def _submit(self, records: list[bytes], sequences: list[int]) -> None:
+        unanswered = set(sequences)
+
+        def deliver(answered: list[int], answers: list[Answer]) -> None:
             self._in_flight -= len(answers)
             if self._in_flight < self._in_flight_max:
                 self._room.set()
-            self._ready += link_answers([sequences[position] for position in positions.tolist()], answers)
-            unanswered.difference_update(positions.tolist())
+            self._ready += link_answers(answered, answers)
+            unanswered.difference_update(answered)
             self._wake.set()
 
         def fail(error: Exception) -> None:
             self._in_flight -= len(unanswered)
             self._room.set()
-            for position in unanswered:
-                self._fault(sequences[position], code_pb2.UNAVAILABLE, str(error), ())
+            for sequence in unanswered:
+                self._fault(sequence, code_pb2.UNAVAILABLE, str(error), ())
             unanswered.clear()
 
-        unanswered = set(range(len(sequences)))
         self._in_flight += len(sequences)
         try:
-            self._core.submit(Parcel(requests, np.arange(len(requests)), deliver, fail))
+            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail))
         except (Overloaded, Stopped) as error:
             code = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
             self._in_flight -= len(sequences)

@@ -19,6 +19,7 @@ from server.core.record import (
     CardReference,
     Operation,
     digest,
+    id_pair,
     ip_pair,
     merchant_digest,
 )
@@ -323,8 +324,11 @@ def _enums(message: Any, bad: list[Violation]) -> None:
 
 
 def _authorization_id(text: str, bad: list[Violation]) -> tuple[int, int]:
-    if len(text) == 32 and _HEX.issuperset(text) and text.endswith("00"):
-        value = int(text, 16)
-        return value & _WORD, value >> 64
+    try:
+        low, high = id_pair(text)
+    except ValueError:
+        low, high = 1, 0
+    if not low & 0xFF:  # the low byte is the legs', see ledger.holds
+        return low, high
     bad.append(Violation("authorization_id", "must be the 32 hexadecimal digits of an answer"))
     return 0, 0

@@ -9,16 +9,13 @@ import asyncio
 from typing import Any, Final
 
 import grpc
-import numpy as np
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
-from server.core.record import REQUEST
+from server.core.authorizer import Answer, Authorizer, Overloaded, Parcel, Stopped
 from server.front.explaining import Explainer
 from server.front.identity import sender_of
 from server.front.link import Link
@@ -26,7 +23,6 @@ from server.front.reading import BadRequest, Reader, Violation
 from server.front.writing import authorize_response, reverse_response
 
 SERVICE: Final = "holdfast.v1.AuthorizationService"
-_ONE: Final = np.zeros(1, np.intp)
 
 
 class Unoffered(NotImplementedError):  # noqa: N818 - a state of the product
@@ -106,10 +102,10 @@ class AuthorizationService:
         finally:
             self._links.discard(link)
 
-    async def _ask(self, record: bytes) -> NDArray[Any]:
-        future: asyncio.Future[NDArray[Any]] = asyncio.get_running_loop().create_future()
+    async def _ask(self, record: bytes) -> Answer:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-        def deliver(_positions: NDArray[np.intp], answers: NDArray[Any]) -> None:
+        def deliver(_places: list[int], answers: list[Answer]) -> None:
             if not future.done():
                 future.set_result(answers[0])
 
@@ -117,7 +113,7 @@ class AuthorizationService:
             if not future.done():
                 future.set_exception(error)
 
-        self._core.submit(Parcel(np.frombuffer(record, REQUEST), _ONE, deliver, fail))
+        self._core.submit(Parcel(record, [0], deliver, fail))
         return await future
 
 

@@ -1,57 +1,47 @@
-"""From DECISION records to messages of the contract."""
+"""From the core's answers to messages of the contract."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from numpy.typing import NDArray
-
 from holdfast.v1 import authorization_pb2 as pb
 from scoring.velocity import flag_names
+from server.core.authorizer import Answer
 from server.core.policy import names
-from server.core.record import DECISION, Operation
+from server.core.record import ANSWER_FIELDS, Operation
 from server.front.codes import currency_letters
 
-_FIELDS: Final = list(DECISION.names or ())
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
-_ID: Final = _FIELDS.index("authorization_id")
-_CODE: Final = _FIELDS.index("response_code")
-_AUTHORIZATION_CODE: Final = _FIELDS.index("authorization_code")
-_APPROVED: Final = _FIELDS.index("approved_minor")
-_AVAILABLE: Final = _FIELDS.index("available_minor")
-_CURRENCY: Final = _FIELDS.index("billing_currency")
-_SCORE: Final = _FIELDS.index("risk_score")
-_REASONS: Final = _FIELDS.index("reasons")
-_VELOCITY_FLAGS: Final = _FIELDS.index("velocity_flags")
-_OPERATION: Final = _FIELDS.index("operation")
-_REPLAYED: Final = _FIELDS.index("replayed")
-_STAND_IN: Final = _FIELDS.index("stand_in")
+_ID_LOW: Final = ANSWER_FIELDS.index("id_low")
+_ID_HIGH: Final = ANSWER_FIELDS.index("id_high")
+_CODE: Final = ANSWER_FIELDS.index("response_code")
+_AUTHORIZATION_CODE: Final = ANSWER_FIELDS.index("authorization_code")
+_APPROVED: Final = ANSWER_FIELDS.index("approved_minor")
+_AVAILABLE: Final = ANSWER_FIELDS.index("available_minor")
+_CURRENCY: Final = ANSWER_FIELDS.index("billing_currency")
+_SCORE: Final = ANSWER_FIELDS.index("risk_score")
+_REASONS: Final = ANSWER_FIELDS.index("reasons")
+_VELOCITY_FLAGS: Final = ANSWER_FIELDS.index("velocity_flags")
+_OPERATION: Final = ANSWER_FIELDS.index("operation")
+_REPLAYED: Final = ANSWER_FIELDS.index("replayed")
+_STAND_IN: Final = ANSWER_FIELDS.index("stand_in")
 _names: Final[dict[int, list[str]]] = {0: []}
 _flags: Final[dict[int, list[str]]] = {0: []}
 _CACHED_MAX: Final = 4096
 
 
-def authorize_response(answer: NDArray[Any]) -> Any:
-    """The AuthorizeResponse of one DECISION."""
-    return _authorize(answer.tolist())
-
-
-def reverse_response(answer: NDArray[Any]) -> Any:
-    """The ReverseResponse of one DECISION."""
-    return _reverse(answer.tolist())
-
-
-def link_answers(sequences: list[int], answers: NDArray[Any]) -> list[Any]:
-    """The LinkAnswers of DECISION[n], for the sender's n sequence numbers."""
+def link_answers(sequences: list[int], answers: list[Answer]) -> list[Any]:
+    """The LinkAnswers of n answers, for the sender's n sequence numbers."""
     written = []
-    for sequence, row in zip(sequences, answers.tolist(), strict=True):
-        if row[_OPERATION] == _AUTHORIZE:
-            written.append(pb.LinkAnswer(sequence=sequence, authorize=_authorize(row)))
+    for sequence, answer in zip(sequences, answers, strict=True):
+        if answer[_OPERATION] == _AUTHORIZE:
+            written.append(pb.LinkAnswer(sequence=sequence, authorize=authorize_response(answer)))
         else:
-            written.append(pb.LinkAnswer(sequence=sequence, reverse=_reverse(row)))
+            written.append(pb.LinkAnswer(sequence=sequence, reverse=reverse_response(answer)))
     return written
 
 
-def _authorize(row: Any) -> Any:
+def authorize_response(row: Answer) -> Any:
+    """The AuthorizeResponse of one answer."""
     return pb.AuthorizeResponse(
         response_code=row[_CODE].decode(),
         authorization_code=row[_AUTHORIZATION_CODE].decode(),
@@ -67,14 +57,15 @@ def _authorize(row: Any) -> Any:
     )
 
 
-def _reverse(row: Any) -> Any:
+def reverse_response(row: Answer) -> Any:
+    """The ReverseResponse of one answer."""
     return pb.ReverseResponse(
         response_code=row[_CODE].decode(), released_minor=row[_APPROVED], replayed=row[_REPLAYED] != 0
     )
 
 
-def _identifier(row: Any) -> str:
-    low, high = row[_ID].tolist()
+def _identifier(row: Answer) -> str:
+    low, high = row[_ID_LOW], row[_ID_HIGH]
     return f"{high:016x}{low:016x}" if high or low else ""
 
 
