@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOLDFAST_HOME ?= var
 export HOLDFAST_HOME
 
-.PHONY: install run test lint lock stubs loadtest
+.PHONY: install run test lint lock stubs loadtest kills
 
 install: $(VENV)/.installed
 
@@ -40,3 +40,8 @@ lock: install
 
 loadtest: install
 	$(BIN)/python -m loadtest.report locust
+
+# Ten kills (SIGKILL) in a replay of real history; HISTORY is a Sparkov or Handbook file.
+HISTORY ?= ../shared/data/fraud/sparkov_transactions.parquet
+kills: install
+	$(BIN)/holdfast replay $(HISTORY) --limit 100000 --kills 10

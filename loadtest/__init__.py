@@ -1,10 +1,12 @@
-"""Load and measurement: traffic like real life, an empty server to compare with, and clients that cost little.
+"""
+Load and measurement: traffic like real life, an empty server to compare with, and clients that cost little.
 
 Floor plan, in reading order:
 
 report         tables and JSON; `python -m loadtest.report locust` is `make loadtest`
 bench          Holdfast beside the empty server, in turns, with their ratio
 replay         a recorded history through one link, in the file's order, and what came of it
+kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC
 closed_loop    the measuring client, a process of its own: a fixed number in flight

@@ -1,4 +1,5 @@
-"""Holdfast beside the empty server, in turns on the same machine in the same minutes: both rates and their ratio.
+"""
+Holdfast beside the empty server, in turns on the same machine in the same minutes: both rates and their ratio.
 
 Rates on a shared machine drift by tens of percent; a ratio of two servers measured in turns doesn't. Every round
 measures each case on both, the order swapped from round to round; what counts is the median of the rounds. A result is
@@ -111,7 +112,8 @@ EMPTY: Final = "empty"
 
 
 def run(options: BenchOptions, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Measures everything and returns it ready for JSON; `progress` hears one sentence a step.
+    """
+    Measures everything and returns it ready for JSON; `progress` hears one sentence a step.
 
     Raises `ServerFailed` where a server doesn't come up, `RuntimeError` where one is lost.
     """
@@ -167,7 +169,8 @@ def measure_in_turns(
 
 
 def judge(case: Case, runs: dict[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
-    """One case's result from its rounds: median rates, ratio, answers by code, CPUs, and whether it is valid.
+    """
+    One case's result from its rounds: median rates, ratio, answers by code, CPUs, and whether it is valid.
 
     `runs` holds `closed_loop.Measurement`s as dictionaries, by side. `reasons` says what makes a result invalid,
     `warnings` what makes it doubtful.

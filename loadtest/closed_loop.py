@@ -1,4 +1,5 @@
-"""The measuring client: keeps a fixed number of messages in flight, as fast as the server answers.
+"""
+The measuring client: keeps a fixed number of messages in flight, as fast as the server answers.
 
 A process of its own (`python -m loadtest.closed_loop`) that takes jobs as lines of JSON and answers each with one:
 first what to send, which it serializes down to the bytes of the wire, then whom to send it to. While the clock runs it
@@ -57,7 +58,8 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run saw. Rates are messages answered a second; CPU is in cores, None where the system doesn't tell.
+    """
+    What one run saw. Rates are messages answered a second; CPU is in cores, None where the system doesn't tell.
 
     `codes` counts answers by response code, messages refused as bad (`fault`) and calls that failed (`refused`).
     """
@@ -202,7 +204,8 @@ class Lane:
 
 
 def drive(lanes: Sequence[Lane], seconds: float) -> tuple[int, int]:
-    """Keeps all lanes full for `seconds`, then takes what is still in flight.
+    """
+    Keeps all lanes full for `seconds`, then takes what is still in flight.
 
     Returns when it began and when counting ends (monotonic ns): after `seconds`, or with the last answer where
     everything had been sent before.

@@ -1,4 +1,5 @@
-"""An empty server of the same contract: what this stack could do if authorizing were free.
+"""
+An empty server of the same contract: what this stack could do if authorizing were free.
 
 It parses every message with the protobuf library, as a server must, and answers each with a constant AuthorizeResponse
 of full size; nothing stands behind it. Stack, options and raw-bytes handlers are those of Holdfast's gRPC front, so

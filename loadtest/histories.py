@@ -1,4 +1,5 @@
-"""Recorded card histories as requests: what a processor would have sent for each row of a file, in the file's order.
+"""
+Recorded card histories as requests: what a processor would have sent for each row of a file, in the file's order.
 
 Two public layouts (Parquet), told apart by their columns; the README says where they come from. Sparkov: simulated
 card transactions with category, merchant and place, for 800 cardholders described in a file of their own. The Fraud
@@ -51,7 +52,8 @@ class Holder(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """Transactions in time order. Every array has one entry a row; amounts are minor units of USD.
+    """
+    Transactions in time order. Every array has one entry a row; amounts are minor units of USD.
 
     `shapes` are the requests' constant parts (merchant, category, entry mode), `shape` says which one a row has.
     Coordinates are the merchant's, NaN where unknown. `spent_minor` is per card over the whole file.
@@ -90,7 +92,8 @@ class History:
 
 
 def read_history(file: Path, limit: int | None = None) -> History:
-    """Reads a Sparkov or a Handbook file, its first `limit` rows in time order.
+    """
+    Reads a Sparkov or a Handbook file, its first `limit` rows in time order.
 
     Raises HistoryError for a file that is neither.
     """
@@ -113,7 +116,8 @@ def customers_beside(file: Path) -> Path | None:
 
 
 def read_holders(history: History, customers: Path | None, funding_minor: int | None = None) -> list[Holder]:
-    """The cards that a history needs, each opened with what its file spends unless `funding_minor` says otherwise.
+    """
+    The cards that a history needs, each opened with what its file spends unless `funding_minor` says otherwise.
 
     `customers` is Sparkov's customer file (CSV with `|`); cards that aren't in it get made-up holders. Raises
     HistoryError where it lacks a column.

@@ -1,4 +1,5 @@
-"""The leanest client's half of HTTP/2 and gRPC: bytes in, whole gRPC messages out; it knows no socket and no clock.
+"""
+The leanest client's half of HTTP/2 and gRPC: bytes in, whole gRPC messages out; it knows no socket and no clock.
 
 A load generator that shares two cores with the server it measures must cost almost nothing itself. gRPC's own Python
 clients cost about as much as the empty server, so what they measure is themselves. This one sends bytes that were
@@ -50,7 +51,8 @@ def data_frames(stream: int, message: bytes, *, last: bool) -> bytes:
 
 
 def headers_frame(stream: int, path: str, *, first: bool) -> bytes:
-    """The headers that open a call of `path`.
+    """
+    The headers that open a call of `path`.
 
     The `first` on a connection puts them into the server's table, every later one names them by their place there
     (RFC 7541, section 6.1), as gRPC's own clients do. A connection therefore calls one path only.
@@ -88,7 +90,8 @@ def preface() -> bytes:
 
 
 class Http2:
-    """One connection's state, between the socket's bytes and the caller's messages.
+    """
+    One connection's state, between the socket's bytes and the caller's messages.
 
     `window` is how many bytes of DATA the server still takes, over the connection and, where the connection carries
     one long stream, on that `stream` too (0: many short ones, none of which can fill its own window).

@@ -1,4 +1,5 @@
-"""A Locust user who pays by card: unary Authorize over gRPC, from the seeded traffic.
+"""
+A Locust user who pays by card: unary Authorize over gRPC, from the seeded traffic.
 
 `python -m loadtest.report locust` runs it headless for half a minute against a server that it starts; for Locust's own
 web page: `locust --locustfile loadtest/locustfile.py --host 127.0.0.1:50051`. The portfolio's size is taken from

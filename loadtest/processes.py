@@ -54,7 +54,8 @@ def running(
     ready_timeout_s: float,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process that is healthy on entry and gone on exit.
+    """
+    A server process that is healthy on entry and gone on exit.
 
     Output goes to `log`. Raises `ServerFailed` where the process ends, or isn't SERVING after `ready_timeout_s`.
     """
@@ -120,6 +121,15 @@ def cpu_s(pid: int) -> float | None:
     # The command's name stands in parentheses and may hold anything; utime and stime are fields 14 and 15.
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_peak_bytes(pid: int) -> int | None:
+    """The most memory that a process has had resident so far; None where the system doesn't tell (no /proc)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def machine_busy_s() -> float | None:

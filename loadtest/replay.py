@@ -1,4 +1,5 @@
-"""A recorded history sent through one link, in the file's own order, and what came of it.
+"""
+A recorded history sent through one link, in the file's own order, and what came of it.
 
 One link keeps the order: frames leave in file order, a few at a time, and the server takes a link's messages as they
 come. Answers are kept as columns, a row of the file each, because a million of them must fit beside the server.
@@ -77,7 +78,8 @@ class Pace:
 
 @dataclass
 class Answers:
-    """What the server said, an entry a row of the history; zero or empty where `answered` is false.
+    """
+    What the server said, an entry a row of the history; zero or empty where `answered` is false.
 
     `code` is S2, empty for a message that the server refused as bad; `authorization_id` is [low, high]; amounts are
     minor units of the billing currency; `latency_ns` runs from the sending of the frame to the coming of the answer,
@@ -278,7 +280,8 @@ class Replay:
 
 
 def summarize(history: History, answers: Answers) -> dict[str, Any]:
-    """What a replay showed, ready for JSON.
+    """
+    What a replay showed, ready for JSON.
 
     Fraud is *caught* when a fraudulent row was not approved, whatever the code; a *false positive* is a genuine row
     that the score refused (59, 1A). Amounts are minor units. Latency is from sending to answer within the replay's

@@ -1,4 +1,5 @@
-"""What was measured, as tables for people; the same dictionaries are the JSON for programs.
+"""
+What was measured, as tables for people; the same dictionaries are the JSON for programs.
 
 `python -m loadtest.report locust` is the whole of `make loadtest`: it starts Holdfast with a demo portfolio in a
 throwaway home (or drives `--host`), lets Locust's users pay for half a minute, and prints p50, p95 and p99.
@@ -114,7 +115,8 @@ class LocustOptions:
 
 
 def run_locust(options: LocustOptions) -> list[dict[str, Any]]:
-    """Runs Locust headless; one entry a kind of answer, the last one over all.
+    """
+    Runs Locust headless; one entry a kind of answer, the last one over all.
 
     Raises `ServerFailed` where the server doesn't come up or Locust ends badly.
     """

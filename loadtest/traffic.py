@@ -1,4 +1,5 @@
-"""Seeded card traffic over the demo portfolio, skewed like real life, serialized before it is sent.
+"""
+Seeded card traffic over the demo portfolio, skewed like real life, serialized before it is sent.
 
 One seed and one day give the same purchases: who buys what, where and for how much. Only what must be new in each run
 is not the seed's: the transmission time (now, by the sender's clock) and the retrieval references, so that no message
@@ -135,7 +136,8 @@ class _Merchant:
 
 
 class Traffic:
-    """An endless, seeded stream of AuthorizeRequests over the first `cards` demo cards.
+    """
+    An endless, seeded stream of AuthorizeRequests over the first `cards` demo cards.
 
     `run` (0..99,999) goes into every retrieval reference: two runs against one server need two numbers. Not safe for
     use by several threads at once.
@@ -164,7 +166,8 @@ class Traffic:
         self._made = 0
 
     def requests(self, count: int, now_s: int) -> Iterator[pb.AuthorizeRequest]:
-        """The next `count` requests, transmitted at `now_s` (seconds UTC). Each has a key of its own.
+        """
+        The next `count` requests, transmitted at `now_s` (seconds UTC). Each has a key of its own.
 
         One message object is filled anew for each: serialize or copy it before taking the next.
         """

@@ -7,7 +7,15 @@ __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
 greeting     what a newcomer sees when the demo is ready
 calls        commands that talk to a running server: authorize, reverse, explain
+replay       a recorded history through a server, and whether the books balance after it
+own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
+balance      whether the books of a stopped server balance: its ledger against its journal
+train        a labelled history in, a model with its manifest out
 bench        the server beside an empty one, measured in turns
+customers    add, show, and set what is known of them
+cards        issue, list, show, freeze and unfreeze
+accounts     show one with its balances
+desk         what those three share: the store of this home, opened for one command
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
 
@@ -15,7 +23,7 @@ import os
 
 import typer
 
-from server.cli import bench, calls, serve
+from server.cli import accounts, bench, calls, cards, customers, replay, serve, train
 
 app = typer.Typer(
     name="holdfast",
@@ -28,7 +36,12 @@ app.command()(serve.serve)
 app.command()(calls.authorize)
 app.command()(calls.reverse)
 app.command()(calls.explain)
+app.command()(replay.replay)
+app.command()(train.train)
 app.command()(bench.bench)
+app.add_typer(customers.app, name="customers")
+app.add_typer(cards.app, name="cards")
+app.add_typer(accounts.app, name="accounts")
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32.
+    """
+    Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32.
 
     The exit status is 1 where a result is not valid: too few approvals, unanswered messages, the client the limit.
     """
@@ -37,7 +38,9 @@ def bench(
 
         try:
             result = run(options, told)
-        except RuntimeError as error:  # what it raises where a server or the client is lost, with its last words
+        except (
+            RuntimeError
+        ) as error:  # what it raises where a server or the client is lost, with its last words
             fail(str(error))
     show(result, as_json=as_json, table=lambda: bench_table(result))
     if not all(case["valid"] for case in result["cases"]):

@@ -63,7 +63,7 @@ def authorize(
     request = pb.AuthorizeRequest(
         key=_fresh_key(stan),
         transaction_type=_choice("--type", kind, _TYPES),
-        amount_minor=_minor(amount, currency),
+        amount_minor=minor_units(amount, currency),
         currency=currency,
         merchant=pb.Merchant(
             merchant_id=merchant_id, name=merchant, city=city, country=country, category_code=category
@@ -237,7 +237,8 @@ def _choice(option: str, given: str, known: dict[str, int]) -> Any:
     return known[given]
 
 
-def _minor(amount: str, currency: str) -> int:
+def minor_units(amount: str, currency: str) -> int:
+    """What a person writes as major units, in minor units; ends the command where it is no amount."""
     from ledger.money import exponent
 
     try:

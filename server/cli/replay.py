@@ -1,0 +1,171 @@
+"""`holdfast replay`: a recorded history through a server, and whether the books balance after it."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from server.cli.calls import minor_units
+from server.cli.output import FAILED, explained, facts, fail, show, stderr
+
+RECONNECT_TIMEOUT_S: Final = 60.0
+"""How long a killed server may take to answer again, recovery included."""
+
+
+class ReplayEnded(RuntimeError):  # noqa: N818 - told as what it is
+    """The replay could not be finished; the text says why."""
+
+
+@explained(ReplayEnded)
+def replay(
+    file: Annotated[Path, typer.Argument(help="A Sparkov or Handbook file (Parquet).")],
+    target: Annotated[str | None, typer.Option(help="A running server; else one is started for it.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows, in time order.")] = None,
+    funding: Annotated[
+        str | None, typer.Option(help="Open every card with so much USD; else with what its file spends.")
+    ] = None,
+    customers: Annotated[
+        Path | None, typer.Option(help="Sparkov's customers; else sparkov_customers.csv beside the file.")
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="Keep the started server's state here; else it is thrown away.")
+    ] = None,
+    kills: Annotated[
+        int, typer.Option(min=0, help="Kill the started server (SIGKILL) so many times meanwhile.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses the moments of the kills.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """
+    Send a recorded history through one link, in its own order and time; say what was answered, and check the books.
+
+    Without --target a server of its own is started, with a card for everyone in the file, and stopped afterwards; then
+    its ledger and its journal are compared. The exit status is 1 where the books do not balance, an answer was lost, or
+    a repeat got another answer than the first.
+    """
+    from loadtest.histories import customers_beside, read_history, read_holders
+    from scoring.history import HistoryError
+
+    if target is not None and (home is not None or kills or funding is not None):
+        fail("--home, --kills and --funding are for a server of the replay's own: leave --target out")
+    funding_minor = None if funding is None else minor_units(funding, "USD")
+    try:
+        with stderr.status(f"reading {file.name}"):
+            history = read_history(file, limit)
+            if customers is None and history.name == "sparkov":
+                customers = customers_beside(file)
+            holders = read_holders(history, customers, funding_minor)
+    except (HistoryError, OSError) as error:
+        raise ReplayEnded(str(error)) from error
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        if target is not None:
+            document = _drive(history, target, progress)
+        else:
+            document = _at_home(history, holders, home, kills, seed, progress)
+    show(document, as_json=as_json, table=lambda: _tables(document))
+    books = document["books"]
+    if (books is not None and not books["sound"]) or document["mismatched"]:
+        raise typer.Exit(FAILED)
+
+
+def _drive(history: Any, target: str, progress: Progress) -> dict[str, Any]:
+    """What a running server answers; its books are its own."""
+    from loadtest.replay import summarize
+
+    return {**summarize(history, _answers(history, target, progress)), "server": None, "books": None}
+
+
+def _at_home(
+    history: Any, holders: Any, home: Path | None, kills: int, seed: int, progress: Progress
+) -> dict[str, Any]:
+    """What a server of our own answers, killed `kills` times meanwhile, and what its books say after it."""
+    from ledger.book import LedgerError
+    from loadtest.kills import Kills
+    from loadtest.processes import ServerFailed
+    from loadtest.replay import summarize
+    from server.cli.balance import BooksUnknown, examine
+    from server.cli.own_server import OwnServer, make_portfolio
+    from server.core.journal import JournalCorrupt
+    from server.keys import KeysError
+    from server.store.postgres import StoreError
+
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-replay-")))
+        place = home or folder / "home"
+        place.mkdir(parents=True, exist_ok=True)
+        step = progress.add_task("issuing cards", total=len(holders))
+        try:
+            make_portfolio(place, holders, lambda made: progress.update(step, completed=made))
+            progress.update(step, description="starting the server", total=None)
+            server = stack.enter_context(OwnServer(place, folder))
+            progress.remove_task(step)
+            deaths = stack.enter_context(Kills(kills, len(history), server.die, seed))
+            answers = _answers(history, server.target, progress, deaths.heard)
+            deaths.end()
+            step = progress.add_task("stopping the server", total=None)
+            server.stop()
+            progress.update(step, description="comparing ledger and journal")
+            told = answers.authorization_id.any(axis=1)
+            books = examine(
+                place, answers.authorization_id[told], answers.code[told], answers.approved_minor[told]
+            )
+        except (ServerFailed, StoreError, KeysError, LedgerError, JournalCorrupt, BooksUnknown) as error:
+            raise ReplayEnded(str(error)) from error
+    return {
+        **summarize(history, answers),
+        "server": {"kills": deaths.done, "memory_peak_bytes": server.memory_peak_bytes},
+        "books": books,
+    }
+
+
+def _answers(
+    history: Any, target: str, progress: Progress, heard: Callable[[int], None] = lambda _answered: None
+) -> Any:
+    """Replays the history; `heard` is told how many rows are answered. Raises ReplayEnded."""
+    from loadtest.replay import Pace, Replay, ReplayFailed
+
+    step = progress.add_task("replaying", total=len(history))
+
+    def told(answered: int, _rows: int) -> None:
+        progress.update(step, completed=answered)
+        heard(answered)
+
+    pace = Pace(reconnect_timeout_s=RECONNECT_TIMEOUT_S)
+    try:
+        return Replay(history, target, pace=pace, progress=told).run()
+    except ReplayFailed as error:
+        raise ReplayEnded(str(error)) from error
+
+
+def _tables(document: dict[str, Any]) -> Group:
+    from loadtest.report import replay_table
+
+    if document["books"] is None:
+        return Group(
+            replay_table(document), "The books were not looked at: the server is not this command's."
+        )
+    books, server = document["books"], document["server"]
+    peak = server["memory_peak_bytes"]
+    lines = {
+        "the books": "balance" if books["sound"] else "DO NOT BALANCE",
+        **{
+            f"{currency}, debits = credits": ", ".join(
+                f"{kind} {sums[f'debits_{kind}']:,} = {sums[f'credits_{kind}']:,}"
+                for kind in ("posted", "pending")
+            )
+            for currency, sums in books["totals"].items()
+        },
+        "authorizations": f"{books['authorizations']:,}, of which approved {books['approvals']:,}",
+        "holds that stand": f"{books['holds']:,}",
+        **{name.replace("_", " "): f"{count:,}" for name, count in books["faults"].items()},
+        "answers lost": f"{books['answers_lost']:,}",
+        "kills": server["kills"],
+        "memory of the server, peak": None if peak is None else f"{peak / 2**20:,.0f} MiB",
+    }
+    return Group(replay_table(document), facts("its ledger and its journal", lines))
