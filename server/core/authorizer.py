@@ -203,7 +203,7 @@ def stamp(
 
 
 def _bytes_of(records: NDArray[Any]) -> NDArray[np.uint8]:
-    return records.view(np.uint8).reshape(len(records), -1)
+    return records.view(np.uint8).reshape(len(records), records.itemsize)
 
 
 class Authorizer:
