@@ -6,7 +6,6 @@ embedded    the embedded engine: one thread, group commit, answers after the dis
 journal     every batch on disk, in SQLite, before it is answered
 snapshot    the books in one file, so that a start needs only the journal's tail
 state       the books in memory: the kernels' arrays, grown ahead of every batch
-compiled    what Numba keeps between starts, and when to forget it
 kernel      whole batches: linked chains, one result for each event (Numba)
 expiry      when pending transfers time out (Numba)
 rules       what one event does to the books, in TigerBeetle's order of precedence (Numba)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import compiled, expiry, index, kernel
+from ledger import expiry, index, kernel
 from ledger.columns import ACCOUNTS, BURNT_IDS, EXPIRIES, NS_PER_S, TRANSFERS, Books
 from ledger.index import LOAD_MAX, ROWS_MAX, Slots
 from ledger.transfer import (
@@ -188,7 +188,6 @@ def history(state: State) -> Iterator[Transfers]:
 
 def warm_up() -> None:
     """Compile, or load from the cache, every kernel of the ledger's books."""
-    compiled.forget_stale(kernel.create_transfers)
     state = State()
     state.create_accounts(np.zeros(1, ACCOUNT), 1)
     state.create_transfers(np.zeros(1, TRANSFER), 2)

@@ -15,6 +15,5 @@ feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups
 velocity        limits that an approval consumes: reserve, confirm, release (Numba)
 windows         what a sliding window means, and the rings of buckets that keep it (Numba)
-compiled        what Numba keeps between starts, and when to forget it
 attempt         what scoring sees of a request: one record of plain numbers
 """

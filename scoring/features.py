@@ -17,7 +17,6 @@ import numpy as np
 from scoring import feature_kernel
 from scoring.attempt import ATTEMPT, empty_attempts
 from scoring.category import GROUP_NAMES, GROUPS, group_table
-from scoring.compiled import forget_stale
 from scoring.feature_kernel import MERCHANT_SLOTS, MOMENTS, observe_kernel
 from scoring.windows import CELLS, WINDOWS
 
@@ -140,5 +139,4 @@ class Features:
 
     def warm_up(self) -> None:
         """Compiles the kernel, or loads it from Numba's cache, without touching this state."""
-        forget_stale(observe_kernel)
         Features(1).observe(empty_attempts(1))

@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 
-from scoring.compiled import forget_stale
 from scoring.features import FEATURES
 from scoring.forest import parse, walk_kernel
 from scoring.manifest import Manifest, ModelError, read_model
@@ -93,7 +92,6 @@ class Model:
 
     def warm_up(self) -> None:
         """Compiles the walk, or loads it from Numba's cache."""
-        forget_stale(walk_kernel)
         self.score(np.full((1, len(FEATURES)), np.nan, np.float32))
 
     def _load_booster(self) -> None:

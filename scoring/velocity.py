@@ -32,7 +32,6 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from scoring.compiled import forget_stale
 from scoring.windows import CELLS, INT64_MAX, WINDOWS, add_capped, window_add, window_give_back, window_total
 
 
@@ -350,7 +349,6 @@ class Velocity:
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from Numba's cache, without touching this state."""
-        forget_stale(reserve_kernel)
         throwaway = Velocity(1)
         row, one = np.zeros(1, np.uint32), np.ones(1, np.int64)
         calendar = np.ones(1, np.int32)

@@ -9,10 +9,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from server.compiled import keep_compiled
 from server.keys import Keys
 from server.store.database import Database
 from server.store.postgres import DATABASE, EmbeddedPostgres
 
+keep_compiled()  # before any test has imported Numba
 _numbers = itertools.count()
 
 

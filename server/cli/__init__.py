@@ -24,6 +24,7 @@ import os
 import typer
 
 from server.cli import accounts, bench, calls, cards, customers, replay, serve, train
+from server.compiled import keep_compiled
 
 app = typer.Typer(
     name="holdfast",
@@ -48,4 +49,5 @@ def main() -> None:
     """Run the command line."""
     # Programs that we start (PostgreSQL's) are not forked copies of us that go on using gRPC.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    keep_compiled()
     app()

@@ -1,0 +1,55 @@
+"""
+What Numba keeps between starts: one folder of compiled kernels for each state of their sources.
+
+Numba keeps a compiled function by the file it stands in, not by those whose functions and constants it uses: after a
+change of `ledger.rules` alone, `ledger.kernel` would go on posting by the old rules. So the folder is named by a
+digest of every file of the rooms with kernels, and of Numba's version. It lies in the user's cache
+(`$XDG_CACHE_HOME`, or `~/.cache`); a folder that no start has used for a week goes. Programs that we start inherit it.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+ROOMS: Final = ("ledger", "scoring", "server/core")
+UNUSED_KEPT_S: Final = 7 * 86_400
+_VARIABLE: Final = "NUMBA_CACHE_DIR"
+
+
+def keep_compiled() -> None:
+    """
+    Names the folder to Numba, which must not have been imported yet; a folder that the user has named is left alone.
+
+    Where the user's cache can't be written, Numba's own way stays: folders beside the sources.
+    """
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "holdfast" / "compiled"
+        if Path(os.environ.get(_VARIABLE) or cache / "ours").parent != cache:
+            return
+        folder = cache / digest(Path(__file__).parents[1])
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        _forget_unused(cache)
+    except (OSError, RuntimeError):  # a cache that can't be written; a user without a home
+        return
+    os.environ[_VARIABLE] = str(folder)
+
+
+def digest(root: Path) -> str:
+    """16 hex digits of Numba's version and the sources of the rooms with kernels, under the folder `root`."""
+    found = hashlib.sha256(metadata.version("numba").encode())
+    for room in ROOMS:
+        for source in sorted((root / room).glob("*.py")):
+            found.update(b"\0%b\0" % source.name.encode())
+            found.update(source.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _forget_unused(cache: Path) -> None:
+    for folder in cache.iterdir():
+        if time.time() - folder.stat().st_mtime > UNUSED_KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
