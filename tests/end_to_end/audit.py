@@ -31,6 +31,8 @@ class Books:
             ledger.close_blocking()
         self.holds = _live_holds(self.transfers)
         self.decisions = {}
+        self.cards = {}
+        """Card number by authorization id."""
         self.originals = {}
         """Authorization id by the id of the reversal that was accepted for it."""
         self.undecided = set()
@@ -42,9 +44,9 @@ class Books:
             reader.close()
 
     def _take(self, batch):
-        requests = batch.intents["request"]
-        for request in requests:
+        for request, card in zip(batch.intents["request"], batch.intents["card_row"].tolist(), strict=True):
             identifier = hex_of(request["authorization_id"])
+            self.cards[identifier] = card
             self.undecided.add(identifier)
             if request["operation"] == Operation.REVERSE:
                 self.originals[identifier] = hex_of(request["original_id"])

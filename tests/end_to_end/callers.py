@@ -1,5 +1,6 @@
 """Clients of the contract: plain requests, raw bytes, links; every wait bounded."""
 
+import collections
 import itertools
 import queue
 import secrets
@@ -172,12 +173,15 @@ class LinkCaller:
         """The next `count` answers by sequence. Raises Refused where the link ends before."""
         found = {}
         while len(found) < count:
-            try:
-                frame = pb.LinkResponse.FromString(next(self._call))
-            except grpc.RpcError as error:
-                raise Refused(error) from None
-            found.update({answer.sequence: answer for answer in frame.answers})
+            found.update({answer.sequence: answer for answer in self.next_answers()})
         return found
+
+    def next_answers(self):
+        """The answers of the next frame. Raises Refused where the link ends."""
+        try:
+            return list(pb.LinkResponse.FromString(next(self._call)).answers)
+        except grpc.RpcError as error:
+            raise Refused(error) from None
 
     def rest(self):
         """Answers by sequence until the link ends."""
@@ -193,6 +197,64 @@ class LinkCaller:
         """Drop the link."""
         self.end()
         self._call.cancel()
+
+
+class Persistent:
+    """
+    Messages sent in order through one link after the other, until each has its answer.
+
+    After a break, what was not answered is sent again under its old key, and so are the last answered ones, whose
+    answers must be the first ones again.
+    """
+
+    def __init__(self, target, messages, *, frame_messages=32, window_messages=256, recheck_messages=64):
+        self.answers = {}
+        """First answers by sequence: AuthorizeResponse or ReverseResponse."""
+        self.breaks = 0
+        self.rechecked = 0
+        self.mismatched = []
+        self._target = target
+        self._messages = messages
+        self._frame_messages = frame_messages
+        self._window_messages = window_messages
+        self._recent = collections.deque(maxlen=recheck_messages)
+
+    def run(self, progress):
+        """Send until all is answered; `progress(count)` hears of each frame of answers, and may do anything."""
+        while len(self.answers) < len(self._messages):
+            with connected(self._target) as channel:
+                grpc.channel_ready_future(channel).result(LINK_TIMEOUT_S)
+                link = LinkCaller(channel)
+                try:
+                    self._talk(link, progress)
+                except Refused:
+                    self.breaks += 1
+                finally:
+                    link.cancel()
+
+    def _talk(self, link, progress):
+        checking = set(self._recent) if self.breaks else set()
+        waiting = collections.deque([k for k in self._messages if k in checking or k not in self.answers])
+        outstanding = 0
+        while waiting or outstanding:
+            while waiting and outstanding + self._frame_messages <= self._window_messages:
+                frame = [waiting.popleft() for _ in range(min(self._frame_messages, len(waiting)))]
+                link.send_all({sequence: self._messages[sequence] for sequence in frame})
+                outstanding += len(frame)
+            for answer in link.next_answers():
+                outstanding -= 1
+                self._take(answer, checking)
+            progress(len(self.answers))
+
+    def _take(self, answer, checking):
+        body = getattr(answer, answer.WhichOneof("body"))
+        if answer.sequence in checking:
+            self.rechecked += 1
+            if not (body.replayed and same(self.answers[answer.sequence], body)):
+                self.mismatched.append((self.answers[answer.sequence], body))
+            return
+        self.answers[answer.sequence] = body
+        self._recent.append(answer.sequence)
 
 
 _BODIES = {

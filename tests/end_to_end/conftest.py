@@ -18,7 +18,6 @@ def server():
     with serving.serving(home, metrics_port=free_port()) as running:
         yield running
         assert running.stop() == 0, running.output
-    serving.forget_homes()
 
 
 @pytest.fixture(scope="session")

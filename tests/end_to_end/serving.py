@@ -1,6 +1,7 @@
 """A real server as a process of its own: started from a copied home, watched line by line, signalled, waited for."""
 
 import asyncio
+import atexit
 import functools
 import itertools
 import os
@@ -188,7 +189,9 @@ def end_process(process_id, number):
 @functools.cache
 def session_folder():
     """The folder of all homes of this run. Short, for sockets; PostgreSQL's user must pass through where we are root."""
-    return Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+    atexit.register(_forget, folder)
+    return folder
 
 
 @functools.cache
@@ -221,11 +224,7 @@ def fresh_home():
     return home
 
 
-def forget_homes():
-    """Remove every home of this run; nothing of them may still be in use."""
-    if session_folder.cache_info().currsize:
-        for home in session_folder().iterdir():
-            end_postgres(home)
-        shutil.rmtree(session_folder())
-        session_folder.cache_clear()
-        portfolio.cache_clear()
+def _forget(folder):
+    for home in folder.iterdir():
+        end_postgres(home)
+    shutil.rmtree(folder)

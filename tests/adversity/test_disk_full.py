@@ -1,0 +1,117 @@
+"""A disk that is full: nothing is approved that can't be written, the server says so and ends, and comes back whole."""
+
+import errno
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.end_to_end.audit import Books
+from tests.end_to_end.callers import Refused, calling, purchase, same
+from tests.end_to_end.serving import NOWHERE, fresh_home, serving
+
+AWAY = {"HOLDFAST_DATABASE_URL": NOWHERE}
+REQUESTS_MAX = 3_000
+
+
+def fill_up(server):
+    """Purchases one after the other until one is refused; requests and answers before it, and the refusal."""
+    answered = []
+    with calling(server.target) as caller:
+        for k in range(REQUESTS_MAX):
+            request = purchase(1 + k % 400, 1)
+            try:
+                answered.append((request, caller.authorize(request)))
+            except Refused as refused:
+                return answered, request, refused
+    pytest.fail(f"{REQUESTS_MAX} requests were answered without room to write")
+
+
+def assert_ends_clearly(server, refused):
+    """The refusal is UNAVAILABLE; the server ends by itself, not with 0, with words and without a traceback."""
+    assert refused.code == grpc.StatusCode.UNAVAILABLE
+    assert server.ended() not in {0, -9}, server.output
+    assert "error:" in server.output
+    assert "can't be written" in server.output or "committing" in server.output
+    assert "Traceback" not in server.output
+
+
+def assert_whole(home, answered, refused_request):
+    """With room again: every answer stands, repeats are the first answers, and the refused one is decided anew or once."""
+    approved = [answer for _, answer in answered]
+    with serving(home, environment=AWAY) as server, calling(server.target) as caller:
+        for request, answer in answered[::50] + answered[-5:]:
+            again = caller.authorize(request)
+            assert again.replayed
+            assert same(answer, again)
+        approved.append(caller.authorize(refused_request))
+        assert server.stop() == 0
+    books = Books(home)
+    books.assert_balanced()
+    books.assert_agrees(approved)
+
+
+def test_file_that_may_not_grow_stops_approvals_and_the_server():
+    """At a limit to file sizes no approval leaves that is not journalled; afterwards the books balance."""
+    home = fresh_home()
+    with serving(home, environment=AWAY) as server:
+        longest = max(path.stat().st_size for path in home.rglob("*.sqlite-wal"))
+        limit = longest + 256 * 1024
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        answered, request, refused = fill_up(server)
+        assert_ends_clearly(server, refused)
+    assert_whole(home, answered, request)
+
+
+@contextmanager
+def small_disk(size_mb):
+    """A folder that is a disk of its own. Skips where that can't be made."""
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "holdfast-test", str(folder)],
+        check=False,
+        capture_output=True,
+    )
+    try:
+        if made.returncode:
+            pytest.skip(f"no small disk can be mounted here: {made.stderr.decode().strip()}")
+        yield folder
+    finally:
+        if not made.returncode:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def fill(path):
+    """Write until the disk has no room left."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+                write_for_ever(file, bytes(size))
+
+
+def write_for_ever(file, data):
+    """Until the system says no."""
+    while True:
+        file.write(data)
+
+
+def test_full_disk_stops_approvals_and_the_server_until_there_is_room():
+    """On a disk without room: no approval that is not journalled; with room again everything stands."""
+    with small_disk(size_mb=64) as disk:
+        home = disk / "home"
+        source = fresh_home()
+        shutil.rmtree(source / "postgres")
+        subprocess.run(["cp", "-a", str(source), str(home)], check=True)
+        with serving(home, environment=AWAY) as server:
+            fill(disk / "filler")
+            answered, request, refused = fill_up(server)
+            assert_ends_clearly(server, refused)
+        (disk / "filler").unlink()
+        assert_whole(home, answered, request)
