@@ -1,0 +1,15 @@
+"""
+The server: the only room that knows the others.
+
+Floor plan, in reading order:
+
+cli        the command line `holdfast`
+assembly   the composition root: every part made, handed over, taken down
+front      gRPC: bytes in, one record per request; answers back as bytes
+store      PostgreSQL: the directory's tables, people and cards, decisions for reading
+core       the spine: a batch of requests to durable answers
+keys       the secrets of one installation
+settings   what a server is told, with units and bounds
+telemetry  logs and metrics
+compiled   what Numba keeps between starts
+"""

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-ROOMS: Final = ("ledger", "scoring", "server/core")
+ROOMS: Final = ("ledger", "scoring", "server/core", "server/front")
 UNUSED_KEPT_S: Final = 7 * 86_400
 _VARIABLE: Final = "NUMBA_CACHE_DIR"
 

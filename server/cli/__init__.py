@@ -6,12 +6,12 @@ Floor plan, in reading order:
 __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
 greeting     what a newcomer sees when the demo is ready
-calls        commands that talk to a running server: authorize, reverse, explain
 replay       a recorded history through a server, and whether the books balance after it
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
 bench        the server beside an empty one, measured in turns
+calls        commands that talk to a running server: authorize, reverse, explain
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     show one with its balances

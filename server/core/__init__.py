@@ -1,0 +1,24 @@
+"""
+The core: one thread that owns all changing state. A batch of requests goes in, every one comes out answered, on disk.
+
+Floor plan, in reading order, the way of a request:
+
+warm_up         every kernel and array touched before the first customer
+recovery        after a crash: the state that was, and a decision for every intent without one
+authorizer      the spine: the list of stages
+answers         from what the ledger said to the whole answer
+state           what the core remembers, its snapshot, and how the journal rebuilds it
+repeats         the first answer to every key, and the life of every authorization
+controls        what a card, its programme and the block lists allow
+limits          what an approval consumes, reserved
+risk            features and the score
+books           holds and releases of a batch as one ledger request
+journal         intents and decisions on disk, and read back
+explain         every check of a decided intent, with its inputs
+directory_file  the directory as a file, for starts without PostgreSQL
+directory       cards, accounts, programmes as columns, with a compiled index
+snapshot        arrays in one file, with a version and a checksum
+policy          from failed checks to one response code: the table in order of precedence
+calendar        days and months of a programme's time zone
+record          one fixed-size record per request, intent and decision: start here
+"""

@@ -1,0 +1,16 @@
+"""
+The front: bytes in, one record per request; answers back as bytes. It translates, identifies and bounds.
+
+Floor plan, in reading order, the way of a request:
+
+door        the gRPC server: address, options, health, reflection, the end
+service     the unary calls
+link        one long-lived link: frames in, frames of answers out
+explaining  an explanation, rebuilt from what the journal keeps
+writing     records to answers
+frames      a link's frames: the ordinary messages at once, the rest one by one
+reading     bytes to records: every bad field named
+decoding    the ordinary message, decoded by a kernel
+identity    who sends
+codes       countries and currencies, letters to numbers and back
+"""

@@ -17,7 +17,8 @@ PATIENT = Pace(16, 2, 20.0, 20.0, reconnect_timeout_s=20.0, recheck_messages=8)
 
 
 class RuleIssuer:
-    """Declines (59) what is above `decline_above_minor`, refuses amounts of 0 as bad, approves the rest.
+    """
+    Declines (59) what is above `decline_above_minor`, refuses amounts of 0 as bad, approves the rest.
 
     `break_after`: message counts after which a link is broken, once each, with the frame at hand decided but not
     answered. `forgetful`: answers a repeat as if it were new.

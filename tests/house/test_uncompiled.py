@@ -3,26 +3,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.house.sources import ROOT
 
 
 def test_the_kernel_tests_pass_uncompiled():
     """The same claims hold with Numba switched off, where an index or an overflow can't hide."""
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-m",
-            "kernel",
-            "-p",
-            "no:cacheprovider",
-            str(Path(__file__).parent),
-        ],
+        [sys.executable, "-m", "pytest", "-q", "-m", "kernel", "-p", "no:cacheprovider"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,

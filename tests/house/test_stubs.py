@@ -1,0 +1,27 @@
+"""The generated code beside the contract is what the contract makes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.sources import ROOT
+
+CONTRACT = "holdfast/v1/authorization"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A folder with a fresh build of the stubs."""
+    folder = tmp_path_factory.mktemp("stubs")
+    command = [sys.executable, "-m", "grpc_tools.protoc", "--proto_path=proto", f"--python_out={folder}"]
+    subprocess.run(
+        [*command, f"--pyi_out={folder}", f"proto/{CONTRACT}.proto"], cwd=ROOT, check=True, timeout=60
+    )
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["_pb2.py", "_pb2.pyi"])
+def test_a_stub_equals_a_fresh_build(fresh, ending):
+    """`make stubs` makes it so."""
+    assert (ROOT / "proto" / f"{CONTRACT}{ending}").read_text() == (fresh / f"{CONTRACT}{ending}").read_text()
