@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import numpy as np
 import structlog
 
+from holdfast.v1 import authorization_pb2 as pb
 from ledger.book import LedgerStopped
 from ledger.embedded import EmbeddedLedger
 from ledger.transfer import TRANSFER, Transfers
@@ -26,7 +27,7 @@ from server.core.books import Books
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalReader
-from server.core.record import NO_ROW
+from server.core.record import DECISION, NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
@@ -34,8 +35,10 @@ from server.core.state import State
 from server.core.warm_up import warm_up, warm_up_books
 from server.front.door import Door
 from server.front.explaining import Explainer, Facts
+from server.front.frames import FrameDecoder
 from server.front.reading import Reader
 from server.front.service import AuthorizationService
+from server.front.writing import AnswerWriter
 from server.keys import Keys
 from server.settings import Settings
 from server.store.cards import Cards
@@ -238,17 +241,24 @@ class Server:
             except _AWAY:
                 return "*" * 16
 
+        message_time = self.settings.clock == "message"
+        writer = AnswerWriter()
+        decoder = FrameDecoder(keys, time.time_ns, message_time=message_time)
+        await asyncio.to_thread(_warm_up_front, decoder, writer)
         explainer = Explainer(
             state=self._state,
             reader=reader,
             ledger=self.ledger,
+            writer=writer,
             models=models.get,
             shipped=shipped,
             masked_pan=masked_pan,
         )
         service = AuthorizationService(
             self.core,
-            Reader(keys, time.time_ns, message_time=self.settings.clock == "message"),
+            decoder,
+            Reader(keys, time.time_ns, message_time=message_time),
+            writer,
             explainer,
             link_in_flight_max=self.settings.link_in_flight_max,
         )
@@ -363,3 +373,13 @@ async def _reach(database: Database, keys: Keys) -> Exception | None:
     except TRANSIENT as error:
         return error
     return None
+
+
+def _warm_up_front(decoder: FrameDecoder, writer: AnswerWriter) -> None:
+    """Compile the kernels of frames and answers."""
+    frame = pb.LinkRequest(
+        messages=[pb.LinkMessage(sequence=1, authorize=pb.AuthorizeRequest(amount_minor=1))]
+    )
+    decoder.decode(frame.SerializeToString(), 1)
+    for size in (1, 2):
+        writer.link_answers(list(range(size)), np.zeros(size, DECISION))

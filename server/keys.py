@@ -81,11 +81,15 @@ class Keys:
 
     def pan_key(self, pan: str) -> tuple[int, int]:
         """`pan_hash` as the u128 (low, high) of a request's `card_key`, little-endian."""
+        low, high = _PAIR.unpack(self.pan_key_bytes(pan.encode()))
+        return low, high
+
+    def pan_key_bytes(self, pan: bytes) -> bytes:
+        """The 16 bytes of `pan_hash`, from ASCII digits, as the answer path takes them."""
         # A copy of a keyed hash keeps the interpreter's lock; hmac.digest lets it go, and waits to get it back.
         keyed = self._pan_hmac.copy()
-        keyed.update(pan.encode())
-        low, high = _PAIR.unpack_from(keyed.digest())
-        return low, high
+        keyed.update(pan)
+        return keyed.digest()[:16]
 
     def pan_keys(self, pans: Iterable[str]) -> NDArray[np.uint64]:
         """`pan_key` of many: u8[n, 2]."""

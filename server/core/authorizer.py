@@ -31,7 +31,7 @@ from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
 from server.core.policy import Check
-from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation, answers_of
+from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted, Original
 from server.core.state import State
 
@@ -54,22 +54,18 @@ class Stopped(RuntimeError):  # noqa: N818 - a state
     """The core answers nothing more; the text says why."""
 
 
-Answer = tuple[Any, ...]
-"""What a front reads of a decision: `record.ANSWER_FIELDS`."""
-
-
 @dataclass(slots=True)
 class Parcel:
     """
     Requests of one sender that came together, as packed REQUEST records, and how to answer them.
 
-    `deliver(places, answers)` is called on the loop's thread, once or more, with answers and the places of those they
-    belong to; `fail(error)` once, where the rest can't be answered at all.
+    `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
+    those they answer; `fail(error)` once, where the rest can't be answered at all.
     """
 
     records: bytes
     places: list[int]
-    deliver: Callable[[list[int], list[Answer]], None]
+    deliver: Callable[[list[int], NDArray[Any]], None]
     fail: Callable[[Exception], None]
 
 
@@ -121,25 +117,23 @@ class Turn:
 
     def answer_all(self, decisions: NDArray[Any]) -> None:
         """Hand out the decisions of all intents, each to whoever asked."""
-        answers = answers_of(decisions)
         if len(self.intents) == len(self.requests) == self.authorizations:
             first = 0
             for parcel in self.parcels:
                 last = first + len(parcel.places)
-                parcel.deliver(parcel.places, answers[first:last])
+                parcel.deliver(parcel.places, decisions[first:last])
                 first = last
         else:
-            self.answer(self.origin.tolist(), answers)
+            self.answer(self.origin, decisions)
 
-    def answer(self, origins: list[int], answers: list[Answer]) -> None:
-        """Hand out some answers, to those whose requests stand at `origins` of this turn's requests."""
-        by_origin = dict(zip(origins, answers, strict=True))
+    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Hand out some DECISIONs, to those whose requests stand at `origins` of this turn's requests."""
+        rows = dict(zip(origins.tolist(), range(len(decisions)), strict=True))
         for parcel, first in self._parcels_at():
-            inside = [place for place in range(len(parcel.places)) if first + place in by_origin]
+            inside = [place for place in range(len(parcel.places)) if first + place in rows]
             if inside:
-                parcel.deliver(
-                    [parcel.places[place] for place in inside], [by_origin[first + place] for place in inside]
-                )
+                chosen = decisions[[rows[first + place] for place in inside]]
+                parcel.deliver([parcel.places[place] for place in inside], chosen)
 
     def cut(self, origin: int) -> Parcel:
         """The request at `origin` as a parcel of its own."""
@@ -311,14 +305,14 @@ class Authorizer:
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
-            turn.answer(repeats.tolist(), answers_of(answers))
+            turn.answer(repeats, answers)
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)
         if len(conflicts):
             answers = np.zeros(len(conflicts), DECISION)
             answers["operation"] = turn.requests["operation"][conflicts]
             answers["response_code"] = policy.SAME_KEY_OTHER_CONTENT
-            turn.answer(conflicts.tolist(), answers_of(answers))
+            turn.answer(conflicts, answers)
             self.counters.conflicts += len(conflicts)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()

@@ -205,14 +205,14 @@ DECISION: Final = np.dtype(
 )
 
 
-def _as_numbers(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def as_numbers(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The same layout with text as bytes and two-character codes as u2: what kernels may write."""
     fields: Any = dtype.fields
     formats: list[Any] = []
     for name in dtype.names or ():
         kind = fields[name][0]
         if kind.fields is not None:
-            formats.append(_as_numbers(kind))
+            formats.append(as_numbers(kind))
         elif kind.kind == "S":
             formats.append("<u2" if kind.itemsize == 2 else ("u1", (kind.itemsize,)))
         else:
@@ -221,51 +221,12 @@ def _as_numbers(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return _laid_out(names=dtype.names, formats=formats, offsets=offsets, itemsize=dtype.itemsize)
 
 
-ANSWER_FIELDS: Final = (
-    "operation",
-    "response_code",
-    "authorization_code",
-    "id_low",
-    "id_high",
-    "approved_minor",
-    "billing_currency",
-    "available_minor",
-    "risk_score",
-    "reasons",
-    "velocity_flags",
-    "replayed",
-    "stand_in",
-)
-"""What a front reads of a DECISION, as a tuple in this order (see `answers_of`)."""
-
-
-def _answer_view() -> np.dtype[Any]:
-    fields: Any = DECISION.fields
-    at = {name: fields[name][:2] for name in DECISION.names or ()}
-    _, place = at["authorization_id"]
-    at |= {"id_low": (np.dtype("<u8"), place), "id_high": (np.dtype("<u8"), place + 8)}
-    return _laid_out(
-        names=ANSWER_FIELDS,
-        formats=[at[name][0] for name in ANSWER_FIELDS],
-        offsets=[at[name][1] for name in ANSWER_FIELDS],
-        itemsize=DECISION.itemsize,
-    )
-
-
 def _laid_out(**layout: Any) -> np.dtype[Any]:
     return np.dtype(cast(Any, layout))
 
 
-_ANSWER: Final = _answer_view()
-
-
-def answers_of(decisions: NDArray[Any]) -> list[tuple[Any, ...]]:
-    """DECISION[n] as n tuples of ANSWER_FIELDS."""
-    return decisions.view(_ANSWER).tolist()
-
-
-INTENT_NUMBERS: Final = _as_numbers(INTENT)
-DECISION_NUMBERS: Final = _as_numbers(DECISION)
+INTENT_NUMBERS: Final = as_numbers(INTENT)
+DECISION_NUMBERS: Final = as_numbers(DECISION)
 
 NO_ROW: Final = np.iinfo(np.uint32).max
 """`card_row` of a card that the directory does not know."""

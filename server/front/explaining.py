@@ -18,12 +18,12 @@ from scoring.features import FEATURE_NAMES
 from scoring.model import Model
 from server.core.explain import outcomes
 from server.core.journal import JournalReader
-from server.core.record import MISSING_S, CardReference, answers_of, id_hex, id_pair, text_of
+from server.core.record import MISSING_S, CardReference, id_hex, id_pair, text_of
 from server.core.repeats import EntryState
 from server.core.state import State
 from server.front.codes import country_letters, currency_letters
 from server.front.reading import BadRequest, Violation
-from server.front.writing import authorize_response
+from server.front.writing import AnswerWriter
 
 Facts = tuple[NDArray[Any], NDArray[Any]]
 
@@ -37,6 +37,7 @@ class Explainer:
         state: State,
         reader: JournalReader,
         ledger: Ledger,
+        writer: AnswerWriter,
         models: Callable[[str], Model | None],
         shipped: Callable[[str], Awaitable[Facts | None]],
         masked_pan: Callable[[int], Awaitable[str]],
@@ -44,6 +45,7 @@ class Explainer:
         self._state = state
         self._reader = reader
         self._ledger = ledger
+        self._writer = writer
         self._models = models
         self._shipped = shipped
         self._masked_pan = masked_pan
@@ -63,7 +65,7 @@ class Explainer:
         intent, decision = facts
         explanation = pb.Explanation(
             request=await self._request(intent),
-            response=authorize_response(answers_of(decision.reshape(1))[0]),
+            response=pb.AuthorizeResponse.FromString(self._writer.answer(decision.reshape(1))),
             model_version=text_of(intent["model"]),
             transfers=await self._transfers(identifier, int(decision["hold_attempt"])),
         )

@@ -6,30 +6,44 @@ gRPC's own flow control and no queue grows. All answers that are ready when the 
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
+from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Answer, Authorizer, Overloaded, Parcel, Stopped
+from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
+from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.reading import BadRequest, Reader
-from server.front.writing import link_answers
+from server.front.writing import AnswerWriter
 
-MESSAGES_MAX: Final = 256
+FRAME_BYTES: Final = 256 * 1024
 _UNOFFERED: Final = {"increment": "Increment", "advise": "Advise", "clear": "Clear"}
 
 
 class Link:
     """The life of one link."""
 
-    def __init__(self, core: Authorizer, reader: Reader, sender: int, *, in_flight_max: int) -> None:
+    def __init__(
+        self,
+        core: Authorizer,
+        decoder: FrameDecoder,
+        reader: Reader,
+        writer: AnswerWriter,
+        sender: int,
+        *,
+        in_flight_max: int,
+    ) -> None:
         self._core = core
+        self._decoder = decoder
         self._reader = reader
+        self._writer = writer
         self._sender = sender
         self._in_flight_max = in_flight_max
         self._in_flight = 0
-        self._ready: list[Any] = []
+        self._ready: list[bytes] = []
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
@@ -64,30 +78,52 @@ class Link:
 
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
+        frame = self._decoder.decode(raw, self._sender)
+        if frame.count > MESSAGES_MAX:
+            text = f"a frame carries at most {MESSAGES_MAX} messages, this one {frame.count}"
+            for sequence in frame.sequences:
+                self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
+            return
         try:
-            messages = pb.LinkRequest.FromString(raw).messages
+            # A frame that the decoder can't read is the library's to judge: it skips what it does not know.
+            left = frame.left if frame.count >= 0 else [raw]
+            kind = pb.LinkMessage if frame.count >= 0 else pb.LinkRequest
+            parsed = [kind.FromString(part) for part in left]
         except DecodeError:
             self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
             return
-        if len(messages) > MESSAGES_MAX:
-            text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
-            for message in messages:
-                self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
-            return
-        records: list[bytes] = []
-        sequences: list[int] = []
-        for message in messages:
-            try:
-                record = self._read(message)
-            except BadRequest as error:
-                fields = [violation.field for violation in error.violations]
-                self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, str(error), fields)
-                continue
-            if record is not None:
-                records.append(record)
-                sequences.append(message.sequence)
+        if frame.count < 0:
+            messages = parsed[0].messages
+            records: list[bytes | None] = [None] * len(messages)
+            sequences = [message.sequence for message in messages]
+        else:
+            messages, records, sequences = parsed, frame.records, frame.sequences
+        if messages:
+            sequences, records = self._read_left(sequences, records, iter(messages))
         if records:
-            self._submit(records, sequences)
+            self._submit([record for record in records if record is not None], sequences)
+
+    def _read_left(
+        self, sequences: list[int], records: list[bytes | None], messages: Iterator[Any]
+    ) -> tuple[list[int], list[bytes | None]]:
+        """Read the messages that have no record yet; those that are answered already are dropped."""
+        kept: list[tuple[int, bytes | None]] = []
+        for sequence, record in zip(sequences, records, strict=True):
+            if record is None:
+                message = next(messages)
+                record = self._read_or_refuse(message)
+                sequence = message.sequence
+            if record is not None:
+                kept.append((sequence, record))
+        return [sequence for sequence, _ in kept], [record for _, record in kept]
+
+    def _read_or_refuse(self, message: Any) -> bytes | None:
+        try:
+            return self._read(message)
+        except BadRequest as error:
+            fields = [violation.field for violation in error.violations]
+            self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, str(error), fields)
+            return None
 
     def _read(self, message: Any) -> bytes | None:
         """The record of one message; None where it is answered already."""
@@ -112,11 +148,11 @@ class Link:
     def _submit(self, records: list[bytes], sequences: list[int]) -> None:
         unanswered = set(sequences)
 
-        def deliver(answered: list[int], answers: list[Answer]) -> None:
-            self._in_flight -= len(answers)
+        def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
+            self._in_flight -= len(answered)
             if self._in_flight < self._in_flight_max:
                 self._room.set()
-            self._ready += link_answers(answered, answers)
+            self._ready.append(self._writer.link_answers(answered, decisions))
             unanswered.difference_update(answered)
             self._wake.set()
 
@@ -142,7 +178,7 @@ class Link:
         )
 
     def _say(self, answer: Any) -> None:
-        self._ready.append(answer)
+        self._ready.append(pb.LinkResponse(answers=[answer]).SerializeToString())
         self._wake.set()
 
     async def _write(self, context: Any) -> None:
@@ -150,7 +186,18 @@ class Link:
             await self._wake.wait()
             self._wake.clear()
             while self._ready:
-                answers, self._ready = self._ready[:MESSAGES_MAX], self._ready[MESSAGES_MAX:]
-                await context.write(pb.LinkResponse(answers=answers).SerializeToString())
+                await context.write(self._next_frame())
             if self._ended and not self._in_flight:
                 return
+
+    def _next_frame(self) -> bytes:
+        """What is ready, up to FRAME_BYTES: a frame is its answers' bytes one after another."""
+        size = 0
+        count = 0
+        for part in self._ready:
+            size += len(part)
+            if count and size > FRAME_BYTES:
+                break
+            count += 1
+        parts, self._ready = self._ready[:count], self._ready[count:]
+        return b"".join(parts)

@@ -13,14 +13,16 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Answer, Authorizer, Overloaded, Parcel, Stopped
+from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
 from server.front.explaining import Explainer
+from server.front.frames import FrameDecoder
 from server.front.identity import sender_of
 from server.front.link import Link
 from server.front.reading import BadRequest, Reader, Violation
-from server.front.writing import authorize_response, reverse_response
+from server.front.writing import AnswerWriter
 
 SERVICE: Final = "holdfast.v1.AuthorizationService"
 
@@ -33,10 +35,19 @@ class AuthorizationService:
     """The handlers. One per front; the core behind it is shared."""
 
     def __init__(
-        self, core: Authorizer, reader: Reader, explainer: Explainer, *, link_in_flight_max: int
+        self,
+        core: Authorizer,
+        decoder: FrameDecoder,
+        reader: Reader,
+        writer: AnswerWriter,
+        explainer: Explainer,
+        *,
+        link_in_flight_max: int,
     ) -> None:
         self._core = core
         self._reader = reader
+        self._decoder = decoder
+        self._writer = writer
         self._explainer = explainer
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
@@ -69,7 +80,7 @@ class AuthorizationService:
         except Exception as error:
             await refuse(context, error)
             raise
-        return authorize_response(answer).SerializeToString()
+        return answer
 
     async def reverse(self, raw: bytes, context: Any) -> bytes:
         """Release an authorization."""
@@ -82,7 +93,7 @@ class AuthorizationService:
         except Exception as error:
             await refuse(context, error)
             raise
-        return reverse_response(answer).SerializeToString()
+        return answer
 
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
@@ -95,19 +106,26 @@ class AuthorizationService:
 
     async def link(self, frames: Any, context: Any) -> None:
         """One long-lived link with many messages in flight."""
-        link = Link(self._core, self._reader, sender_of(context), in_flight_max=self._link_in_flight_max)
+        link = Link(
+            self._core,
+            self._decoder,
+            self._reader,
+            self._writer,
+            sender_of(context),
+            in_flight_max=self._link_in_flight_max,
+        )
         self._links.add(link)
         try:
             await link.run(frames, context)
         finally:
             self._links.discard(link)
 
-    async def _ask(self, record: bytes) -> Answer:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    async def _ask(self, record: bytes) -> bytes:
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def deliver(_places: list[int], answers: list[Answer]) -> None:
+        def deliver(_places: list[int], decisions: NDArray[Any]) -> None:
             if not future.done():
-                future.set_result(answers[0])
+                future.set_result(self._writer.answer(decisions))
 
         def fail(error: Exception) -> None:
             if not future.done():

@@ -1,0 +1,145 @@
+"""Frames of a link: the ordinary messages by the kernel of `decoding`, the rest left to whoever reads them one by one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+
+from server.core.record import REQUEST, digest, merchant_digest
+from server.front.decoding import (
+    HASHED_KEY_SIZE,
+    LEFT,
+    PAN_SIZE_MAX,
+    REQUEST_NUMBERS,
+    content_bytes,
+    decode_frame,
+    letter_tables,
+    take_hashes,
+)
+from server.keys import Keys
+
+MESSAGES_MAX: Final = 256
+_CONTENT_SIZE: Final = 51
+_KEY_HASH_SIZE: Final = 9
+_CONTENT_HASH_SIZE: Final = 16
+
+
+@dataclass(slots=True)
+class Frame:
+    """What a frame held: per message its sequence, and its REQUEST record, or the bytes that must be read otherwise."""
+
+    count: int
+    sequences: list[int]
+    records: list[bytes | None]
+    left: list[bytes]
+    """The messages without a record, in order; together with `records` they are the frame."""
+
+
+class FrameDecoder:
+    """Decodes frames into arrays of its own, which it uses again for the next."""
+
+    def __init__(self, keys: Keys, clock_ns: Callable[[], int], *, message_time: bool) -> None:
+        self._keys = keys
+        self._clock_ns = clock_ns
+        self._message_time = message_time
+        self._countries, self._currencies = letter_tables()
+        self._records = np.zeros(MESSAGES_MAX, REQUEST_NUMBERS)
+        self._sequences = np.zeros(MESSAGES_MAX, np.uint64)
+        self._states = np.zeros(MESSAGES_MAX, np.uint8)
+        self._spans = np.zeros((MESSAGES_MAX, 2), np.int64)
+        self._pans = np.zeros((MESSAGES_MAX, PAN_SIZE_MAX), np.uint8)
+        self._pan_sizes = np.zeros(MESSAGES_MAX, np.int64)
+        self._key_bytes = np.zeros((MESSAGES_MAX, HASHED_KEY_SIZE), np.uint8)
+        self._content_bytes = np.zeros((MESSAGES_MAX, _CONTENT_SIZE), np.uint8)
+
+    def decode(self, raw: bytes, sender: int) -> Frame:
+        """
+        The frame in these bytes.
+
+        A `count` below zero says that they are no frame; one above MESSAGES_MAX, that the frame holds too many: only
+        the first MESSAGES_MAX sequences are told then, and no records.
+        """
+        records = self._records
+        count = decode_frame(
+            np.frombuffer(raw, np.uint8),
+            records,
+            self._sequences,
+            self._states,
+            self._spans,
+            self._pans,
+            self._pan_sizes,
+            self._key_bytes,
+            self._countries,
+            self._currencies,
+            np.uint64(sender),
+            self._clock_ns(),
+            self._message_time,
+        )
+        known = min(max(count, 0), MESSAGES_MAX)
+        states = self._states[:known].tolist()
+        frame = Frame(count, self._sequences[:known].tolist(), [None] * known, [])
+        if 0 <= count <= MESSAGES_MAX:
+            frame.left = [
+                raw[a:b]
+                for (a, b), state in zip(self._spans[:known].tolist(), states, strict=True)
+                if state == LEFT
+            ]
+            if len(frame.left) < known:
+                self._hash(known)
+                whole = records[:known].tobytes()
+                size = REQUEST.itemsize
+                for place, state in enumerate(states):
+                    if state != LEFT:
+                        frame.records[place] = whole[place * size : (place + 1) * size]
+        records[:known].view(np.uint8)[:] = 0
+        return frame
+
+    def _hash(self, count: int) -> None:
+        """The card's, the merchant's and the device's hashes, then those of key and content."""
+        records = self._records[:count]
+        texts = records.view(REQUEST)
+        pans = self._pans[:count].tobytes()
+        sizes = self._pan_sizes[:count].tolist()
+        keyed = self._keys.pan_key_bytes
+        if min(sizes) > 0:
+            starts = range(0, count * PAN_SIZE_MAX, PAN_SIZE_MAX)
+            joined = b"".join([keyed(pans[at : at + size]) for at, size in zip(starts, sizes, strict=True)])
+            records["card_key"] = np.frombuffer(joined, "<u8").reshape(-1, 2)
+        else:
+            for place, size in enumerate(sizes):
+                if size > 0:
+                    at = place * PAN_SIZE_MAX
+                    records["card_key"][place] = np.frombuffer(keyed(pans[at : at + size]), "<u8")
+        records["merchant"] = [
+            merchant_digest(acquirer, merchant or name)
+            for acquirer, merchant, name in zip(
+                texts["acquirer_id"].tolist(),
+                texts["merchant_id"].tolist(),
+                texts["merchant_name"].tolist(),
+                strict=True,
+            )
+        ]
+        for place in np.flatnonzero(records["device_fingerprint_size"]).tolist():
+            size = int(records["device_fingerprint_size"][place])
+            records["device"][place] = digest(records["device_fingerprint"][place, :size].tobytes())
+        content_bytes(records, self._content_bytes)
+        take_hashes(
+            records,
+            _hashes(self._key_bytes[:count], _KEY_HASH_SIZE, self._keys.identifier_key),
+            _hashes(self._content_bytes[:count], _CONTENT_HASH_SIZE, b""),
+        )
+
+
+def _hashes(rows: Any, size: int, key: bytes) -> Any:
+    """BLAKE2b of each row of u1[n, k], as u1[n, size]."""
+    joined = rows.tobytes()
+    width = rows.shape[1]
+    hashed = b"".join(
+        [
+            blake2b(joined[at : at + width], key=key, digest_size=size).digest()
+            for at in range(0, len(joined), width)
+        ]
+    )
+    return np.frombuffer(hashed, np.uint8).reshape(-1, size)
