@@ -30,7 +30,8 @@ _CONTENT_HASH_SIZE: Final = 16
 class Frame:
     """What a frame held: per message its sequence, and its REQUEST record, or the bytes that must be read otherwise."""
 
-    count: int
+    unread: bool
+    """Not decoded at all: it is no frame, holds more than MESSAGES_MAX messages, or something of a later contract."""
     sequences: list[int]
     records: list[bytes | None]
     left: list[bytes]
@@ -55,12 +56,7 @@ class FrameDecoder:
         self._content_bytes = np.zeros((MESSAGES_MAX, _CONTENT_SIZE), np.uint8)
 
     def decode(self, raw: bytes, sender: int) -> Frame:
-        """
-        The frame in these bytes.
-
-        A `count` below zero says that they are no frame; one above MESSAGES_MAX, that the frame holds too many: only
-        the first MESSAGES_MAX sequences are told then, and no records.
-        """
+        """The frame in these bytes."""
         records = self._records
         count = decode_frame(
             np.frombuffer(raw, np.uint8),
@@ -78,23 +74,31 @@ class FrameDecoder:
             self._message_time,
         )
         known = min(max(count, 0), MESSAGES_MAX)
-        states = self._states[:known].tolist()
-        frame = Frame(count, self._sequences[:known].tolist(), [None] * known, [])
-        if 0 <= count <= MESSAGES_MAX:
-            frame.left = [
-                raw[a:b]
-                for (a, b), state in zip(self._spans[:known].tolist(), states, strict=True)
-                if state == LEFT
-            ]
-            if len(frame.left) < known:
-                self._hash(known)
-                whole = records[:known].tobytes()
-                size = REQUEST.itemsize
-                for place, state in enumerate(states):
-                    if state != LEFT:
-                        frame.records[place] = whole[place * size : (place + 1) * size]
+        frame = Frame(count != known, self._sequences[:known].tolist(), [None] * known, [])
+        if not frame.unread:
+            self._take(frame, raw, known)
         records[:known].view(np.uint8)[:] = 0
         return frame
+
+    def warm_up(self) -> None:
+        """Compile the kernels."""
+        self.decode(b"", 0)
+        self._hash(0)
+
+    def _take(self, frame: Frame, raw: bytes, count: int) -> None:
+        states = self._states[:count].tolist()
+        spans = self._spans[:count].tolist()
+        frame.left = [
+            raw[begin:end] for (begin, end), state in zip(spans, states, strict=True) if state == LEFT
+        ]
+        if len(frame.left) == count:
+            return
+        self._hash(count)
+        whole = self._records[:count].tobytes()
+        size = REQUEST.itemsize
+        for place, state in enumerate(states):
+            if state != LEFT:
+                frame.records[place] = whole[place * size : (place + 1) * size]
 
     def _hash(self, count: int) -> None:
         """The card's, the merchant's and the device's hashes, then those of key and content."""
@@ -103,7 +107,7 @@ class FrameDecoder:
         pans = self._pans[:count].tobytes()
         sizes = self._pan_sizes[:count].tolist()
         keyed = self._keys.pan_key_bytes
-        if min(sizes) > 0:
+        if all(size > 0 for size in sizes):
             starts = range(0, count * PAN_SIZE_MAX, PAN_SIZE_MAX)
             joined = b"".join([keyed(pans[at : at + size]) for at, size in zip(starts, sizes, strict=True)])
             records["card_key"] = np.frombuffer(joined, "<u8").reshape(-1, 2)

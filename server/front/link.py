@@ -79,25 +79,25 @@ class Link:
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
         frame = self._decoder.decode(raw, self._sender)
-        if frame.count > MESSAGES_MAX:
-            text = f"a frame carries at most {MESSAGES_MAX} messages, this one {frame.count}"
-            for sequence in frame.sequences:
-                self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
-            return
         try:
-            # A frame that the decoder can't read is the library's to judge: it skips what it does not know.
-            left = frame.left if frame.count >= 0 else [raw]
-            kind = pb.LinkMessage if frame.count >= 0 else pb.LinkRequest
+            # A frame that the decoder can't take is the library's to judge: it skips what it does not know.
+            left = [raw] if frame.unread else frame.left
+            kind = pb.LinkRequest if frame.unread else pb.LinkMessage
             parsed = [kind.FromString(part) for part in left]
         except DecodeError:
             self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
             return
-        if frame.count < 0:
+        if frame.unread:
             messages = parsed[0].messages
             records: list[bytes | None] = [None] * len(messages)
             sequences = [message.sequence for message in messages]
         else:
             messages, records, sequences = parsed, frame.records, frame.sequences
+        if len(messages) > MESSAGES_MAX:
+            text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
+            for sequence in sequences:
+                self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
+            return
         if messages:
             sequences, records = self._read_left(sequences, records, iter(messages))
         if records:

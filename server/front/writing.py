@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scoring.velocity import LIMIT_NAMES
 from server.core.policy import CHECKS, Check
-from server.core.record import DECISION_NUMBERS, Operation
+from server.core.record import DECISION, DECISION_NUMBERS, Operation
 from server.front.codes import currency_numbers
 
 _ANSWER_SIZE_MAX: Final = 2048
@@ -188,6 +188,11 @@ class AnswerWriter:
         self._currencies = np.zeros((1000, 3), np.uint8)
         for letters, number in currency_numbers().items():
             self._currencies[number] = np.frombuffer(letters.encode(), np.uint8)
+
+    def warm_up(self) -> None:
+        """Compile the kernel."""
+        for count in (1, 2):
+            self.link_answers([0] * count, np.zeros(count, DECISION))
 
     def answer(self, decision: NDArray[Any]) -> bytes:
         """The AuthorizeResponse or ReverseResponse of DECISION[1]."""
