@@ -114,7 +114,9 @@ def test_everything_that_was_accepted_is_answered(drained):
     decided = {identifier for identifier, card in drained.books.cards.items() if card != 0}
     assert decided == answered
     assert len(answered) > LINKS
-    assert set(drained.refusals) <= {grpc.StatusCode.UNAVAILABLE}
+    # CANCELLED is gRPC's own word to a call that came while it closed and that no handler saw.
+    codes = {code for _, code, _ in drained.refusals}
+    assert codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
 def test_books_balance_after_a_drain(drained):

@@ -167,3 +167,17 @@ def test_server_starts_and_authorizes_with_postgresql_away_and_ships_when_it_is_
         found = shipped_ids(EmbeddedPostgres(home).url, {first.authorization_id})
         assert found.count(first.authorization_id) == 1
         server.stop()
+
+
+@pytest.mark.xfail(strict=True, reason="a clean stop does not write the directory's file yet")
+def test_card_that_was_frozen_before_a_clean_stop_stays_frozen_with_postgresql_away():
+    """What the server knew when it stopped, it knows when it starts without PostgreSQL."""
+    home = fresh_home()
+    with serving(home) as server, calling(server.target) as caller:
+        effect_s(caller, EmbeddedPostgres(home).url, 7, "frozen", "78")
+        assert server.stop() == 0
+    with (
+        serving(home, environment={"HOLDFAST_DATABASE_URL": NOWHERE}) as server,
+        calling(server.target) as caller,
+    ):
+        assert caller.authorize(purchase(7)).response_code == "78"

@@ -201,6 +201,9 @@ def portfolio():
     with serving(home) as server:
         execute(EmbeddedPostgres(home).url, _TRUST.format(first=TRUSTED_FROM))
         assert server.stop() == 0, server.output
+    # Once more: a start writes all that PostgreSQL has into the directory's file.
+    with serving(home) as server:
+        assert server.stop() == 0, server.output
     return home
 
 
