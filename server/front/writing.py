@@ -18,7 +18,7 @@ from server.front.codes import currency_numbers
 
 _ANSWER_SIZE_MAX: Final = 2048
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
-_HEX: Final = np.frombuffer(bytearray(b"0123456789abcdef"), np.uint8)
+HEX: Final = np.frombuffer(bytearray(b"0123456789abcdef"), np.uint8)
 _LINK_AUTHORIZE: Final = 2
 _LINK_REVERSE: Final = 4
 
@@ -29,8 +29,8 @@ def _texts(names: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return np.frombuffer(joined, np.uint8), np.cumsum([len(name) for name in names]).astype(np.int64)
 
 
-_CHECKS: Final = _texts([CHECKS[check].name for check in Check])
-_LIMITS: Final = _texts(list(LIMIT_NAMES))
+CHECK_TEXTS: Final = _texts([CHECKS[check].name for check in Check])
+LIMIT_TEXTS: Final = _texts(list(LIMIT_NAMES))
 
 
 @njit(cache=True)
@@ -209,9 +209,9 @@ class AnswerWriter:
             sequences,
             linked,
             out,
-            _HEX,
+            HEX,
             self._currencies,
-            *_CHECKS,
-            *_LIMITS,
+            *CHECK_TEXTS,
+            *LIMIT_TEXTS,
         )
         return out[:size].tobytes()
