@@ -17,7 +17,6 @@ import structlog
 from holdfast.v1 import authorization_pb2 as pb
 from ledger.book import LedgerStopped
 from ledger.embedded import EmbeddedLedger
-from ledger.transfer import TRANSFER, Transfers
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
@@ -116,17 +115,18 @@ class Server:
         feed = DirectoryFeed(database)
         await self._fill_directory(database, keys, feed, populate, database_trouble)
         journal, reader = self._open_journal()
-        state = State(self.directory, self.controls, self.risk)
+        state = State(self.risk)
         self._state = state
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / "state.npz", reader)
+        state.grow(len(self.directory.cards))
         await decide_undecided(
             state,
             self.books,
             journal,
             reader,
-            recent_transfers=self._transfers_since,
+            history=self.ledger.history,
             now_ns=time.time_ns(),
         )
         self.core = Authorizer(
@@ -221,7 +221,7 @@ class Server:
         except LedgerStopped as error:
             self._fail(error)
             return
-        self._state.grow()
+        self._state.grow(len(self.directory.cards))
 
     async def _open_door(self, keys: Keys, reader: JournalReader, shipper: Shipper, cards: Cards) -> None:
         models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
@@ -306,10 +306,6 @@ class Server:
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)
-
-    def _transfers_since(self, since_ns: int) -> Transfers:
-        pages = [page[page["timestamp"] >= since_ns] for page in self.ledger.history()]
-        return np.concatenate([np.zeros(0, TRANSFER), *pages])
 
     async def _save_state(self, state: State, journal: Journal, path: Path) -> None:
         """After the last answer: the snapshot that makes the next start quick."""

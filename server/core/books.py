@@ -192,14 +192,10 @@ class Books:
                 return held, attempt
         return -1, 0
 
-    async def void_orphans(self, transfers: Transfers, known: set[tuple[int, int]]) -> int:
-        """Void those holds among `transfers` whose authorization no journal knows: nobody was told of them."""
-        pending = transfers["flags"] & TransferFlags.PENDING != 0
-        chosen = transfers[(transfers["code"] == TransferCode.HOLD) & pending]
-        identifiers = ids_of(chosen, "user_data_128")
-        orphan = np.array([pair not in known for pair in map(tuple, identifiers.tolist())], np.bool_)
-        attempts = (chosen["id_lo"] & np.uint64(holds.ATTEMPT_MAX)).astype(np.uint8)
-        outcomes = await self.release(identifiers[orphan], attempts[orphan])
+    async def void(self, placed: Transfers) -> int:
+        """Void holds that nobody was told of; return how many of them still stood."""
+        attempts = (placed["id_lo"] & np.uint64(holds.ATTEMPT_MAX)).astype(np.uint8)
+        outcomes = await self.release(ids_of(placed, "user_data_128"), attempts)
         return int((outcomes == ReleaseOutcome.RELEASED).sum())
 
     async def release(
@@ -237,6 +233,12 @@ def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
         requests["partial_approval_allowed"] != 0,
         attempt,
     )
+
+
+def holds_among(transfers: Transfers) -> Transfers:
+    """The pending transfers of holds."""
+    pending = transfers["flags"] & TransferFlags.PENDING != 0
+    return transfers[(transfers["code"] == TransferCode.HOLD) & pending]
 
 
 def take_results(moved: Moved, wanted: NDArray[np.bool_], results: Results) -> None:

@@ -27,9 +27,17 @@ from numpy.typing import NDArray
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 
 FORMAT: Final = 1
-_INTENTS: Final = 1
+INTENTS_KIND: Final = 1
+"""`JournalChunk.kinds` of a row of intents; others are decisions."""
+
 _DECISIONS: Final = 2
 _TRIM: Final = 0
+_NUMBER_MAX: Final = (1 << 63) - 1
+_CHUNK_BYTES: Final = 8 << 20
+_CHUNK_ROWS: Final = 4096
+_READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
+
+_Row = tuple[int, int, int, int, bytes]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS format (version INTEGER NOT NULL);
@@ -60,6 +68,17 @@ class JournalBatch:
     decisions: NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class JournalChunk:
+    """Many rows at once: what each is (`numbers` i8[r], `kinds` u1[r], `counts` i8[r]), and all their records."""
+
+    numbers: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+    intents: NDArray[Any]
+    decisions: NDArray[Any]
+
+
 @dataclass(slots=True)
 class _Append:
     """A row on its way to the disk, or where `kind` is _TRIM, rows up to `number` on their way out."""
@@ -82,40 +101,69 @@ class JournalReader:
     def read(self, after: int, batches_max: int) -> list[JournalBatch]:
         """The rows that follow row `after`, in order, at most `batches_max`."""
         rows = self._connection.execute(
-            "SELECT number, kind, count, crc32, records FROM batches WHERE number > ? ORDER BY number LIMIT ?",
-            (after, batches_max),
-        ).fetchall()
-        return [self._decode(*row) for row in rows]
+            f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
+        )
+        return [self._batch(*row) for row in rows.fetchall()]
 
     def read_all(self, after: int) -> Iterator[JournalBatch]:
         """Every row that follows row `after`, in order."""
-        while rows := self.read(after, 256):
-            yield from rows
-            after = rows[-1].number
+        while rows := self._rows(after, _NUMBER_MAX):
+            yield from (self._batch(*row) for row in rows)
+            after = rows[-1][0]
+
+    def read_chunks(self, after: int, up_to: int = _NUMBER_MAX) -> Iterator[JournalChunk]:
+        """The rows that follow row `after`, as far as row `up_to`, in order. Raises JournalCorrupt where one is missing."""
+        while rows := self._rows(after, up_to):
+            numbers = np.array([row[0] for row in rows], np.int64)
+            gaps = np.flatnonzero(numbers != np.arange(after + 1, after + 1 + len(rows)))
+            if len(gaps):
+                good = after + int(gaps[0])
+                raise JournalCorrupt(f"{self._path}: row {good + 1} is missing; the last good row is {good}")
+            for row in rows:
+                self._check(*row)
+            intents = b"".join([row[4] for row in rows if row[1] == INTENTS_KIND])
+            decisions = b"".join([row[4] for row in rows if row[1] == _DECISIONS])
+            chunk = JournalChunk(
+                numbers,
+                np.array([row[1] for row in rows], np.uint8),
+                np.array([row[2] for row in rows], np.int64),
+                # Of arrays that can't be written Numba would compile everything once more.
+                np.frombuffer(bytearray(intents), INTENT),
+                np.frombuffer(bytearray(decisions), DECISION),
+            )
+            self._check_versions(chunk.intents["request"]["version"], after + 1)
+            self._check_versions(chunk.decisions["version"], after + 1)
+            yield chunk
+            after = rows[-1][0]
 
     def read_intents(self, number: int) -> NDArray[Any]:
         """The intents of one row; empty where it has been trimmed."""
-        row = self._connection.execute(
-            "SELECT number, kind, count, crc32, records FROM batches WHERE number = ?", (number,)
-        ).fetchone()
-        return np.zeros(0, INTENT) if row is None else self._decode(*row).intents
+        row = self._connection.execute(f"{_READ} WHERE number = ?", (number,)).fetchone()
+        return np.zeros(0, INTENT) if row is None else self._batch(*row).intents
 
-    def recent_authorizations(self, margin_ns: int) -> tuple[int, set[tuple[int, int]]]:
-        """Ids (low, high) of all requests from `margin_ns` before the last intents' arrival on, and that time."""
-        since_ns: int | None = None
-        known: set[tuple[int, int]] = set()
-        rows = self._connection.execute(
-            "SELECT number, kind, count, crc32, records FROM batches WHERE kind = ? ORDER BY number DESC",
-            (_INTENTS,),
-        )
-        for row in rows:
-            requests = self._decode(*row).intents["request"]
-            if since_ns is None:
-                since_ns = int(requests["arrival_ns"].min()) - margin_ns
-            if int(requests["arrival_ns"].max()) < since_ns:
-                break
-            known.update((low, high) for low, high in requests["authorization_id"].tolist())
-        return since_ns or 0, known
+    def newest_arrival_ns(self) -> int:
+        """When the first of the last intents' requests arrived; 0 where there are none."""
+        row = self._connection.execute(
+            f"{_READ} WHERE kind = ? ORDER BY number DESC LIMIT 1", (INTENTS_KIND,)
+        ).fetchone()
+        return 0 if row is None else int(self._batch(*row).intents["request"]["arrival_ns"].min())
+
+    def approvals_since(self, since_ns: int) -> tuple[int, NDArray[np.uint64]]:
+        """
+        Ids u8[n, 2] of all that was decided from `since_ns` on and is held, and the time from which that is all.
+
+        That time is later than `since_ns` where the journal has been trimmed since.
+        """
+        found = [np.zeros((0, 2), np.uint64)]
+        oldest_ns = since_ns
+        for row in self._connection.execute(f"{_READ} WHERE kind = ? ORDER BY number DESC", (_DECISIONS,)):
+            decisions = self._batch(*row).decisions
+            oldest_ns = int(decisions["decision_ns"].min())
+            if int(decisions["decision_ns"].max()) < since_ns:
+                return since_ns, np.concatenate(found)
+            found.append(decisions["authorization_id"][decisions["held"] != 0])
+        whole = self.first() == 1
+        return (since_ns if whole else max(since_ns, oldest_ns)), np.concatenate(found)
 
     def last(self) -> int:
         """Number of the newest row; 0 where there is none."""
@@ -129,23 +177,45 @@ class JournalReader:
         """Close the connection."""
         self._connection.close()
 
-    def _decode(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
-        dtype = INTENT if kind == _INTENTS else DECISION
-        sound = kind in (_INTENTS, _DECISIONS) and zlib.crc32(records) == crc32
-        if not sound or len(records) != count * dtype.itemsize:
+    def _rows(self, after: int, up_to: int) -> list[_Row]:
+        """Some rows that follow row `after`: few enough to hold in memory, and no reading transaction is left open."""
+        rows: list[_Row] = []
+        size = 0
+        cursor = self._connection.execute(
+            f"{_READ} WHERE number > ? AND number <= ? ORDER BY number", (after, up_to)
+        )
+        for row in cursor:
+            rows.append(row)
+            size += len(row[4])
+            if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
+                break
+        cursor.close()
+        return rows
+
+    def _batch(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
+        self._check(number, kind, count, crc32, records)
+        if kind == INTENTS_KIND:
+            intents = np.frombuffer(records, INTENT)
+            self._check_versions(intents["request"]["version"], number)
+            return JournalBatch(number, intents, np.zeros(0, DECISION))
+        decisions = np.frombuffer(records, DECISION)
+        self._check_versions(decisions["version"], number)
+        return JournalBatch(number, np.zeros(0, INTENT), decisions)
+
+    def _check(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> None:
+        size = INTENT.itemsize if kind == INTENTS_KIND else DECISION.itemsize
+        sound = kind in (INTENTS_KIND, _DECISIONS) and zlib.crc32(records) == crc32
+        if not sound or len(records) != count * size:
             raise JournalCorrupt(
                 f"{self._path}: row {number} does not read back as written; the last good row is {number - 1}"
             )
-        array = np.frombuffer(records, dtype)
-        versions = array["request"]["version"] if kind == _INTENTS else array["version"]
+
+    def _check_versions(self, versions: NDArray[np.uint16], number: int) -> None:
         if (versions != REQUEST_VERSION).any():
             raise JournalCorrupt(
-                f"{self._path}: row {number} has records of format {set(versions.tolist())}; "
+                f"{self._path}: from row {number} on there are records of format {set(versions.tolist())}; "
                 f"this server reads format {REQUEST_VERSION}"
             )
-        if kind == _INTENTS:
-            return JournalBatch(number, array, np.zeros(0, DECISION))
-        return JournalBatch(number, np.zeros(0, INTENT), array)
 
 
 class Journal:
@@ -170,7 +240,7 @@ class Journal:
 
     def append_intents(self, intents: NDArray[Any]) -> asyncio.Future[int]:
         """Number the next row, hand it to the writer; the future resolves to its number when it is on disk."""
-        return self._append(_INTENTS, intents)
+        return self._append(INTENTS_KIND, intents)
 
     def append_decisions(self, decisions: NDArray[Any]) -> asyncio.Future[int]:
         """The same for decisions."""
@@ -235,7 +305,7 @@ class Journal:
                     self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
             if len(batch) > 1:
                 self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, nobody may be left waiting for this thread
             return JournalStopped(
                 f"the journal {self.path} can't be written ({error}); nothing more is answered"
             )

@@ -27,8 +27,10 @@ PIN_TRIES_MAX: Final = 3
 
 MEMORY: Final = np.dtype([("pin_day", "<i4"), ("pin_misses", "u1"), ("used", "u1")])
 
+_ABSENT: Final = int(CheckResult.ABSENT)
 _MATCH: Final = int(CheckResult.MATCH)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
+_FLAG_PIN_BLOCKED: Final = int(CardFlag.PIN_BLOCKED)
 _FLAG_SINGLE_USE: Final = int(CardFlag.SINGLE_USE)
 _PIN_TRIES: Final = int(Check.PIN_TRIES)
 _PIN_MISMATCH: Final = int(Check.PIN_MISMATCH)
@@ -48,8 +50,11 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
             continue
         card = memory[intent.card_row]
         pin = intent.request.pin_verification
-        if pin in (_MATCH, _MISMATCH):
-            if card.pin_day != intent.day_id:
+        if intent.card_flags & _FLAG_PIN_BLOCKED and pin != _ABSENT:
+            intent.checks_failed |= np.uint64(1 << _PIN_TRIES)
+        elif pin in (_MATCH, _MISMATCH):
+            # A late message of the day before must not wipe out what today has seen.
+            if card.pin_day < intent.day_id:
                 card.pin_day = intent.day_id
                 card.pin_misses = 0
             if card.pin_misses >= PIN_TRIES_MAX:
@@ -173,10 +178,12 @@ class Limits:
         return {"memory": self.memory} | {f"velocity_{k}": v for k, v in self.velocity.arrays().items()}
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `arrays` gave."""
-        self.memory = np.array(arrays["memory"])
+        """Take over what `arrays` gave. Raises ValueError where the layout differs."""
+        if arrays["memory"].dtype != MEMORY:
+            raise ValueError("what cards remember has another layout")
         prefix = "velocity_"
         self.velocity.load({k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+        self.memory = np.array(arrays["memory"])
 
     def _reserve(
         self, intents: NDArray[Any], counted: NDArray[np.bool_], limits: NDArray[np.int64]

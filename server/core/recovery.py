@@ -3,10 +3,10 @@ After a stop or a crash: the state that was, and a decision for every intent tha
 
 snapshot + journal tail ──► state ──► undecided intents ──fence──► held: its approval is recorded
 │                        absent: it never can be held; 91 is recorded
-└── holds that no journal knows are voided: nobody was told of them
+└── holds that no answer promised are voided: the journal does not know them, or says 91
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from ledger.transfer import Transfers
+from ledger.transfer import TRANSFER, Transfers, ids_of
 from server.core import policy
 from server.core.answers import approve_held
-from server.core.books import Books
-from server.core.journal import Journal, JournalReader
+from server.core.books import Books, holds_among
+from server.core.journal import Journal, JournalCorrupt, JournalReader
 from server.core.policy import Check, bit
 from server.core.record import DECISION, REQUEST_VERSION, Operation
 from server.core.repeats import EntryState
@@ -27,12 +27,18 @@ from server.core.state import State
 
 _log = structlog.get_logger("recovery")
 
+_MAY_STAND: Final = (EntryState.OPEN, EntryState.CLOSING)
+
 _CLOCKS_APART_NS: Final = 10 * 1_000_000_000
-"""How far the ledger's clock may lie behind ours."""
+"""How far the ledger's clock may lie from ours."""
 
 
 def restore(state: State, snapshot: Path, reader: JournalReader) -> None:
-    """The state as the journal left it: from the snapshot where it is good, and the rows after it."""
+    """
+    The state as the journal left it: from the snapshot where it is good, and the rows after it.
+
+    Raises SnapshotUnreadable or JournalCorrupt where the two together don't reach from the beginning to the end.
+    """
     try:
         state.load(snapshot)
     except FileNotFoundError:
@@ -41,8 +47,17 @@ def restore(state: State, snapshot: Path, reader: JournalReader) -> None:
         if reader.first() > 1:
             raise
         _log.warning("the snapshot is left aside; the journal is whole", reason=str(error))
-    state.grow()
-    state.replay(reader.read_all(state.journal_number))
+    if state.journal_number > reader.last():
+        raise SnapshotUnreadable(
+            f"{snapshot} was written after row {state.journal_number} of a journal, but the one beside it ends at "
+            f"{reader.last()}: one of them is an old copy. Restore both from the same backup."
+        )
+    if reader.first() > state.journal_number + 1:
+        raise JournalCorrupt(
+            f"the journal begins at row {reader.first()}, and {snapshot} ends at row {state.journal_number}: restore "
+            "the snapshot that belongs to it."
+        )
+    state.replay(reader.read_chunks(state.journal_number))
 
 
 async def decide_undecided(
@@ -51,17 +66,18 @@ async def decide_undecided(
     journal: Journal,
     reader: JournalReader,
     *,
-    recent_transfers: Callable[[int], Transfers],
+    history: Callable[[], Iterable[Transfers]],
     now_ns: int,
 ) -> int:
     """
     Decide what the crash left undecided; return how many intents those were.
 
-    `recent_transfers(since_ns)` gives the ledger's transfers with a timestamp from there on.
+    `history()` gives the ledger's transfers in the order of their timestamps, page by page.
     """
-    intents = state.undecided()
+    intents, places = state.undecided()
     if len(intents):
         decisions = np.zeros(len(intents), DECISION)
+        decisions["intent_batch"], decisions["intent_index"] = places[:, 0], places[:, 1]
         for i in range(len(intents)):
             await _decide(intents[i : i + 1], decisions[i : i + 1], state, books)
         decisions["decision_ns"] = now_ns
@@ -71,23 +87,47 @@ async def decide_undecided(
         state.repeats.resolve(intents, decisions)
         state.forget_undecided()
         state.journal_number = journal.number
-    # A hold is placed after its intent was appended, and appends reach the disk in order: one whose intent was lost is
-    # younger than the requests of the last intents on disk.
-    since_ns, known = reader.recent_authorizations(_CLOCKS_APART_NS)
-    orphans = await books.void_orphans(recent_transfers(since_ns), known)
-    if len(intents) or orphans:
-        _log.warning("recovered from a crash", intents_decided=len(intents), holds_voided=orphans)
+    voided = await books.void(_never_told(history(), state, reader))
+    if len(intents) or voided:
+        _log.warning("recovered from a crash", intents_decided=len(intents), holds_voided=voided)
     return len(intents)
+
+
+def _never_told(history: Iterable[Transfers], state: State, reader: JournalReader) -> Transfers:
+    """
+    Holds of the last moments that no answer ever promised.
+
+    A hold is placed after its intent was appended, and appends reach the disk in order: one whose intent was lost is
+    younger than the requests of the last intents on disk. And a ledger whose commit failed has answered nothing more,
+    but that commit may be on disk all the same: its holds, of answers that said 91, are the newest there are.
+    """
+    since_ns = reader.newest_arrival_ns()
+    pages: list[Transfers] = [np.zeros(0, TRANSFER)]
+    for page in history:
+        if int(pages[-1]["timestamp"].max(initial=0)) < since_ns - _CLOCKS_APART_NS:
+            pages = pages[-1:]
+        pages.append(page)
+    transfers = np.concatenate(pages)
+    newest_ns = int(transfers["timestamp"].max(initial=0))
+    since_ns = min(since_ns, newest_ns) - _CLOCKS_APART_NS
+    complete_ns, approved = reader.approvals_since(since_ns - _CLOCKS_APART_NS)
+    recent = holds_among(transfers[transfers["timestamp"] >= max(since_ns, complete_ns)])
+    entries = state.repeats.find(ids_of(recent, "user_data_128"))
+    recent = recent[~np.isin(entries["state"], _MAY_STAND)]
+    if not len(recent):
+        return recent
+    # An old message's entry may have left the table: the journal has the last word.
+    told = set(map(tuple, approved.tolist()))
+    identifiers = map(tuple, ids_of(recent, "user_data_128").tolist())
+    return recent[np.array([pair not in told for pair in identifiers], np.bool_)]
 
 
 async def _decide(intent: NDArray[Any], decision: NDArray[Any], state: State, books: Books) -> None:
     """Fill DECISION[1] for INTENT[1] from what the ledger knows."""
     request = intent["request"]
-    number, index = state.place_of(int(intent["sequence"][0]))
     decision["version"] = REQUEST_VERSION
     decision["recovered"] = 1
     decision["sequence"] = intent["sequence"]
-    decision["intent_batch"], decision["intent_index"] = number, index
     decision["authorization_id"] = request["authorization_id"]
     decision["operation"] = request["operation"]
     decision["billing_currency"] = intent["billing_currency"]

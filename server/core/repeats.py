@@ -200,6 +200,50 @@ def admit(
 
 
 @njit(cache=True)
+def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
+    """
+    Enter requests again that a journal says were admitted; return how many entries there are then.
+
+    `requests` REQUEST[n]; there must be room for 2n more entries. Reversals go first: of a reversal and its original
+    in one batch, the reversal was there before, or it would have waited.
+    """
+    for reversing in (True, False):
+        for i in range(len(requests)):
+            request = requests[i]
+            if (request.operation != _AUTHORIZE) != reversing:
+                continue
+            if reversing:
+                original_low = request.original_id[0]
+                original_high = request.original_id[1]
+                at = np.int64(slots[probe(slots, entries, original_low, original_high)]) - 1
+                if at < 0:
+                    at = enter(
+                        slots,
+                        entries,
+                        count,
+                        original_low,
+                        original_high,
+                        request.sender,
+                        request.transmission_s,
+                    )
+                    count += 1
+                    entries[at].state = _AHEAD
+                elif entries[at].state == _OPEN and entries[at].sender == request.sender:
+                    entries[at].state = _CLOSING
+            low = request.authorization_id[0]
+            high = request.authorization_id[1]
+            place = np.int64(slots[probe(slots, entries, low, high)]) - 1
+            if place < 0:
+                place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
+                count += 1
+            entry = entries[place]
+            entry.content[0] = request.content[0]
+            entry.content[1] = request.content[1]
+            entry.state = _IN_FLIGHT
+    return count
+
+
+@njit(cache=True)
 def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
     """Write the batch's answers into their entries; `intents` INTENT[n] and `decisions` DECISION[n] go in pairs."""
     for i in range(len(decisions)):
@@ -295,6 +339,14 @@ class Repeats:
             self.clock_s = max(self.clock_s, int(requests["transmission_s"].max()))
         return admitted
 
+    def readmit(self, requests: NDArray[Any]) -> None:
+        """Enter a batch of REQUEST again whose intents the journal has."""
+        if self.count + 2 * len(requests) > len(self.entries):
+            self._rebuild(2 * len(requests))
+        self.count = readmit(self._slots, self.entries, self.count, requests)
+        if len(requests):
+            self.clock_s = max(self.clock_s, int(requests["transmission_s"].max()))
+
     def resolve(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
         """Note the batch's answers. They must be durable: a repeat may get them from now on."""
         resolve(self._slots, self.entries, intents, decisions)
@@ -311,7 +363,9 @@ class Repeats:
         return {"entries": self.entries[: self.count], "clock_s": np.array([self.clock_s], np.int64)}
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `arrays` gave."""
+        """Take over what `arrays` gave. Raises ValueError where the layout differs."""
+        if arrays["entries"].dtype != ENTRY:
+            raise ValueError("the entries of repeats have another layout")
         self.clock_s = int(arrays["clock_s"][0])
         self.entries = np.ascontiguousarray(arrays["entries"])
         self.count = len(self.entries)

@@ -29,6 +29,24 @@ _SCORE_FLAGGED: Final = int(Check.SCORE_FLAGGED)
 
 
 @njit(cache=True)
+def fill_attempt(intent: Any, attempt: Any) -> None:
+    """What an INTENT alone says of an ATTEMPT: all that is remembered of it."""
+    request = intent.request
+    attempt.time_s = request.transmission_s
+    attempt.local_time_s = request.local_s
+    attempt.amount_minor = intent.billed_minor
+    attempt.merchant = request.merchant
+    attempt.latitude_deg = request.latitude_deg
+    attempt.longitude_deg = request.longitude_deg
+    attempt.card_row = intent.card_row
+    attempt.category = request.category
+    attempt.country = request.country
+    attempt.entry_mode = request.entry_mode
+    attempt.transaction_type = request.transaction_type
+    attempt.card_present = request.card_present
+
+
+@njit(cache=True)
 def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int:
     """Fill ATTEMPT[n] from the INTENTs whose card is known; return how many those are."""
     count = 0
@@ -36,24 +54,28 @@ def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int
         intent = intents[i]
         if intent.card_row == NO_ROW:
             continue
-        request = intent.request
-        card = cards[intent.card_row]
         attempt = attempts[count]
-        attempt.time_s = request.transmission_s
-        attempt.local_time_s = request.local_s
-        attempt.amount_minor = intent.billed_minor
-        attempt.merchant = request.merchant
-        attempt.latitude_deg = request.latitude_deg
-        attempt.longitude_deg = request.longitude_deg
+        fill_attempt(intent, attempt)
+        card = cards[intent.card_row]
         attempt.home_latitude_deg = card.home_latitude_deg
         attempt.home_longitude_deg = card.home_longitude_deg
-        attempt.card_row = intent.card_row
-        attempt.category = request.category
-        attempt.country = request.country
         attempt.home_country = programmes[intent.programme].country
-        attempt.entry_mode = request.entry_mode
-        attempt.transaction_type = request.transaction_type
-        attempt.card_present = request.card_present
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def attempts_again(intents: Any, attempts: Any) -> int:
+    """As `attempts_of`, from nowhere: without the cardholder's home and the programme's country."""
+    count = 0
+    for i in range(len(intents)):
+        if intents[i].card_row == NO_ROW:
+            continue
+        attempt = attempts[count]
+        fill_attempt(intents[i], attempt)
+        attempt.home_latitude_deg = np.nan
+        attempt.home_longitude_deg = np.nan
+        attempt.home_country = 0
         count += 1
     return count
 
@@ -120,6 +142,17 @@ class Risk:
         attempts = np.empty(len(intents), ATTEMPT)
         count = attempts_of(intents, cards, programmes, attempts)
         return self.features.observe(attempts[:count])
+
+    def remember(self, intents: NDArray[Any]) -> None:
+        """
+        Take in the attempts of INTENT[n] again, as `observe` did.
+
+        What is remembered of an attempt does not depend on the cardholder's home nor on the programme's country: those
+        only tell features of the moment. So a journal is enough, without the directory.
+        """
+        attempts = np.empty(len(intents), ATTEMPT)
+        count = attempts_again(intents, attempts)
+        self.features.observe(attempts[:count])
 
     def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
         """Write features, score and model version into a batch of INTENT, and note what the score means."""

@@ -32,16 +32,18 @@ def write_arrays(path: Path, version: int, arrays: Mapping[str, NDArray[Any]]) -
 def read_arrays(path: Path, version: int) -> dict[str, NDArray[Any]]:
     """Read what `write_arrays` wrote. Raises SnapshotUnreadable naming what is wrong, FileNotFoundError if absent."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load leaves a damaged file open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
     except Exception as error:
         raise SnapshotUnreadable(f"{path} can't be read: {error}") from error
-    found = int(arrays.pop("format", np.array([0]))[0])
-    if found != version:
-        raise SnapshotUnreadable(f"{path} has format {found}; this server reads format {version}")
-    checks = arrays.pop("checks")
+    if "format" not in arrays or "checks" not in arrays:
+        raise SnapshotUnreadable(f"{path} is no snapshot")
+    found, checks = arrays.pop("format").tolist(), arrays.pop("checks")
+    if found != [version]:
+        raise SnapshotUnreadable(f"{path} has format {found[0]}; this server reads format {version}")
     if len(checks) != len(arrays):
         raise SnapshotUnreadable(f"{path} is incomplete")
     for (name, array), crc32 in zip(arrays.items(), checks.tolist(), strict=True):

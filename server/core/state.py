@@ -14,9 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from server.core.controls import Controls
-from server.core.directory import Directory
-from server.core.journal import JournalBatch
+from scoring.features import Features
+from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.limits import Limits
 from server.core.record import INTENT, NO_ROW, Operation
 from server.core.repeats import EntryState, Repeats
@@ -25,6 +24,9 @@ from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
 SNAPSHOT_FORMAT: Final = 1
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_NOTHING: Final = 0
+_GIVES_BACK: Final = 1
+_REVERSES: Final = 2
 
 
 @njit(cache=True)
@@ -39,22 +41,44 @@ def unsettled(intents: Any, decisions: Any) -> bool:
     return False
 
 
-class State:
-    """Repeats, limits and features, with the number of the last request and of the last journal row in them."""
+@njit(cache=True)
+def effects_of(intents: Any, places: Any, decisions: Any, effects: Any) -> bool:
+    """
+    What each DECISION[m], of the INTENT at its place, gives back (u1[m]): nothing, its own, or what it reverses.
 
-    def __init__(self, directory: Directory, controls: Controls, risk: Risk) -> None:
+    False where a decision has no place (below zero).
+    """
+    for i in range(len(decisions)):
+        if places[i] < 0:
+            return False
+        effects[i] = _NOTHING
+        intent = intents[places[i]]
+        if decisions[i].operation != _AUTHORIZE:
+            effects[i] = _REVERSES
+        elif intent.reserved_limits != 0:
+            taken = decisions[i].held != 0 and decisions[i].approved_minor >= intent.billed_minor
+            effects[i] = _NOTHING if taken else _GIVES_BACK
+    return True
+
+
+class State:
+    """
+    Repeats, limits and features, with the number of the last request and of the last journal row in them.
+
+    Nothing in it depends on the directory: cards are rows, and what an intent found in the directory stands in it.
+    """
+
+    def __init__(self, risk: Risk) -> None:
         self.repeats = Repeats()
         self.limits = Limits()
         self.risk = risk
         self.sequence = 0
         self.journal_number = 0
-        self._directory = directory
-        self._controls = controls
-        self._undecided: dict[int, tuple[int, int, NDArray[Any]]] = {}
+        self._undecided: NDArray[Any] = np.zeros(0, INTENT)
+        self._places = np.zeros((0, 2), np.int64)
 
-    def grow(self) -> None:
-        """Make room for every card the directory has a row for."""
-        cards = len(self._directory.cards)
+    def grow(self, cards: int) -> None:
+        """Make room for at least so many card rows."""
         self.limits.grow(cards)
         self.risk.features.grow(cards)
 
@@ -97,72 +121,160 @@ class State:
                 originals["month_id"],
             )
 
-    def replay(self, batches: Iterable[JournalBatch]) -> None:
-        """Take in journal rows that follow those already in the state, in order."""
-        for batch in batches:
-            if len(batch.intents):
-                self._arrive_again(batch)
-            else:
-                intents = self._intents_of(batch.decisions)
-                self.settle(intents, batch.decisions)
-                self.repeats.resolve(intents, batch.decisions)
-            self.journal_number = batch.number
+    def replay(self, chunks: Iterable[JournalChunk]) -> None:
+        """Take in journal rows that follow those already in the state, in order. Raises JournalCorrupt."""
+        for chunk in chunks:
+            self._replay(chunk)
+            self.journal_number = int(chunk.numbers[-1])
 
-    def undecided(self) -> NDArray[Any]:
-        """INTENT[n] that the replayed rows left without a decision, in order of arrival."""
-        if not self._undecided:
-            return np.zeros(0, INTENT)
-        return np.array([intents[index] for _, index, intents in self._undecided.values()], INTENT)
-
-    def place_of(self, sequence: int) -> tuple[int, int]:
-        """Journal row and place in it of an undecided intent."""
-        number, index, _ = self._undecided[sequence]
-        return number, index
+    def undecided(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """INTENT[n] that the replayed rows left without a decision, in order; their journal rows and places there."""
+        return self._undecided, self._places
 
     def forget_undecided(self) -> None:
         """Recovery has decided them all."""
-        self._undecided.clear()
+        self._undecided, self._places = self._undecided[:0], self._places[:0]
 
-    def _arrive_again(self, batch: JournalBatch) -> None:
-        intents = batch.intents
-        self.repeats.admit(intents["request"])
-        authorizations = intents[intents["request"]["operation"] == Operation.AUTHORIZE]
-        known = authorizations["card_row"][authorizations["card_row"] != NO_ROW]
-        rows = int(known.max(initial=0)) + 1
-        self.limits.grow(rows)
-        self.risk.features.grow(rows)
-        self.limits.rereserve(authorizations)
-        self.risk.observe(authorizations, self._directory.cards, self._controls.programmes)
+    def settled_number(self) -> int:
+        """The last journal row that nothing needs any more to go on from here: below the first undecided intent's."""
+        return int(self._places[:, 0].min(initial=self.journal_number + 1)) - 1
+
+    def _replay(self, chunk: JournalChunk) -> None:
+        """
+        The order of arrivals and decisions matters only where something is given back; all else goes in one piece.
+
+        Between two rows that reverse something, all arrivals may come before all answers; between two that give back,
+        all reservations may be made at once.
+        """
+        intents, decisions = chunk.intents, chunk.decisions
+        self._arrive_again(intents)
+        rows = chunk.kinds == INTENTS_KIND
+        ends = np.where(rows, chunk.counts, 0).cumsum(), np.where(rows, 0, chunk.counts).cumsum()
+        pool = np.concatenate([self._undecided, intents])
+        places = _places_of(pool["sequence"], decisions["sequence"])
+        effects = np.empty(len(decisions), np.uint8)
+        if not effects_of(pool, places, decisions, effects):
+            lost = int(decisions["sequence"][places < 0][0])
+            raise JournalCorrupt(
+                f"rows {chunk.numbers[0]} to {chunk.numbers[-1]}: request {lost} has no intent"
+            )
+        reversing = np.flatnonzero(intents["request"]["operation"] != Operation.AUTHORIZE)
+        barriers = np.zeros(len(rows), np.uint8)
+        barriers[np.searchsorted(ends[0], reversing, side="right")] = _REVERSES
+        affected = np.flatnonzero(effects)
+        np.maximum.at(barriers, np.searchsorted(ends[1], affected, side="right"), effects[affected])
+
+        pieces = _Pieces(self, intents, pool, places, decisions)
+        for row in np.flatnonzero(barriers).tolist():
+            intents_before, decisions_before = (int(end[row - 1]) if row else 0 for end in ends)
+            if barriers[row] == _REVERSES:
+                pieces.answer(intents_before, decisions_before)
+            if not rows[row]:
+                pieces.settle(intents_before, decisions_before, int(ends[1][row]))
+        pieces.reserve(len(intents))
+        pieces.answer(len(intents), len(decisions))
+
+        decided = np.zeros(len(pool), np.bool_)
+        decided[places] = True
+        starts = np.repeat(ends[0] - np.where(rows, chunk.counts, 0), np.where(rows, chunk.counts, 0))
+        numbers = np.repeat(chunk.numbers[rows], chunk.counts[rows])
+        found = np.stack([numbers, np.arange(len(intents)) - starts], axis=1)
+        self._places = np.concatenate([self._places, found])[~decided]
+        self._undecided = pool[~decided]
+
+    def _arrive_again(self, intents: NDArray[Any]) -> None:
+        if not len(intents):
+            return
+        known = intents["card_row"][intents["card_row"] != NO_ROW]
+        rows = int(known.max()) + 1 if len(known) else 0
+        if rows > self.risk.features.cards:
+            # By powers of two, as the directory grows: row by row would copy everything each time.
+            self.grow(max(1024, 1 << (rows - 1).bit_length()))
+        self.risk.remember(authorizations_of(intents))
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
-        for index, sequence in enumerate(intents["sequence"].tolist()):
-            self._undecided[sequence] = (batch.number, index, intents)
-
-    def _intents_of(self, decisions: NDArray[Any]) -> NDArray[Any]:
-        found = np.zeros(len(decisions), INTENT)
-        for i, sequence in enumerate(decisions["sequence"].tolist()):
-            _, index, intents = self._undecided.pop(sequence)
-            found[i] = intents[index]
-        return found
 
     def save(self, path: Path) -> None:
-        """Write a snapshot, whole or not at all. Only while nothing is undecided."""
-        assert not self._undecided
+        """Write a snapshot, whole or not at all."""
         arrays = {"repeats_" + k: v for k, v in self.repeats.arrays().items()}
         arrays |= {"limits_" + k: v for k, v in self.limits.arrays().items()}
         arrays |= {"features_" + k: v for k, v in self.risk.features.arrays().items()}
         arrays["position"] = np.array([self.journal_number, self.sequence], np.int64)
+        arrays["undecided"], arrays["undecided_places"] = self._undecided, self._places
         write_arrays(path, SNAPSHOT_FORMAT, arrays)
 
     def load(self, path: Path) -> None:
-        """Take over a snapshot. Raises SnapshotUnreadable."""
+        """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
         arrays = read_arrays(path, SNAPSHOT_FORMAT)
-        self.journal_number, self.sequence = (int(value) for value in arrays["position"])
-        self.repeats.load(_part(arrays, "repeats_"))
+        repeats, limits, features = Repeats(), Limits(), Features()
         try:
-            self.limits.load(_part(arrays, "limits_"))
-            self.risk.features.load(_part(arrays, "features_"))
-        except ValueError as error:
+            repeats.load(_part(arrays, "repeats_"))
+            limits.load(_part(arrays, "limits_"))
+            features.load(_part(arrays, "features_"))
+            journal_number, sequence = (int(value) for value in arrays["position"])
+            undecided, places = arrays["undecided"], arrays["undecided_places"]
+            if undecided.dtype != INTENT:
+                raise ValueError("intents have another layout")
+        except (ValueError, KeyError) as error:
             raise SnapshotUnreadable(f"{path} is another version's: {error}") from error
+        self.repeats, self.limits, self.risk.features = repeats, limits, features
+        self.journal_number, self.sequence = journal_number, sequence
+        self._undecided, self._places = undecided, places
+
+
+class _Pieces:
+    """How far a chunk's intents are in the limits and its requests and answers in the repeats."""
+
+    def __init__(
+        self,
+        state: State,
+        intents: NDArray[Any],
+        pool: NDArray[Any],
+        places: NDArray[np.int64],
+        decisions: NDArray[Any],
+    ) -> None:
+        self._state = state
+        self._intents = intents
+        self._pool = pool
+        self._places = places
+        self._decisions = decisions
+        self._reserved = self._admitted = self._answered = 0
+
+    def reserve(self, up_to: int) -> None:
+        """Reserve for the intents before `up_to`."""
+        if up_to > self._reserved:
+            self._state.limits.rereserve(authorizations_of(self._intents[self._reserved : up_to]))
+            self._reserved = up_to
+
+    def answer(self, intents_up_to: int, decisions_up_to: int) -> None:
+        """Enter the requests before `intents_up_to` and the answers before `decisions_up_to`."""
+        if intents_up_to > self._admitted:
+            self._state.repeats.readmit(self._intents["request"][self._admitted : intents_up_to])
+            self._admitted = intents_up_to
+        if decisions_up_to > self._answered:
+            some = slice(self._answered, decisions_up_to)
+            self._state.repeats.resolve(self._pool[self._places[some]], self._decisions[some])
+            self._answered = decisions_up_to
+
+    def settle(self, intents_up_to: int, first: int, last: int) -> None:
+        """Give back what the decisions from `first` to `last`, after so many intents, did not consume."""
+        self.reserve(intents_up_to)
+        some = slice(first, last)
+        self._state.settle(self._pool[self._places[some]], self._decisions[some])
+
+
+def authorizations_of(intents: NDArray[Any]) -> NDArray[Any]:
+    """Those INTENTs that are no reversals."""
+    authorizing = intents["request"]["operation"] == Operation.AUTHORIZE
+    return intents if authorizing.all() else intents[authorizing]
+
+
+def _places_of(sequences: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where each wanted one stands in ascending `sequences`; -1 where it doesn't."""
+    if not len(sequences):
+        return np.full(len(wanted), -1, np.int64)
+    places = np.searchsorted(sequences, wanted)
+    places[places == len(sequences)] = 0
+    return np.where(sequences[places] == wanted, places, -1).astype(np.int64)
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

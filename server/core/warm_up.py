@@ -18,6 +18,7 @@ from server.core.authorizer import Parcel, Turn, stamp
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
+from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.record import DECISION, INTENT, REQUEST, CardReference, Operation, TransactionType
 from server.core.repeats import ENTRY
 from server.core.risk import Risk
@@ -38,8 +39,8 @@ def warm_up(model: Model | None) -> None:
     directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
     controls = Controls(directory)
     controls.compile()
-    state = State(directory, controls, Risk(model))
-    state.grow()
+    state = State(Risk(model))
+    state.grow(len(directory.cards))
     for round_, size in enumerate(_SIZES * 2):
         _one_round(directory, controls, state, _requests(size, round_))
     state.repeats.load(state.repeats.arrays())
@@ -78,9 +79,17 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     decide_authorizations(intents, decisions, wanted, moved)
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
+    state.replay([_chunk(turn.intents, decisions)])
     decisions["operation"] = Operation.REVERSE
     found = state.repeats.find(requests["authorization_id"])
     decide_reversals(decisions, found, np.zeros(len(found), np.bool_), np.zeros(0, np.uint8))
+
+
+def _chunk(intents: NDArray[Any], decisions: NDArray[Any]) -> JournalChunk:
+    """The two rows that a turn leaves in the journal."""
+    return JournalChunk(
+        np.array([1, 2]), np.array([INTENTS_KIND, 0], np.uint8), np.full(2, len(intents)), intents, decisions
+    )
 
 
 async def warm_up_books(ledger: Ledger) -> None:

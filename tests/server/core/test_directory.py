@@ -1,0 +1,130 @@
+"""Cards found by PAN and by token, changes applied, and the file that stands in for PostgreSQL."""
+
+import numpy as np
+import pytest
+
+from server.core import directory_file
+from server.core.directory import (
+    BlockEntry,
+    BlockKind,
+    CardState,
+    ControlSet,
+    Directory,
+    DirectoryChange,
+    find_rows,
+    index_rows,
+)
+from server.core.record import NO_ROW, CardReference, TransactionType
+from server.core.snapshot import SnapshotUnreadable
+from tests.server.core.scene import cards, directory, programme, purchase, records
+
+kernel = pytest.mark.kernel
+
+
+@kernel
+def test_every_card_is_found_by_both_its_keys_when_slots_collide():
+    """And none by a key that is near one of them."""
+    rng = np.random.default_rng(1)
+    known = cards(200)
+    known["pan_key"] = rng.integers(0, 1 << 62, (200, 2))
+    known["pan_key"][:50, 0] = 7 + 1024 * np.arange(50)  # one slot for many
+    known["card_id"][:, 0] = rng.permutation(200) % 13
+    known["card_id"][:, 1] = np.arange(200)
+    by_pan, by_token = np.zeros(1024, np.uint32), np.zeros(1024, np.uint32)
+    index_rows(records(known), np.arange(200, dtype=np.uint32), by_pan, by_token)
+    for reference, key in ((CardReference.PAN, "pan_key"), (CardReference.TOKEN, "card_id")):
+        requests = np.concatenate([purchase()] * 400)
+        requests["card_reference"] = reference
+        requests["card_key"] = np.concatenate([known[key], known[key] + np.array([0, 1 << 63], np.uint64)])
+        rows = np.empty(400, np.uint32)
+        find_rows(records(requests), records(known), by_pan, by_token, rows)
+        assert rows[:200].tolist() == list(range(200))
+        assert (rows[200:] == NO_ROW).all()
+
+
+def test_cards_stay_where_they_are_when_the_directory_grows():
+    """Rows are the cards' numbers, whatever comes later."""
+    known = Directory()
+    made = cards(5_000)
+    for first in range(0, 5_000, 700):
+        known.apply(DirectoryChange(cards=made[first : first + 700], programmes=[programme()]))
+    requests = np.concatenate([purchase(row) for row in (0, 699, 700, 4_999, 5_000)])
+    assert known.find(requests).tolist() == [0, 699, 700, 4_999, NO_ROW]
+    assert known.count == 5_000
+
+
+def test_a_change_applied_twice_is_applied_once():
+    """The feed may send a row again."""
+    lock = ControlSet(merchants_allowed=frozenset({5}))
+    made = cards(3)
+    made["state"][1] = CardState.FROZEN
+    blocked = BlockEntry(BlockKind.IP, (1, 2))
+    change = DirectoryChange(
+        cards=made, controls={1: lock}, programmes=[programme()], blocks=[blocked], version=7
+    )
+    known = Directory()
+    known.apply(change)
+    before = (known.cards.tobytes(), known.count, known.shared_revision, known.version, set(known.blocks))
+    known.apply(change)
+    assert before == (
+        known.cards.tobytes(),
+        known.count,
+        known.shared_revision,
+        known.version,
+        known.blocks,
+    )
+    known.apply(DirectoryChange(blocks=[BlockEntry(BlockKind.IP, (1, 2), active=False)], version=3))
+    assert (known.blocks, known.version) == (set(), 7)
+
+
+def full_directory():
+    """Something of everything that a file must keep."""
+    made = cards(40)
+    made["home_latitude_deg"][3] = np.nan
+    controls = {
+        3: ControlSet(
+            categories_allowed=frozenset({5411, 5812}),
+            countries_blocked=frozenset({643}),
+            hours_allowed=0xFF,
+            merchants_allowed=frozenset({1 << 63}),
+            types_never=frozenset({TransactionType.QUASI_CASH}),
+        ),
+        4: ControlSet(channels_on=8, channels_off=2),
+    }
+    known = directory(
+        made,
+        controls,
+        velocity_limits=((1, 2), (3, 4), (0, 0), (9, 9)),
+        types_never=frozenset({TransactionType.CASH_WITHDRAWAL}),
+    )
+    known.apply(DirectoryChange(blocks=[BlockEntry(BlockKind.MERCHANT, (9, 0))], version=12))
+    return known
+
+
+def test_a_directory_read_back_from_its_file_is_the_one_that_was_saved(tmp_path):
+    """Cards, control sets, programmes, block lists, version, and where the feed goes on."""
+    known, again = full_directory(), Directory()
+    path = tmp_path / "directory.npz"
+    directory_file.save(path, directory_file.contents(known, {"database": "x", "version": 3}))
+    assert directory_file.load(again, path) == {"database": "x", "version": 3}
+    assert again.cards.tobytes() == known.cards.tobytes()
+    assert again.control_sets == known.control_sets
+    assert again.programmes == known.programmes
+    assert (again.blocks, again.version, again.count) == (known.blocks, known.version, known.count)
+
+
+def test_a_damaged_file_is_refused_by_name(tmp_path):
+    """Wherever a byte has changed, it is the file that is named, and nothing is loaded."""
+    known, path = full_directory(), tmp_path / "directory.npz"
+    directory_file.save(path, directory_file.contents(known, {}))
+    whole = path.read_bytes()
+    columns, shared = whole.index(known.cards[:40].tobytes()), whole.index(b'{"source"')
+    rng = np.random.default_rng(4)
+    for place in [0, *(columns + rng.integers(0, 2_000, 20)), *(shared + rng.integers(0, 500, 20))]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        path.write_bytes(damaged)
+        empty = Directory()
+        with pytest.raises(SnapshotUnreadable, match=path.name):
+            directory_file.load(empty, path)
+        assert empty.count == 0

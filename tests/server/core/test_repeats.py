@@ -1,0 +1,309 @@
+"""The table of repeats against a plain dictionary."""
+
+import numpy as np
+import pytest
+
+from server.core.record import DECISION, INTENT, REQUEST, Operation
+from server.core.repeats import (
+    ENTRY,
+    KEPT_S,
+    OPEN_KEPT_S,
+    Admission,
+    EntryState,
+    Original,
+    Repeats,
+    admit,
+    compact,
+    readmit,
+    resolve,
+)
+from tests.server.core.scene import NOON_S, purchase, records, reversal
+
+kernel = pytest.mark.kernel
+ROOM = 1 << 12
+
+
+class NaiveRepeats:
+    """The same table as a dictionary of dictionaries."""
+
+    def __init__(self):
+        self.entries = {}
+
+    def admit(self, request):
+        key, content = _key(request["authorization_id"]), tuple(request["content"].tolist())
+        entry = self.entries.get(key)
+        admission, original = Admission.NEW, Original.NONE
+        if entry is not None:
+            if entry["state"] == EntryState.AHEAD:
+                admission = Admission.TOO_LATE
+            elif entry["content"] != content:
+                return Admission.CONFLICT, original
+            elif entry["state"] == EntryState.IN_FLIGHT:
+                return Admission.WAIT, original
+            else:
+                return Admission.REPEAT, original
+        if request["operation"] == Operation.REVERSE:
+            target = _key(request["original_id"])
+            found = self.entries.get(target)
+            if found is None:
+                self.entries[target] = {"state": EntryState.AHEAD, "content": (0, 0), "code": b""}
+                original = Original.UNKNOWN
+            elif found["state"] in (EntryState.IN_FLIGHT, EntryState.CLOSING):
+                return Admission.WAIT, original
+            elif found["state"] == EntryState.OPEN:
+                found["state"], original = EntryState.CLOSING, Original.HELD
+            else:
+                original = Original.NOTHING_HELD
+        self.entries.setdefault(key, {"code": b""}).update(state=EntryState.IN_FLIGHT, content=content)
+        return admission, original
+
+    def resolve(self, request, decision):
+        entry = self.entries[_key(request["authorization_id"])]
+        entry["code"] = decision["response_code"]
+        entry["state"] = EntryState.DONE
+        if request["operation"] == Operation.AUTHORIZE:
+            entry["state"] = EntryState.OPEN if decision["held"] else EntryState.DONE
+        elif self.entries[_key(request["original_id"])]["state"] == EntryState.CLOSING:
+            standing = EntryState.OPEN if decision["held"] else EntryState.REVERSED
+            self.entries[_key(request["original_id"])]["state"] = standing
+
+    def summary(self):
+        return {key: (int(e["state"]), e["content"], bytes(e["code"])) for key, e in self.entries.items()}
+
+
+def _key(identifier):
+    return tuple(identifier.tolist())
+
+
+class Table:
+    """The kernels on arrays of their own."""
+
+    def __init__(self):
+        self.entries = records(np.zeros(ROOM, ENTRY))
+        self.slots = np.zeros(2 * ROOM, np.uint32)
+        self.count = 0
+
+    def admit(self, requests):
+        n = len(requests)
+        admissions, originals = np.empty(n, np.uint8), np.empty(n, np.uint8)
+        places, waits = np.empty(n, np.int64), np.empty(n, np.int64)
+        self.count = admit(
+            self.slots, self.entries, self.count, records(requests), admissions, places, originals, waits
+        )
+        return admissions, originals
+
+    def resolve(self, intents, decisions):
+        resolve(self.slots, self.entries, records(intents), records(decisions))
+
+    def summary(self):
+        return summary_of(self.entries[: self.count])
+
+
+def summary_of(entries):
+    """What a table says of every id."""
+    return {
+        _key(e["id"]): (int(e["state"]), _key(e["content"]), bytes(e["answer"]["response_code"]))
+        for e in entries.view(ENTRY)
+    }
+
+
+def random_request(rng, asked):
+    """A new authorization, or something about an earlier one: a repeat, a conflict, a reversal."""
+    choice = rng.integers(6)
+    if choice <= 1 or not asked:
+        return purchase(content=[[rng.integers(4), 1]], sender=rng.integers(1, 3))
+    earlier = asked[rng.integers(len(asked))]
+    if choice == 2:
+        return earlier.copy()
+    if choice == 3:
+        again = earlier.copy()
+        again["content"][0, 0] += np.uint64(1)
+        return again
+    if choice == 4:
+        return reversal(purchase(), sender=earlier["sender"])
+    target = earlier if earlier["operation"][0] == Operation.AUTHORIZE else purchase()
+    return reversal(target, sender=target["sender"])
+
+
+def decided(rng, requests):
+    """INTENT[n] and DECISION[n] for requests, half of them held."""
+    intents, decisions = np.zeros(len(requests), INTENT), np.zeros(len(requests), DECISION)
+    intents["request"] = requests
+    decisions["authorization_id"] = requests["authorization_id"]
+    decisions["operation"] = requests["operation"]
+    decisions["held"] = rng.integers(0, 2, len(requests))
+    decisions["response_code"] = np.where(decisions["held"] != 0, b"00", b"51")
+    return intents, decisions
+
+
+@kernel
+@pytest.mark.parametrize("seed", range(6))
+def test_the_table_says_what_a_dictionary_says_for_random_traffic(seed):
+    """New, repeated, conflicting, reversed before, after and in flight; answered in another order than asked."""
+    rng = np.random.default_rng(seed)
+    table, naive = Table(), NaiveRepeats()
+    asked, in_flight, late = [], [], set()
+    seen = set()
+    for _ in range(60):
+        batch = [random_request(rng, asked) for _ in range(rng.integers(1, 9))]
+        requests = np.concatenate(batch)
+        admissions, originals = table.admit(requests)
+        for i, request in enumerate(requests):
+            expected = naive.admit(request)
+            assert (admissions[i], originals[i]) == expected
+            seen.add(expected)
+            if expected[0] in (Admission.NEW, Admission.TOO_LATE):
+                in_flight.append(requests[i : i + 1])
+                asked.append(requests[i : i + 1])
+                if expected[0] == Admission.TOO_LATE:
+                    late.add(_key(request["authorization_id"]))
+            elif expected[1] == Original.UNKNOWN:
+                asked.append(requests[i : i + 1])
+        rng.shuffle(in_flight)
+        while in_flight and rng.random() < 0.7:
+            some = np.concatenate([in_flight.pop() for _ in range(min(len(in_flight), 3))])
+            intents, decisions = decided(rng, some)
+            is_late = [_key(request["authorization_id"]) in late for request in some]
+            decisions["held"][is_late] = 0
+            table.resolve(intents, decisions)
+            for request, decision in zip(some, decisions, strict=True):
+                naive.resolve(request, decision)
+        assert table.summary() == naive.summary()
+    assert {admission for admission, _ in seen} >= {
+        Admission.NEW,
+        Admission.REPEAT,
+        Admission.CONFLICT,
+        Admission.WAIT,
+    }
+    assert {original for _, original in seen} >= {Original.UNKNOWN, Original.HELD, Original.NOTHING_HELD}
+
+
+@kernel
+def test_a_late_original_is_too_late_when_its_reversal_came_first():
+    """In the batch of its reversal, or later."""
+    table = Table()
+    original = purchase()
+    admissions, originals = table.admit(np.concatenate([reversal(original), original]))
+    assert admissions.tolist() == [Admission.NEW, Admission.TOO_LATE]
+    assert originals.tolist() == [Original.UNKNOWN, Original.NONE]
+    other = purchase()
+    table.admit(reversal(other))
+    assert table.admit(other)[0].tolist() == [Admission.TOO_LATE]
+
+
+@kernel
+def test_a_hold_is_not_released_when_another_sender_reverses_it():
+    """It finds nothing that is its own."""
+    table, rng = Table(), np.random.default_rng(1)
+    original = purchase(sender=1)
+    table.admit(original)
+    intents, decisions = decided(rng, original)
+    decisions["held"] = 1
+    table.resolve(intents, decisions)
+    assert table.admit(reversal(original, sender=2))[1].tolist() == [Original.NOTHING_HELD]
+    assert table.admit(reversal(original, sender=1))[1].tolist() == [Original.HELD]
+
+
+@kernel
+@pytest.mark.parametrize("seed", range(4))
+def test_a_journal_read_back_enters_what_was_admitted_when_a_batch_mixes_reversals_and_originals(seed):
+    """The intents of a batch stand with its authorizations first, however they came."""
+    rng = np.random.default_rng(seed)
+    live, again = Table(), Table()
+    asked = []
+    for _ in range(40):
+        batch = []
+        for _ in range(rng.integers(1, 6)):
+            original = purchase(sender=1)
+            batch += [original] if rng.random() < 0.5 else [reversal(original, sender=1), original]
+            if asked and rng.random() < 0.5:
+                batch.append(reversal(asked[rng.integers(len(asked))], sender=1))
+        requests = np.concatenate(batch)
+        admissions, _ = live.admit(requests)
+        late = requests[admissions == Admission.TOO_LATE]
+        new = requests[np.isin(admissions, (Admission.NEW, Admission.TOO_LATE))]
+        first = new["operation"] == Operation.AUTHORIZE
+        ordered = np.concatenate([new[first], new[~first]])
+        again.count = readmit(again.slots, again.entries, again.count, records(ordered))
+        intents, decisions = decided(rng, ordered)
+        is_late = np.isin(ordered["authorization_id"][:, 0], late["authorization_id"][:, 0])
+        decisions["held"][is_late] = 0
+        live.resolve(intents, decisions)
+        again.resolve(intents, decisions)
+        asked += [ordered[i : i + 1] for i in range(int(first.sum()))]
+        in_order = [np.sort(t.entries[: t.count].view(ENTRY), order="id").tobytes() for t in (live, again)]
+        assert in_order[0] == in_order[1]
+
+
+@kernel
+def test_entries_leave_by_message_time_but_never_while_they_are_undecided():
+    """Decided ones after two hours, open ones thirty days after their hold ended."""
+    entries = np.zeros(5, ENTRY)
+    entries["id"][:, 0] = np.arange(1, 6) << 8
+    entries["state"] = [
+        EntryState.DONE,
+        EntryState.DONE,
+        EntryState.OPEN,
+        EntryState.IN_FLIGHT,
+        EntryState.CLOSING,
+    ]
+    entries["kept_until_s"] = [NOON_S - 1, NOON_S, NOON_S + OPEN_KEPT_S, 0, 0]
+    kept = records(np.zeros(5, ENTRY))
+    count = compact(records(entries), 5, kept, np.zeros(16, np.uint32), NOON_S)
+    assert (kept.view(ENTRY)["id"][:count, 0] >> np.uint64(8)).tolist() == [2, 3, 4, 5]
+
+
+def held_batch(count, transmission_s):
+    """REQUEST[count] of distinct keys at one time."""
+    requests = np.zeros(count, REQUEST)
+    requests["authorization_id"][:, 0] = (np.arange(1, count + 1) + transmission_s * 100_000) << 8
+    requests["operation"] = Operation.AUTHORIZE
+    requests["transmission_s"] = transmission_s
+    return requests
+
+
+def resolve_all(repeats, requests, held):
+    """Decide a whole batch."""
+    intents, decisions = np.zeros(len(requests), INTENT), np.zeros(len(requests), DECISION)
+    intents["request"], intents["hold_s"] = requests, 7 * 86_400
+    decisions["authorization_id"], decisions["operation"] = requests["authorization_id"], Operation.AUTHORIZE
+    decisions["held"] = held
+    decisions["response_code"] = b"00" if held else b"51"
+    repeats.resolve(intents, decisions)
+
+
+def test_the_table_makes_room_when_it_is_full_and_keeps_what_is_open(monkeypatch):
+    """Declines of long ago go; open authorizations stay while the table grows."""
+    monkeypatch.setattr("server.core.repeats._ENTRIES_MIN", 64)
+    repeats = Repeats()
+    for hour in range(40):
+        requests = held_batch(20, NOON_S + hour * 3600)
+        repeats.admit(requests)
+        resolve_all(repeats, requests[:10], held=1)
+        resolve_all(repeats, requests[10:], held=0)
+    open_ = [held_batch(20, NOON_S + hour * 3600)[:10] for hour in range(40)]
+    found = repeats.find(np.concatenate(open_)["authorization_id"])
+    assert (found["state"] == EntryState.OPEN).all()
+    recent = held_batch(20, NOON_S + 39 * 3600)[10:]
+    assert (repeats.find(recent["authorization_id"])["state"] == EntryState.DONE).all()
+    assert repeats.count < 40 * 20
+    assert repeats.clock_s - KEPT_S < NOON_S + 39 * 3600
+
+
+def test_the_table_is_the_same_after_it_was_saved_and_loaded():
+    """Repeats get their first answers again."""
+    repeats, again = Repeats(), Repeats()
+    requests = held_batch(50, NOON_S)
+    repeats.admit(requests)
+    resolve_all(repeats, requests, held=1)
+    again.load({name: array.copy() for name, array in repeats.arrays().items()})
+    assert again.entries[: again.count].tobytes() == repeats.entries[: repeats.count].tobytes()
+    assert (again.admit(requests).admissions == Admission.REPEAT).all()
+    assert len(again.find(np.zeros((0, 2), np.uint64))) == 0
+
+
+def test_a_table_of_another_layout_is_refused():
+    """A snapshot of another version's."""
+    arrays = {"entries": np.zeros(3, np.int64), "clock_s": np.zeros(1, np.int64)}
+    with pytest.raises(ValueError, match="another layout"):
+        Repeats().load(arrays)
