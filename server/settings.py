@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     )
     message_bytes_max: int = Field(1 << 20, ge=1 << 16, description="size of one gRPC message")
     drain_s: float = Field(10.0, gt=0, description="how long a stop waits for requests in flight")
-    snapshot_s: float = Field(
-        60.0, gt=0, description="how often the directory's snapshot is renewed after changes"
+    directory_file_s: float = Field(
+        5.0, gt=0, description="how soon after a change the directory's file is renewed"
     )
 
     @model_validator(mode="after")

@@ -72,8 +72,8 @@ async def _serve(settings: Any, demo_cards: int) -> None:
     stopping = asyncio.Event()
     opening = asyncio.ensure_future(_open(Server, settings, demo_cards))
 
-    def stop() -> None:
-        if stopping.is_set():
+    def stop(number: signal.Signals) -> None:
+        if stopping.is_set() and number == signal.SIGINT:
             stderr.print("stopping at once")
             os._exit(130)
         stopping.set()
@@ -81,7 +81,7 @@ async def _serve(settings: Any, demo_cards: int) -> None:
             opening.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     try:
         server = await opening
     except asyncio.CancelledError:

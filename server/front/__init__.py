@@ -11,6 +11,7 @@ writing     records to answers
 frames      a link's frames: the ordinary messages at once, the rest one by one
 reading     bytes to records: every bad field named
 decoding    the ordinary message, decoded by a kernel
+wire        what a protobuf message is made of, read by kernels
 identity    who sends
 codes       countries and currencies, letters to numbers and back
 """

@@ -18,9 +18,21 @@ from numpy.typing import NDArray
 
 from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, CardReference, Operation, as_numbers
 from server.front.codes import country_numbers, currency_numbers
+from server.front.wire import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    copied,
+    decimal,
+    field,
+    ipv4_words,
+    letters_place,
+    pan_is_good,
+    timestamp,
+    token_words,
+)
 
 REQUEST_NUMBERS: Final = as_numbers(REQUEST)
-PAN_SIZE_MAX: Final = 19
 HASHED_KEY_SIZE: Final = 52
 
 ORDINARY: Final = 1
@@ -32,16 +44,10 @@ UNREADABLE: Final = -1
 
 _AHEAD_MAX_S: Final = 300
 _BEHIND_MAX_S: Final = 3600
-_NANOS_MAX: Final = 999_999_999
-_TIME_FIRST_S: Final = -62_135_596_800
-_TIME_LAST_S: Final = 253_402_300_799
 _PAN: Final = int(CardReference.PAN)
 _TOKEN: Final = int(CardReference.TOKEN)
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _REQUIRED: Final = 1 << 1 | 1 << 4 | 1 << 6 | 1 << 10  # key, transaction_type, currency, merchant
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_BYTES: Final = 2
 
 
 def letter_tables() -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
@@ -63,170 +69,12 @@ def _place(letters: str) -> int:
 
 
 @njit(cache=True)
-def varint(data: Any, at: int, end: int) -> tuple[np.uint64, int]:
-    """A base-128 number and where it ends; -1 there where it does not end within the bytes."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end and shift < 64:
-        byte = data[at]
-        at += 1
-        value |= np.uint64(byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += np.uint64(7)
-    return value, -1
-
-
-@njit(cache=True)
-def field(data: Any, at: Any, end: int) -> tuple[Any, Any, Any, Any, Any]:
-    """
-    The next field: its number, wire type, value (numbers) or size (bytes), where its bytes begin, where it ends.
-
-    A number of 0 means that it can't be read here.
-    """
-    tag, at = varint(data, at, end)
-    if at < 0 or tag >> np.uint64(3) > np.uint64(1000):
-        return 0, 0, np.uint64(0), 0, 0
-    number = np.int64(tag >> np.uint64(3))
-    kind = np.int64(tag & np.uint64(7))
-    if kind == _VARINT:
-        value, at = varint(data, at, end)
-        if at < 0:
-            return 0, 0, np.uint64(0), 0, 0
-        return number, kind, value, at, at
-    if kind == _BYTES:
-        size, at = varint(data, at, end)
-        if at < 0 or size > np.uint64(end - at):
-            return 0, 0, np.uint64(0), 0, 0
-        return number, kind, size, at, at + np.int64(size)
-    if kind == _FIXED64 and at + 8 <= end:
-        value = np.uint64(0)
-        for k in range(8):
-            value |= np.uint64(data[at + k]) << np.uint64(8 * k)
-        return number, kind, value, at, at + 8
-    return 0, 0, np.uint64(0), 0, 0
-
-
-@njit(cache=True)
-def timestamp(data: Any, at: int, end: int) -> tuple[Any, Any]:
-    """Seconds of a google.protobuf.Timestamp, and whether it is a valid one."""
-    seconds = np.int64(0)
-    seen = 0
-    while at < end:
-        number, kind, value, _, at = field(data, at, end)
-        if number < 1 or number > 2 or kind != _VARINT or seen >> number & 1:
-            return seconds, False
-        seen |= 1 << number
-        if number == 1:
-            seconds = np.int64(value)
-        elif value > np.uint64(_NANOS_MAX):
-            return seconds, False
-    return seconds, _TIME_FIRST_S <= seconds <= _TIME_LAST_S
-
-
-@njit(cache=True)
-def copied(data: Any, begin: int, end: int, target: Any, size_max: int) -> bool:
-    """Copy printable ASCII of at most `size_max` bytes; whether it was that."""
-    if end - begin > size_max:
-        return False
-    for k in range(end - begin):
-        byte = data[begin + k]
-        if byte < 0x20 or byte > 0x7E:
-            return False
-        target[k] = byte
-    return True
-
-
-@njit(cache=True)
-def decimal(data: Any, begin: int, end: int) -> Any:
-    """The number of ASCII digits; -1 where there is anything else, or nothing."""
-    value = np.int64(0) if end > begin else np.int64(-1)
-    for k in range(begin, end):
-        if data[k] < 0x30 or data[k] > 0x39:
-            return -1
-        value = value * 10 + data[k] - 0x30
-    return value
-
-
-@njit(cache=True)
-def letters_place(data: Any, begin: int, count: int) -> Any:
-    """Where `count` capital letters stand in a table of ISO codes; -1 for anything else."""
-    place: Any = 0
-    for k in range(begin, begin + count):
-        if data[k] < 0x41 or data[k] > 0x5A:
-            return -1
-        place = place * 26 + np.int64(data[k]) - 0x41
-    return place
-
-
-@njit(cache=True)
-def pan_is_good(data: Any, begin: int, end: int) -> Any:
-    """12 to 19 digits of which the last checks the others. Source: ISO/IEC 7812-1, annex B."""
-    if end - begin < 12 or end - begin > PAN_SIZE_MAX:
-        return False
-    total: Any = 0
-    for k in range(end - begin):
-        digit = np.int64(data[end - 1 - k]) - 0x30
-        if digit < 0 or digit > 9:
-            return False
-        if k % 2:
-            digit *= 2
-            digit -= 9 * (digit > 9)
-        total += digit
-    return total % 10 == 0
-
-
-@njit(cache=True)
-def token_words(data: Any, begin: int, end: int, card_key: Any) -> bool:
-    """The u128 of `card_` and 32 lower-case hexadecimal digits into `card_key`; whether it was that."""
-    if end - begin != 37:
-        return False
-    for k, letter in enumerate((0x63, 0x61, 0x72, 0x64, 0x5F)):
-        if data[begin + k] != letter:
-            return False
-    for word in range(2):
-        value = np.uint64(0)
-        for k in range(begin + 5 + 16 * word, begin + 21 + 16 * word):
-            byte = np.int64(data[k])
-            digit = byte - 0x30
-            if 0x61 <= byte <= 0x66:
-                digit = byte - 0x61 + 10
-            elif digit < 0 or digit > 9:
-                return False
-            value = value << np.uint64(4) | np.uint64(digit)
-        card_key[1 - word] = value
-    return True
-
-
-@njit(cache=True)
-def ipv4_words(data: Any, begin: int, end: int, words: Any) -> bool:
-    """A dotted IPv4 address, mapped into IPv6; whether it was one."""
-    address = np.uint64(0)
-    parts = 0
-    at = begin
-    while at < end and parts < 4:
-        last = at
-        while last < end and data[last] != 0x2E:
-            last += 1
-        part = decimal(data, at, last)
-        if last - at > 3 or part < 0 or part > 255 or (data[at] == 0x30 and last - at > 1):
-            return False
-        address = address << np.uint64(8) | np.uint64(part)
-        parts += 1
-        at = last + 1
-    if parts != 4 or at != end + 1:
-        return False
-    words[0] = address | np.uint64(0xFFFF) << np.uint64(32)
-    return True
-
-
-@njit(cache=True)
 def message_key(data: Any, at: int, end: int, record: Any, now_s: int, message_time: bool) -> bool:
     """Read a MessageKey into the record; whether it is good."""
     seen = 0
     while at < end:
         number, kind, value, begin, at = field(data, at, end)
-        if number < 1 or number > 5 or seen >> number & 1 or kind != (_VARINT if number == 2 else _BYTES):
+        if number < 1 or number > 5 or seen >> number & 1 or kind != (VARINT if number == 2 else BYTES):
             return False
         seen |= 1 << number
         size = at - begin
@@ -265,7 +113,7 @@ def merchant(data: Any, at: int, end: int, record: Any, countries: Any, bits: An
     longitude = 0.0
     while at < end:
         number, kind, value, begin, at = field(data, at, end)
-        if number < 1 or number > 7 or seen >> number & 1 or kind != (_FIXED64 if number >= 6 else _BYTES):
+        if number < 1 or number > 7 or seen >> number & 1 or kind != (FIXED64 if number >= 6 else BYTES):
             return False
         seen |= 1 << number
         size = at - begin
@@ -331,7 +179,7 @@ def authorize(
             return -1
         seen |= 1 << number
         is_bytes = number in (1, 2, 3, 6, 9, 10, 21, 22)
-        if kind != (_BYTES if is_bytes else _VARINT):
+        if kind != (BYTES if is_bytes else VARINT):
             return -1
         size = at - begin
         if number == 1:
@@ -467,7 +315,7 @@ def decode_frame(
     at = 0
     while at < len(data):
         number, kind, _, begin, at = field(data, at, len(data))
-        if number != 1 or kind != _BYTES:
+        if number != 1 or kind != BYTES:
             return UNREADABLE
         if count < len(records):
             spans[count, 0] = begin
@@ -480,12 +328,7 @@ def decode_frame(
             inside = begin
             while inside < at:
                 part, part_kind, value, part_begin, inside = field(data, inside, at)
-                if (
-                    part < 1
-                    or part > 2
-                    or seen >> part & 1
-                    or part_kind != (_BYTES if part == 2 else _VARINT)
-                ):
+                if part < 1 or part > 2 or seen >> part & 1 or part_kind != (BYTES if part == 2 else VARINT):
                     body_begin = -1
                     break
                 seen |= 1 << part

@@ -11,13 +11,13 @@ from server.core.record import REQUEST, digest, merchant_digest
 from server.front.decoding import (
     HASHED_KEY_SIZE,
     LEFT,
-    PAN_SIZE_MAX,
     REQUEST_NUMBERS,
     content_bytes,
     decode_frame,
     letter_tables,
     take_hashes,
 )
+from server.front.wire import PAN_SIZE_MAX
 from server.keys import Keys
 
 MESSAGES_MAX: Final = 256
@@ -77,7 +77,10 @@ class FrameDecoder:
         frame = Frame(count != known, self._sequences[:known].tolist(), [None] * known, [])
         if not frame.unread:
             self._take(frame, raw, known)
-        records[:known].view(np.uint8)[:] = 0
+        # The next frame's kernel wants zeroed records; one that was given up may have written any of them.
+        used = MESSAGES_MAX if frame.unread else known
+        records[:used].view(np.uint8)[:] = 0
+        self._pan_sizes[:used] = 0
         return frame
 
     def warm_up(self) -> None:

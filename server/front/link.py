@@ -14,7 +14,8 @@ from google.rpc import code_pb2
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
+from server.core.authorizer import Authorizer, Overloaded, Stopped
+from server.core.turn import Parcel
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.reading import BadRequest, Reader
 from server.front.writing import AnswerWriter

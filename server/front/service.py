@@ -16,7 +16,8 @@ from grpc_status import rpc_status
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Parcel, Stopped
+from server.core.authorizer import Authorizer, Overloaded, Stopped
+from server.core.turn import Parcel
 from server.front.explaining import Explainer
 from server.front.frames import FrameDecoder
 from server.front.identity import sender_of
