@@ -20,6 +20,7 @@ output       tables for people, one JSON document for programs, errors that say 
 """
 
 import os
+import signal
 
 import typer
 
@@ -49,5 +50,7 @@ def main() -> None:
     """Run the command line."""
     # Programs that we start (PostgreSQL's) are not forked copies of us that go on using gRPC.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    # Asked to end, a command takes down what it has started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_compiled()
     app()

@@ -16,6 +16,7 @@ from server.store.portfolio import DEMO_PROGRAMME, NewCard, Portfolio
 from server.store.queries import query
 
 READY_TIMEOUT_S: Final = 300.0
+_LAST_LINES: Final = 12
 
 
 def make_portfolio(home: Path, holders: Sequence[Holder], progress: Callable[[int], None]) -> None:
@@ -63,7 +64,14 @@ class OwnServer:
         self._measure()
         self._stack.close()
         if self._process.returncode:
-            raise ServerFailed(f"the server ended with {self._process.returncode}; its log is {self._log()}")
+            raise ServerFailed(self.last_words())
+
+    def last_words(self) -> str:
+        """What it wrote last, where it has ended by itself; nothing where it still runs."""
+        if self._process.poll() is None:
+            return ""
+        lines = self._log().read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n".join([f"the server ended with {self._process.returncode}:", *lines])
 
     def die(self) -> None:
         """Kills it (SIGKILL) and starts it again. Raises ServerFailed where it does not come up."""

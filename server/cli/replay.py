@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from server.cli.calls import minor_units
 from server.cli.output import FAILED, explained, facts, fail, show, stderr
 
+CONNECT_TIMEOUT_S: Final = 30.0
 RECONNECT_TIMEOUT_S: Final = 60.0
 """How long a killed server may take to answer again, recovery included."""
 
@@ -78,7 +79,11 @@ def _drive(history: Any, target: str, progress: Progress) -> dict[str, Any]:
     """What a running server answers; its books are its own."""
     from loadtest.replay import summarize
 
-    return {**summarize(history, _answers(history, target, progress)), "server": None, "books": None}
+    return {
+        **summarize(history, _answers(history, target, progress, RECONNECT_TIMEOUT_S)),
+        "server": None,
+        "books": None,
+    }
 
 
 def _at_home(
@@ -106,7 +111,11 @@ def _at_home(
             server = stack.enter_context(OwnServer(place, folder))
             progress.remove_task(step)
             deaths = stack.enter_context(Kills(kills, len(history), server.die, seed))
-            answers = _answers(history, server.target, progress, deaths.heard)
+            try:
+                patience_s = RECONNECT_TIMEOUT_S if kills else 0.0
+                answers = _answers(history, server.target, progress, patience_s, deaths.heard)
+            except ReplayEnded as error:
+                raise ReplayEnded(f"{error}\n{server.last_words()}".strip()) from error
             deaths.end()
             step = progress.add_task("stopping the server", total=None)
             server.stop()
@@ -125,9 +134,17 @@ def _at_home(
 
 
 def _answers(
-    history: Any, target: str, progress: Progress, heard: Callable[[int], None] = lambda _answered: None
+    history: Any,
+    target: str,
+    progress: Progress,
+    patience_s: float,
+    heard: Callable[[int], None] = lambda _answered: None,
 ) -> Any:
-    """Replays the history; `heard` is told how many rows are answered. Raises ReplayEnded."""
+    """
+    Replays the history; `heard` is told how many rows are answered.
+
+    A server that is away for longer than `patience_s` ends it: raises ReplayEnded.
+    """
     from loadtest.replay import Pace, Replay, ReplayFailed
 
     step = progress.add_task("replaying", total=len(history))
@@ -136,7 +153,7 @@ def _answers(
         progress.update(step, completed=answered)
         heard(answered)
 
-    pace = Pace(reconnect_timeout_s=RECONNECT_TIMEOUT_S)
+    pace = Pace(connect_timeout_s=CONNECT_TIMEOUT_S, reconnect_timeout_s=patience_s)
     try:
         return Replay(history, target, pace=pace, progress=told).run()
     except ReplayFailed as error:
