@@ -4,7 +4,8 @@ import sqlite3
 
 import pytest
 
-from tests.end_to_end.callers import calling, purchase, same
+from tests.end_to_end.audit import Books
+from tests.end_to_end.callers import calling, fresh_key, purchase, same
 from tests.end_to_end.serving import NOWHERE, Holdfast, fresh_home, serving
 
 AWAY = {"HOLDFAST_DATABASE_URL": NOWHERE}
@@ -89,3 +90,32 @@ def test_damaged_directory_file_without_postgresql_is_refused_with_what_is_missi
     path = home / "directory.npz"
     path.write_bytes(path.read_bytes()[:1000])
     assert "PostgreSQL" in refusal(home)
+
+
+def test_missing_model_leaves_requests_unscored_and_is_told():
+    """The server starts without its model, approves as its programme says, and marks each answer."""
+    home = fresh_home()
+    environment = {**AWAY, "HOLDFAST_MODEL": str(home / "nothing here")}
+    with serving(home, environment=environment) as server, calling(server.target) as caller:
+        answer = caller.authorize(purchase(7))
+        assert (answer.response_code, list(answer.reasons), answer.risk_score) == ("00", ["unscored"], 0.0)
+        told = caller.explain(answer.authorization_id)
+        assert (told.model_version, len(told.score_reasons)) == ("", 0)
+        assert "there is no model" in server.output
+        assert server.stop() == 0
+
+
+def test_any_time_from_1970_to_9999_is_answered_by_the_message_clock():
+    """A replay's times may be any: nothing breaks on the way, and the books balance."""
+    home = fresh_home()
+    times_s = [0, 1, 86_399, 2**31 - 1, 2**31, 2**32, 4_102_444_800, 253_402_300_799, 10**9, 0]
+    arguments = ("--clock", "message")
+    with serving(home, environment=AWAY, arguments=arguments) as server, calling(server.target) as caller:
+        codes = []
+        for sent_s in times_s * 2:
+            request = purchase(7, 1)
+            request.key.CopyFrom(fresh_key(sent_s=sent_s))
+            codes.append(caller.authorize(request).response_code)
+        assert server.stop() == 0, server.output
+    assert set(codes) == {"00", "54"}
+    Books(home).assert_balanced()

@@ -18,6 +18,7 @@ def server():
     with serving.serving(home, metrics_port=free_port()) as running:
         yield running
         assert running.stop() == 0, running.output
+        assert "Traceback" not in running.output, running.output
 
 
 @pytest.fixture(scope="session")

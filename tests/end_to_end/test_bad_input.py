@@ -2,6 +2,7 @@
 
 import functools
 import math
+import socket
 import time
 
 import grpc
@@ -401,3 +402,36 @@ def test_ending_a_link_lets_everything_on_it_be_answered(link, card):
         link.send_all({k: purchase(card, 1) for k in range(start, start + 100)})
     link.end()
     assert sorted(link.rest()) == list(range(1, 1_001))
+
+
+def test_links_that_are_dropped_in_the_middle_harm_nobody(server, caller, card):
+    """What was under way is decided or not, and the server goes on: repeats say what became of it."""
+    requests = {k: purchase(card, 1) for k in range(1, 201)}
+    for _ in range(5):
+        with linked(server.target) as link:
+            link.send_all(requests)
+            link.next_answers()
+    answers = [caller.authorize(request) for request in requests.values()]
+    assert {answer.response_code for answer in answers} == {"00"}
+    assert caller.available_minor(card) == funded_minor(card) - 200
+
+
+def test_calls_that_are_given_up_are_decided_once(caller, card):
+    """A caller that can't wait gets its first answer when it asks again."""
+    requests = [purchase(card, 1) for _ in range(40)]
+    for request in requests:
+        call = caller.later(request)
+        call.cancel()
+    answers = [caller.authorize(request) for request in requests]
+    assert {answer.response_code for answer in answers} == {"00"}
+    assert caller.available_minor(card) == funded_minor(card) - 40
+
+
+@pytest.mark.parametrize(
+    "noise", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00" * 4096, b"\x16\x03\x01\x02\x00"]
+)
+def test_noise_on_the_port_harms_nobody(server, caller, card, noise):
+    """A connection that does not speak HTTP/2 is closed or left; others are answered."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as stranger:
+        stranger.sendall(noise)
+        assert caller.authorize(purchase(card)).response_code == "00"

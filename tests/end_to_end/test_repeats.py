@@ -64,6 +64,19 @@ def test_same_key_with_other_content_answers_94(caller, card, changes):
     assert same(first, caller.authorize(request))
 
 
+def test_same_key_with_other_content_in_one_frame_is_decided_once(link, caller, card):
+    """Of two contents under one key that come together, the first is decided and the other is 94."""
+    request = purchase(card)
+    other = pb.AuthorizeRequest()
+    other.CopyFrom(request)
+    other.amount_minor = 999
+    link.send(s1=request, s2=other, s3=request)
+    found = {k: answer.authorize for k, answer in link.answers(3).items()}
+    assert [found[k].response_code for k in (1, 2, 3)] == ["00", "94", "00"]
+    assert same(found[1], found[3])
+    assert caller.available_minor(card) == funded_minor(card) - 1_000
+
+
 def test_same_key_at_another_merchant_answers_94(caller, card):
     """The merchant is content."""
     request = purchase(card)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.v1 import authorization_pb2 as pb
-from tests.end_to_end.callers import Refused, funded_minor, linked, purchase, same
+from tests.end_to_end.callers import Refused, funded_minor, linked, purchase, reversal, same
 
 EXAMPLES = int(os.environ.get("HOLDFAST_EXAMPLES", "200"))
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -281,3 +281,44 @@ def test_message_takes_nothing_over_from_those_beside_it(link, caller, card):
             told.pan = request.pan
             assert told == request
     assert caller.available_minor(card) == funded_minor(card) - 2 * (4 * 5_000 + 3 * 100)
+
+
+def outcomes(card, trusted_card):
+    """Requests of every kind of outcome, and the codes they get when they are sent in this order."""
+    abroad = purchase(card, 100, expiry_yymm=3011)
+    abroad.merchant.country = "GB"
+    conflict = purchase(card, 100)
+    changed = pb.AuthorizeRequest()
+    changed.CopyFrom(conflict)
+    changed.amount_minor = 101
+    return [
+        (purchase(card, funded_minor(card)), "59"),
+        (purchase(card, 100), "00"),
+        (purchase(card, 0, transaction_type=pb.TRANSACTION_TYPE_ACCOUNT_STATUS), "85"),
+        (abroad, "54"),
+        (purchase(0, pan="4111111111111111"), "14"),
+        (conflict, "00"),
+        (changed, "94"),
+        (purchase(trusted_card, 2**62), "51"),
+        (purchase(trusted_card, 2**62, partial_approval_allowed=True), "10"),
+        (purchase(trusted_card, 1, partial_approval_allowed=True), "51"),
+    ]
+
+
+def test_answer_on_a_link_is_the_unary_answer_in_every_field(link, caller, card, trusted_card):
+    """Codes, ids, amounts, scores and reasons are written the same on both ways, up to the largest sequence."""
+    for number, (request, code) in enumerate(outcomes(card, trusted_card)):
+        sequence = [1, 127, 128, 2**32, 2**63, 2**64 - 2][number % 6]
+        link.send_all({sequence: request})
+        answer = link.answers(1)[sequence].authorize
+        assert answer.response_code == code
+        again = caller.authorize(request)
+        assert again.replayed == (code != "94")
+        assert same(answer, again)
+        link.send_all({0: request})
+        assert link.answers(1)[0].authorize == again
+        undo = reversal(request)
+        link.send_all({sequence: undo})
+        released = link.answers(1)[sequence].reverse
+        assert released.response_code == "00"
+        assert same(released, caller.reverse(undo))
