@@ -1,6 +1,7 @@
 """What the core's tests act on: cards, requests, and a whole core with its own journal and ledger."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 
@@ -8,7 +9,7 @@ import numpy as np
 from numba import config
 
 from ledger.embedded import EmbeddedLedger
-from server.core.authorizer import Authorizer, CoreLimits, Parcel
+from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
 from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
@@ -17,6 +18,7 @@ from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Oper
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State
+from server.core.turn import Parcel
 
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
@@ -26,9 +28,20 @@ WAIT_S = 30
 _ids = itertools.count(1)
 
 
+class _Record(np.record):
+    """NumPy's record, but for a field that is named as an attribute of every array: `flags`."""
+
+    def __getattribute__(self, name):
+        fields = np.void.__getattribute__(self, "dtype").fields
+        if name not in fields:
+            return super().__getattribute__(name)
+        found = np.void.getfield(self, *fields[name][:2])
+        return found.view((_Record, found.dtype)) if found.dtype.names else found
+
+
 def records(array):
     """The array as kernels read it: uncompiled, a field is an attribute only of NumPy's own records."""
-    return array.view(np.recarray) if config.DISABLE_JIT else array
+    return array.view((_Record, array.dtype)) if config.DISABLE_JIT else array
 
 
 def programme(**fields):
@@ -126,14 +139,25 @@ class Core:
         self.risk = Risk(model)
         self.turns_max = turns_max
         self.decided_at_start = 0
+        self._stack = contextlib.AsyncExitStack()
 
     async def start(self):
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self):
         self.ledger = await asyncio.to_thread(EmbeddedLedger.open, self.home / "ledger", now_ns=time.time_ns)
+        self._stack.push_async_callback(self.ledger.close)
         self.books = Books(self.ledger)
         self.controls = Controls(self.directory)
         self.controls.compile()
         self.journal = Journal(self.home / "journal.sqlite")
+        self._stack.callback(self.journal.close)
         self.reader = JournalReader(self.journal.path)
+        self._stack.callback(self.reader.close)
         self.state = State(self.risk)
         restore(self.state, self.home / "state.npz", self.reader)
         self.state.grow(len(self.directory.cards))
@@ -171,9 +195,7 @@ class Core:
         if save:
             self.state.journal_number = self.journal.number
             self.state.save(self.home / "state.npz")
-        self.reader.close()
-        self.journal.close()
-        await self.ledger.close()
+        await self._stack.aclose()
 
     def send(self, *requests):
         """Submit requests as one parcel; a future of their DECISIONs, in order."""

@@ -1,0 +1,98 @@
+"""From facts and the ledger's word to whole answers."""
+
+import numpy as np
+import pytest
+
+from ledger.holds import HoldOutcome, ReleaseOutcome
+from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
+from server.core.books import AWAY, Moved, accounts_of
+from server.core.policy import Check
+from server.core.record import DECISION, INTENT, NO_ROW, TransactionType
+from server.core.repeats import ENTRY
+from tests.server.core.scene import purchase
+
+CODES = {
+    HoldOutcome.HELD: b"00",
+    HoldOutcome.INSUFFICIENT: b"51",
+    HoldOutcome.ALREADY_HELD: b"96",
+    HoldOutcome.BURNT: b"96",
+    HoldOutcome.REFUSED: b"96",
+    AWAY: b"91",
+}
+
+
+def asked(outcome, held_minor=1_000, **fields):
+    """The DECISION on one purchase of 10.00."""
+    intents, decisions = np.zeros(1, INTENT), np.zeros(1, DECISION)
+    intents["request"] = purchase()
+    intents["billed_minor"], intents["billing_currency"] = 1_000, 840
+    for name, value in fields.items():
+        if name in (intents["request"].dtype.names or ()):
+            intents["request"][name] = value
+        else:
+            intents[name] = value
+    wanted, count = prepare_authorizations(intents)
+    moved = Moved(1)
+    moved.outcome[:], moved.held_minor[:], moved.available_minor[:] = outcome, held_minor, 77
+    decisions["authorization_id"] = intents["request"]["authorization_id"]
+    decide_authorizations(intents, decisions, wanted, moved)
+    return decisions[0], count
+
+
+@pytest.mark.parametrize("outcome", CODES)
+def test_the_ledger_has_the_last_word(outcome):
+    """Its outcome is the answer of whatever nothing else declined; only a hold approves."""
+    decision, wanted = asked(outcome)
+    assert (wanted, decision["response_code"]) == (1, CODES[outcome])
+    assert decision["held"] == (outcome == HoldOutcome.HELD)
+    assert decision["approved_minor"] == (1_000 if outcome == HoldOutcome.HELD else 0)
+    assert len(decision["authorization_code"]) == (6 if outcome == HoldOutcome.HELD else 0)
+    assert decision["available_minor"] == 77
+
+
+def test_the_ledger_is_not_asked_where_the_answer_is_known():
+    """A decline, or nothing to hold."""
+    decision, wanted = asked(HoldOutcome.HELD, checks_failed=1 << Check.CARD_LOST)
+    assert (wanted, decision["response_code"], decision["held"]) == (0, b"41", 0)
+    decision, wanted = asked(HoldOutcome.HELD, transaction_type=TransactionType.ACCOUNT_STATUS)
+    assert (wanted, decision["response_code"]) == (0, b"85")
+    decision, wanted = asked(HoldOutcome.HELD, checks_failed=1 << Check.UNSCORED)
+    assert (wanted, decision["response_code"]) == (1, b"00")
+
+
+def test_less_than_was_asked_is_an_approval_in_part():
+    """10, with what is held."""
+    decision, _ = asked(HoldOutcome.HELD, held_minor=999)
+    assert (decision["response_code"], decision["approved_minor"]) == (b"10", 999)
+
+
+@pytest.mark.parametrize("outcome", [*ReleaseOutcome, AWAY])
+def test_a_reversal_is_accepted_unless_its_hold_still_stands(outcome):
+    """It tells what it released; 91 where the ledger could not be asked."""
+    decisions, originals = np.zeros(2, DECISION), np.zeros(2, ENTRY)
+    originals["answer"]["approved_minor"] = 1_000
+    released = np.array([outcome], np.uint8)
+    decide_reversals(decisions, originals, np.array([True, False]), released)
+    stands = outcome in {AWAY, ReleaseOutcome.REFUSED}
+    assert decisions["response_code"].tolist() == [b"91" if stands else b"00", b"00"]
+    assert decisions["approved_minor"].tolist() == [1_000 if outcome == ReleaseOutcome.RELEASED else 0, 0]
+    assert decisions["held"].tolist() == [int(stands), 0]
+
+
+def test_accounts_of_a_batch_are_named_once_each():
+    """However often they appear, and none for an unknown card."""
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 7, 300):
+        intents = np.zeros(count, INTENT)
+        intents["account_number"] = rng.integers(0, 50, count)
+        intents["billing_currency"] = rng.choice([840, 978], count)
+        intents["card_row"] = rng.choice([1, NO_ROW], count, p=[0.8, 0.2])
+        accounts, place = np.empty((count, 2), np.uint64), np.empty(count, np.int64)
+        accounts = accounts[: accounts_of(intents, accounts, place)]
+        assert len({tuple(pair) for pair in accounts.tolist()}) == len(accounts)
+        for intent, at in zip(intents, place.tolist(), strict=True):
+            if intent["card_row"] == NO_ROW:
+                assert at == -1
+            else:
+                low, high = accounts[at].tolist()
+                assert (low, high & 0xFFFF_FFFF) == (intent["account_number"], intent["billing_currency"])

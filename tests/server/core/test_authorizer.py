@@ -1,0 +1,193 @@
+"""The spine from outside: what each stage finds is answered, and nothing else."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from ledger.book import LedgerBusy
+from server.core.directory import CardFlag
+from server.core.policy import Check, names
+from server.core.record import CheckResult, EntryMode, TransactionType
+from tests.server.core.scene import FixedScore, cards, directory, purchase, reversal
+
+
+def reasons(answers):
+    """The names of what was found, one list for each answer."""
+    return [names(int(found)) for found in answers["reasons"]]
+
+
+def test_a_purchase_is_held_and_answered_with_a_code_and_what_is_left(with_core):
+    """00, six characters, the balance after it."""
+
+    async def act(core):
+        return await core.ask(purchase(), purchase(1), purchase(0, amount_minor=99_001))
+
+    answers = with_core(act)
+    assert answers["response_code"].tolist() == [b"00", b"00", b"51"]
+    assert answers["approved_minor"].tolist() == [1_000, 1_000, 0]
+    assert answers["available_minor"].tolist() == [99_000, 99_000, 99_000]
+    assert [len(code) for code in answers["authorization_code"].tolist()] == [6, 6, 0]
+    assert reasons(answers) == [["unscored"], ["unscored"], ["funds", "unscored"]]
+
+
+@pytest.mark.parametrize(
+    ("score", "fields", "code", "found"),
+    [
+        (0.85, {"entry_mode": EntryMode.CHIP}, "00", "score_flagged"),
+        (0.86, {}, "59", "score_decline"),
+        (0.65, {}, "00", None),
+        (0.7, {"entry_mode": EntryMode.ECOMMERCE}, "1A", "step_up"),
+        (
+            0.7,
+            {"entry_mode": EntryMode.ECOMMERCE, "cardholder_authentication": CheckResult.MATCH},
+            "00",
+            "score_flagged",
+        ),
+        (0.7, {"entry_mode": EntryMode.ECOMMERCE, "recurring": 1}, "00", "score_flagged"),
+        (np.nan, {}, "00", "unscored"),
+    ],
+)
+def test_a_score_counts_strictly_above_a_threshold(with_core, score, fields, code, found):
+    """0.85 declines, 0.65 asks for more where the channel can, or flags."""
+
+    async def act(core):
+        return await core.ask(purchase(**fields))
+
+    answers = with_core(act, model=FixedScore(score))
+    assert answers["response_code"].tolist() == [code.encode()]
+    assert reasons(answers) == [[found] if found else []]
+
+
+@pytest.mark.parametrize(
+    ("score", "programme", "found"),
+    [
+        (0.7, {"step_up_else_decline": True}, "step_up_impossible"),
+        (np.nan, {"unscored_decline": True}, "unscored_decline"),
+    ],
+)
+def test_a_programme_may_decline_what_could_not_be_made_sure(with_core, score, programme, found):
+    """No step-up in a shop, or no score."""
+
+    async def act(core):
+        return await core.ask(purchase())
+
+    answers = with_core(act, directory(**programme), model=FixedScore(score))
+    assert answers["response_code"].tolist() == [b"59"]
+    assert reasons(answers) == [[found]]
+
+
+def test_limits_pins_and_single_use_answer_their_own_codes(with_core):
+    """61, 65, 55, 75 and 65."""
+    made = cards()
+    made["flags"][3] = CardFlag.SINGLE_USE
+    known = directory(made, limit_transaction_minor=5_000, velocity_limits=((2, 0), (0, 0), (0, 0), (0, 0)))
+
+    async def act(core):
+        wrong = {"pin_verification": CheckResult.MISMATCH}
+        return [
+            *await core.codes(purchase(0, amount_minor=5_001), *[purchase(0) for _ in range(3)]),
+            *await core.codes(*[purchase(1, **wrong) for _ in range(4)]),
+            *await core.codes(purchase(3), purchase(3)),
+        ]
+
+    assert with_core(act, known) == ["61", "00", "00", "65", "55", "55", "55", "75", "00", "65"]
+
+
+def test_an_account_status_is_answered_without_a_hold(with_core):
+    """85, and the balance stays."""
+
+    async def act(core):
+        return await core.ask(purchase(transaction_type=TransactionType.ACCOUNT_STATUS, amount_minor=0))
+
+    answers = with_core(act)
+    assert answers["response_code"].tolist() == [b"85"]
+    assert (answers["held"].tolist(), answers["available_minor"].tolist()) == ([0], [100_000])
+
+
+def test_less_is_approved_where_the_sender_allows_it(with_core):
+    """10 with what there is, then 51."""
+
+    async def act(core):
+        part = {"partial_approval_allowed": 1, "amount_minor": 150_000}
+        first = await core.ask(purchase(**part))
+        second = await core.ask(purchase(**part))
+        return np.concatenate([first, second])
+
+    answers = with_core(act)
+    assert answers["response_code"].tolist() == [b"10", b"51"]
+    assert answers["approved_minor"].tolist() == [100_000, 0]
+    assert answers["held"].tolist() == [1, 0]
+
+
+def test_a_reversal_gives_back_what_was_held_once(with_core):
+    """Also what it consumed of a limit; a second one finds nothing, an unknown one forbids its original."""
+    known = directory(limit_day_minor=1_500)
+
+    async def act(core):
+        first, late = purchase(), purchase(1)
+        codes = await core.codes(first)
+        codes += await core.codes(purchase())
+        answers = await core.ask(reversal(first), reversal(first), reversal(late))
+        return codes + await core.codes(purchase(), late), answers
+
+    codes, answers = with_core(act, known)
+    assert codes == ["00", "61", "00", "05"]
+    assert answers["response_code"].tolist() == [b"00"] * 3
+    assert answers["approved_minor"].tolist() == [1_000, 0, 0]
+
+
+def test_a_repeat_gets_the_first_answer_also_while_it_is_in_flight(with_core):
+    """Every field but `replayed`; the same key for something else is 94."""
+
+    async def act(core):
+        request = purchase()
+        other = request.copy()
+        other["content"] += np.uint64(1)
+        sent = [core.send(request), core.send(request), core.send(request, other, request)]
+        return [*await asyncio.gather(*sent), await core.ask(request)]
+
+    first, *others = with_core(act)
+    flat = np.concatenate(others)
+    assert flat["response_code"].tolist() == [b"00", b"00", b"94", b"00", b"00"]
+    same = flat[flat["response_code"] == b"00"]
+    assert same["replayed"].tolist() == [1] * 4
+    same["replayed"] = 0
+    assert all(answer.tobytes() == first[0].tobytes() for answer in same)
+
+
+class AwayLedger:
+    """A ledger that can't be asked."""
+
+    async def create_transfers(self, _batch):
+        raise LedgerBusy("too much waits")
+
+    lookup_accounts = create_transfers
+
+
+def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
+    """A reversal too, whose hold stands until the next one."""
+    known = directory(limit_day_minor=2_500)
+
+    async def act(core):
+        held = purchase()
+        codes = await core.codes(held)
+        ledger, core.books.ledger = core.books.ledger, AwayLedger()
+        codes += await core.codes(purchase(), purchase(1), reversal(held))
+        core.books.ledger = ledger
+        return [*codes, *await core.codes(purchase(), reversal(held))]
+
+    assert with_core(act, known) == ["00", "91", "91", "91", "00", "00"]
+
+
+def test_an_account_that_the_ledger_does_not_know_is_our_own_mistake(with_core):
+    """96: refused for another reason than funds."""
+
+    async def act(core):
+        core.directory.cards["account_number"][0] = 4_000_000
+        return await core.ask(purchase())
+
+    answers = with_core(act)
+    assert answers["response_code"].tolist() == [b"96"]
+    assert reasons(answers) == [["ledger_refused", "unscored"]]
+    assert int(answers["reasons"][0]) >> Check.LEDGER_REFUSED & 1

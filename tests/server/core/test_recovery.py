@@ -1,0 +1,273 @@
+"""After a kill: a decision for every intent, and no hold that nobody was told of."""
+
+import asyncio
+import sqlite3
+import time
+
+import numpy as np
+import pytest
+
+from ledger import holds
+from ledger.transfer import CreateTransferStatus
+from server.core.answers import prepare_authorizations
+from server.core.authorizer import Parcel, Turn
+from server.core.books import hold_transfers
+from server.core.journal import JournalCorrupt
+from server.core.record import DECISION, INTENT
+from server.core.repeats import EntryState
+from server.core.snapshot import SnapshotUnreadable
+from tests.server.core.scene import Core, directory, purchase, reversal
+
+
+def prepared(core, *requests):
+    """The INTENTs of a batch, as they stand before intent and hold."""
+    parcel = Parcel(np.concatenate(requests).tobytes(), list(range(len(requests))), print, print)
+    turn = Turn([parcel])
+    rows = core.directory.find(turn.requests)
+    turn.open(core.state.repeats.admit(turn.requests), core.state.sequence + 1, 1)
+    core.state.sequence += len(turn.intents)
+    authorizations = turn.intents[: turn.authorizations]
+    core.controls.check(authorizations, rows[turn.origin[: turn.authorizations]])
+    core.state.limits.reserve(authorizations, core.controls.limits)
+    core.risk.score(authorizations, core.directory.cards, core.controls.programmes)
+    prepare_authorizations(authorizations)
+    return turn.intents
+
+
+async def hold(core, intents, attempt=0):
+    """Hold them, as the ledger stage would."""
+    results = await core.ledger.create_transfers(hold_transfers(intents, attempt))
+    assert (results["status"] == CreateTransferStatus.CREATED).all()
+
+
+async def standing(core, *requests):
+    """What the ledger holds for each of these, over all attempts; -1 where nothing stands."""
+    found = []
+    for request in requests:
+        identifier = request["authorization_id"]
+        amount = -1
+        for attempt in range(2):
+            ids = np.concatenate(
+                [holds.leg_id(identifier, leg, attempt) for leg in (holds.Leg.HOLD, holds.Leg.RELEASE)]
+            )
+            held, voided = holds.held_minor(ids, await core.ledger.lookup_transfers(ids)).tolist()
+            amount = held if held >= 0 and voided < 0 else amount
+        found.append(amount)
+    return found
+
+
+@pytest.fixture
+def lives(tmp_path):
+    """Runs acts on one home after another, each on a core started anew, and none of them saved."""
+
+    def run(*acts, known=None, **options):
+        async def whole():
+            said = []
+            for act in acts:
+                core = await Core(tmp_path, known or directory(), **options).start()
+                try:
+                    said.append(await act(core))
+                finally:
+                    await core.stop()
+            return said
+
+        return asyncio.run(whole())
+
+    return run
+
+
+def test_an_intent_without_a_decision_is_approved_when_its_hold_is_there_and_fenced_when_not(lives):
+    """The approval is recorded; what is absent is a 91 and never can be held any more."""
+    there, absent, declined = purchase(0), purchase(1), purchase(99)
+
+    async def killed(core):
+        intents = prepared(core, there, absent, declined)
+        await core.journal.append_intents(intents)
+        await hold(core, intents[:1])
+        return intents
+
+    async def after(core):
+        decided = core.decided_at_start
+        answers = await core.ask(there, absent, declined)
+        stands = await standing(core, there, absent)
+        late = await core.ledger.create_transfers(hold_transfers(killed_intents[1:2]))
+        return decided, answers, stands, late["status"].tolist()
+
+    killed_intents = np.zeros(0, INTENT)
+
+    async def killed_first(core):
+        nonlocal killed_intents
+        killed_intents = await killed(core)
+
+    _, (decided, answers, stands, late) = lives(killed_first, after)
+    assert decided == 3
+    assert answers["response_code"].tolist() == [b"00", b"91", b"14"]
+    assert (answers["recovered"] == 1).all()
+    assert (answers["replayed"] == 1).all()
+    assert answers["approved_minor"].tolist() == [1_000, 0, 0]
+    assert answers["available_minor"].tolist()[:2] == [99_000, 100_000]
+    assert stands == [1_000, -1]
+    assert late == [CreateTransferStatus.ID_ALREADY_FAILED]
+
+
+def test_what_an_undecided_intent_reserved_is_given_back_only_when_it_was_not_held(lives):
+    """A limit of one purchase a day."""
+    there, absent = purchase(0), purchase(1)
+
+    async def killed(core):
+        intents = prepared(core, there, absent)
+        await core.journal.append_intents(intents)
+        await hold(core, intents[:1])
+
+    async def after(core):
+        return await core.codes(purchase(0), purchase(1))
+
+    known = directory(limit_day_minor=1_500)
+    assert lives(killed, after, known=known)[1] == ["61", "00"]
+
+
+def test_a_reversal_without_a_decision_releases_its_hold(lives):
+    """Whether the ledger had released it or not."""
+    first, second = purchase(0), purchase(1)
+
+    async def killed(core):
+        codes = await core.codes(first, second)
+        reversals = prepared(core, reversal(first), reversal(second))
+        await core.journal.append_intents(reversals)
+        await core.books.release(first["authorization_id"], np.zeros(1, np.uint8))
+        return codes
+
+    async def after(core):
+        entries = core.state.repeats.find(np.concatenate([first, second])["authorization_id"])
+        return await standing(core, first, second), entries["state"].tolist(), core.decided_at_start
+
+    said = lives(killed, after)
+    assert said == [["00", "00"], ([-1, -1], [EntryState.REVERSED] * 2, 2)]
+
+
+def test_a_partial_hold_of_nothing_is_a_51_and_is_voided(lives):
+    """The ledger creates it with amount 0."""
+    empty = purchase(0, partial_approval_allowed=1)
+
+    async def killed(core):
+        await core.codes(purchase(0, amount_minor=100_000))
+        intents = prepared(core, empty)
+        await core.journal.append_intents(intents)
+        await hold(core, intents)
+
+    async def after(core):
+        return await core.codes(empty), await standing(core, empty)
+
+    assert lives(killed, after)[1] == (["51"], [-1])
+
+
+def test_a_hold_whose_intent_was_lost_is_voided_and_a_retry_gets_a_fresh_one(lives):
+    """The same key goes through with attempt 1; another start leaves that one alone."""
+    known, lost = purchase(0), purchase(1)
+
+    async def killed(core):
+        await core.codes(known)
+        await hold(core, prepared(core, lost))
+
+    async def after(core):
+        before = await standing(core, known, lost)
+        answers = await core.ask(lost)
+        return before, answers, await standing(core, known, lost)
+
+    async def later(core):
+        return await standing(core, known, lost), await core.ask(lost, known)
+
+    _, (before, answers, stands), (still, repeated) = lives(killed, after, later)
+    assert before == [1_000, -1]
+    assert (answers["response_code"].tolist(), answers["hold_attempt"].tolist()) == ([b"00"], [1])
+    assert stands == still == [1_000, 1_000]
+    assert repeated["replayed"].tolist() == [1, 1]
+
+
+def test_a_hold_that_reached_the_disk_after_its_answer_was_91_is_voided(lives):
+    """The ledger's commit failed after the write, and other answers followed for long."""
+    unlucky, good = purchase(0), purchase(1)
+
+    async def killed(core):
+        codes = await core.codes(good)
+        intents = prepared(core, unlucky)
+        number = core.journal.append_intents(intents)
+        await hold(core, intents)
+        decisions = np.zeros(1, DECISION)
+        decisions["version"], decisions["response_code"], decisions["operation"] = 1, b"91", 1
+        decisions["sequence"] = intents["sequence"]
+        decisions["authorization_id"] = unlucky["authorization_id"]
+        decisions["intent_batch"] = await number
+        decisions["decision_ns"] = time.time_ns()
+        await core.journal.append_decisions(decisions)
+        # An hour of answers in which the ledger was never asked.
+        declined = prepared(core, purchase(99))
+        declined["request"]["arrival_ns"] += 3_600 * 10**9
+        await core.journal.append_intents(declined)
+        return codes
+
+    async def after(core):
+        return await standing(core, unlucky, good), await core.codes(unlucky, good)
+
+    assert lives(killed, after) == [["00"], ([-1, 1_000], ["91", "00"])]
+
+
+def test_an_approval_is_left_alone_when_its_entry_has_left_the_table(lives, monkeypatch):
+    """The journal has the last word: an old message's entry goes early."""
+    old = purchase(0, transmission_s=1_000_000_000)
+
+    async def first(core):
+        return await core.codes(old, purchase(1))
+
+    async def after(core):
+        return await standing(core, old)
+
+    find = "server.core.repeats.Repeats.find"
+    said = lives(first)
+    monkeypatch.setattr(find, lambda _table, ids: np.zeros(len(ids), [("state", "u1")]))
+    assert [*said, *lives(after)] == [["00", "00"], [1_000]]
+
+
+def test_a_start_refuses_a_snapshot_from_after_the_journals_end(with_core, tmp_path):
+    """One of them is an old copy."""
+
+    async def act(core):
+        return await core.codes(purchase())
+
+    with_core(act, save=True)
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"journal.sqlite{suffix}").unlink(missing_ok=True)
+    with pytest.raises(SnapshotUnreadable, match="old copy"):
+        with_core(act)
+
+
+def trim_by_hand(path, up_to):
+    """Rows that are no longer there."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM batches WHERE number <= ?", (up_to,))
+    connection.close()
+
+
+def test_a_start_refuses_a_journal_that_begins_after_its_snapshot(with_core, tmp_path):
+    """Rows between them are gone, or the snapshot is; a bad snapshot is only left aside where all rows are there."""
+
+    async def act(core):
+        return await core.codes(purchase()) + await core.codes(purchase())
+
+    with_core(act, save=True)
+    with_core(act)
+    snapshot = tmp_path / "state.npz"
+    whole = snapshot.read_bytes()
+    snapshot.write_bytes(b"damaged")
+    with_core(act)
+    trim_by_hand(tmp_path / "journal.sqlite", 2)
+    with pytest.raises(SnapshotUnreadable, match=r"state\.npz"):
+        with_core(act)
+    snapshot.unlink()
+    with pytest.raises(JournalCorrupt, match="begins at row 3"):
+        with_core(act)
+    snapshot.write_bytes(whole)
+    assert with_core(act) == ["00", "00"]
+    trim_by_hand(tmp_path / "journal.sqlite", 6)
+    with pytest.raises(JournalCorrupt, match="begins at row 7"):
+        with_core(act)
