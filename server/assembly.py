@@ -9,12 +9,10 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-import numpy as np
 import structlog
 
-from holdfast.v1 import authorization_pb2 as pb
 from ledger.book import LedgerStopped
 from ledger.embedded import EmbeddedLedger
 from scoring import registry
@@ -26,7 +24,7 @@ from server.core.books import Books
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalReader
-from server.core.record import DECISION, NO_ROW
+from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
@@ -49,6 +47,8 @@ from server.store.shipper import Shipper
 from server.telemetry import CoreMetrics, serve_metrics
 
 _log = structlog.get_logger("server")
+
+T = TypeVar("T")
 
 Told = Callable[[str], None]
 """Hears what a start is doing, in words for people."""
@@ -104,7 +104,9 @@ class Server:
         self._told("opening the ledger and PostgreSQL")
         database = Database.at(home, self.settings.database_url)
         self._stack.push_async_callback(database.close)
-        self.ledger, database_trouble = await asyncio.gather(self._open_ledger(), _reach(database, keys))
+        self.ledger, database_trouble = await _to_its_end(
+            asyncio.gather(self._open_ledger(), _reach(database, keys))
+        )
         self.books = Books(self.ledger)
         self.controls = Controls(self.directory)
         self.risk = Risk(self._open_model())
@@ -141,7 +143,9 @@ class Server:
         self.core.on_stop = self._fail
         self._stack.push_async_callback(self._save_state, state, journal, home / "state.npz")
 
-        shipper = Shipper(database, JournalReader(journal.path))
+        shipped = JournalReader(journal.path)
+        self._stack.callback(shipped.close)
+        shipper = Shipper(database, shipped)
         self._run(feed.follow(self._position, self._take_change), "directory feed")
         self._run(shipper.run(), "shipper")
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
@@ -207,7 +211,7 @@ class Server:
                 self.directory.__init__()  # type: ignore[misc]  # another database: what the file said does not hold
                 self._position = None
             await self._apply(chunk)
-        await asyncio.to_thread(self._save_directory)
+        await self._save_directory()
 
     async def _apply(self, chunk: FeedChunk) -> None:
         await self.books.open_accounts(chunk.openings)
@@ -244,7 +248,8 @@ class Server:
         message_time = self.settings.clock == "message"
         writer = AnswerWriter()
         decoder = FrameDecoder(keys, time.time_ns, message_time=message_time)
-        await asyncio.to_thread(_warm_up_front, decoder, writer)
+        await asyncio.to_thread(decoder.warm_up)
+        await asyncio.to_thread(writer.warm_up)
         explainer = Explainer(
             state=self._state,
             reader=reader,
@@ -270,11 +275,11 @@ class Server:
         await self._door.serve()
 
     async def _drain(self) -> None:
-        """Health says no, what was accepted is answered, then the door closes."""
+        """Health says no, nothing new is taken, and what was accepted is answered."""
         await self._door.refuse()
+        await self._door.close(self.settings.drain_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.core.drain(), self.settings.drain_s)
-        await self._door.close(self.settings.drain_s)
 
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
@@ -314,21 +319,24 @@ class Server:
         state.journal_number = journal.number
         await asyncio.to_thread(state.save, path)
 
-    def _save_directory(self) -> None:
+    async def _save_directory(self) -> None:
+        """Renew the directory's file where the directory has changed; the disk is waited for off the loop."""
         if self._position is None or self.directory.version == self._saved_version:
             return
+        version = self.directory.version
         source = {
             "database": self._position.database,
             "version": self._position.version,
             "keys": self._keys_fingerprint,
         }
-        directory_file.save(self.directory, self.settings.home / "directory.npz", source)
-        self._saved_version = self.directory.version
+        arrays = directory_file.contents(self.directory, source)
+        await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
+        self._saved_version = version
 
     async def _keep_directory_file(self) -> None:
         while True:
-            await asyncio.sleep(self.settings.snapshot_s)
-            self._save_directory()
+            await asyncio.sleep(self.settings.directory_file_s)
+            await self._save_directory()
 
     async def _wake_shipper(self, journal: Journal, shipper: Shipper) -> None:
         seen = -1
@@ -355,6 +363,7 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._save_directory()
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
@@ -371,11 +380,11 @@ async def _reach(database: Database, keys: Keys) -> Exception | None:
     return None
 
 
-def _warm_up_front(decoder: FrameDecoder, writer: AnswerWriter) -> None:
-    """Compile the kernels of frames and answers."""
-    frame = pb.LinkRequest(
-        messages=[pb.LinkMessage(sequence=1, authorize=pb.AuthorizeRequest(amount_minor=1))]
-    )
-    decoder.decode(frame.SerializeToString(), 1)
-    for size in (1, 2):
-        writer.link_answers(list(range(size)), np.zeros(size, DECISION))
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """Await work that goes on in threads: cancelled or not, it is finished first, so that it can be taken down."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

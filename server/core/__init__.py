@@ -6,6 +6,7 @@ Floor plan, in reading order, the way of a request:
 warm_up         every kernel and array touched before the first customer
 recovery        after a crash: the state that was, and a decision for every intent without one
 authorizer      the spine: the list of stages
+turn            the batch under way, and whom each request belongs to
 answers         from what the ledger said to the whole answer
 state           what the core remembers, its snapshot, and how the journal rebuilds it
 repeats         the first answer to every key, and the life of every authorization

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.core.directory import (
     BlockEntry,
@@ -33,8 +34,11 @@ _SETS: Final = (
 )
 
 
-def save(directory: Directory, path: Path, source: Mapping[str, Any]) -> None:
-    """Write the directory, and with it `source`: whatever its feed needs to go on from here (JSON values)."""
+def contents(directory: Directory, source: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """
+    A copy of the directory as it is now, ready for `save`, and with it `source`: whatever its feed needs to go on from
+    here (JSON values).
+    """
     shared = {
         "source": dict(source),
         "version": directory.version,
@@ -44,7 +48,12 @@ def save(directory: Directory, path: Path, source: Mapping[str, Any]) -> None:
     }
     text = json.dumps(shared, default=sorted).encode()
     cards = directory.cards[directory.cards["known"] != 0]
-    write_arrays(path, FORMAT, {"cards": cards, "shared": np.frombuffer(text, np.uint8)})
+    return {"cards": cards, "shared": np.frombuffer(text, np.uint8)}
+
+
+def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write what `contents` gave, whole or not at all. Blocks; needs nothing of the directory any more."""
+    write_arrays(path, FORMAT, arrays)
 
 
 def load(directory: Directory, path: Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from ledger.book import Ledger
 from ledger.holds import HoldOutcome
 from scoring.model import Model
 from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
-from server.core.authorizer import Parcel, Turn, stamp
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
@@ -23,6 +22,7 @@ from server.core.record import DECISION, INTENT, REQUEST, CardReference, Operati
 from server.core.repeats import ENTRY
 from server.core.risk import Risk
 from server.core.state import State
+from server.core.turn import Parcel, Turn, stamp
 
 _SIZES: Final = (1, 2, 3)
 

@@ -1,0 +1,148 @@
+"""
+A turn: the batch of requests that the core decides together, and whom each belongs to.
+
+Fronts hand over parcels; whatever waits becomes one array. Its order is kept: authorizations first, then reversals.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from server.core.policy import Check
+from server.core.record import INTENT, REQUEST, REQUEST_VERSION, Operation
+from server.core.repeats import Admission, Admitted
+
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_NEW: Final = int(Admission.NEW)
+_TOO_LATE: Final = int(Admission.TOO_LATE)
+_REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
+
+
+@dataclass(slots=True)
+class Parcel:
+    """
+    Requests of one sender that came together, as packed REQUEST records, and how to answer them.
+
+    `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
+    those they answer; `fail(error)` once, where the rest can't be answered at all.
+    """
+
+    records: bytes
+    places: list[int]
+    deliver: Callable[[list[int], NDArray[Any]], None]
+    fail: Callable[[Exception], None]
+
+
+class Turn:
+    """One batch under way: its intents (authorizations first, then reversals) and whom each belongs to."""
+
+    def __init__(self, parcels: list[Parcel]) -> None:
+        self.parcels = parcels
+        self.requests = np.frombuffer(bytearray().join([parcel.records for parcel in parcels]), REQUEST)
+        self.intents: NDArray[Any] = np.zeros(0, INTENT)
+        self.origin = np.zeros(0, np.int64)
+        """Where in `requests` each intent came from."""
+        self.authorizations = 0
+        self.marks_ns = [time.perf_counter_ns()]
+
+    def mark(self) -> None:
+        """A stage has ended."""
+        self.marks_ns.append(time.perf_counter_ns())
+
+    def open(self, admitted: Admitted, sequence: int, directory_version: int) -> None:
+        """An intent for every request that is new, numbered from `sequence` on; authorizations first."""
+        self.origin = np.empty(len(self.requests), np.int64)
+        self.authorizations, count = order_of(self.requests, admitted.admissions, self.origin)
+        self.origin = self.origin[:count]
+        self.intents = np.zeros(count, INTENT)
+        _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
+        open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
+
+    def answer_all(self, decisions: NDArray[Any]) -> None:
+        """Hand out the decisions of all intents, each to whoever asked."""
+        if len(self.intents) == len(self.requests) == self.authorizations:
+            first = 0
+            for parcel in self.parcels:
+                last = first + len(parcel.places)
+                parcel.deliver(parcel.places, decisions[first:last])
+                first = last
+        else:
+            self.answer(self.origin, decisions)
+
+    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Hand out some DECISIONs, to those whose requests stand at `origins` of this turn's requests."""
+        rows = dict(zip(origins.tolist(), range(len(decisions)), strict=True))
+        for parcel, first in self._parcels_at():
+            inside = [place for place in range(len(parcel.places)) if first + place in rows]
+            if inside:
+                chosen = decisions[[rows[first + place] for place in inside]]
+                parcel.deliver([parcel.places[place] for place in inside], chosen)
+
+    def cut(self, origin: int) -> Parcel:
+        """The request at `origin` as a parcel of its own."""
+        for parcel, first in self._parcels_at():
+            if origin < first + len(parcel.places):
+                place = parcel.places[origin - first]
+                return Parcel(self.requests[origin].tobytes(), [place], parcel.deliver, parcel.fail)
+        raise AssertionError("the origin lies within the requests")
+
+    def _parcels_at(self) -> Iterator[tuple[Parcel, int]]:
+        first = 0
+        for parcel in self.parcels:
+            yield parcel, first
+            first += len(parcel.places)
+
+
+@njit(cache=True)
+def order_of(requests: Any, admissions: Any, origin: Any) -> tuple[int, int]:
+    """Places of the requests that get an intent into `origin`, authorizations first; how many those, and all, are."""
+    count = 0
+    for i in range(len(requests)):
+        if (admissions[i] == _NEW or admissions[i] == _TOO_LATE) and requests[i].operation == _AUTHORIZE:
+            origin[count] = i
+            count += 1
+    authorizations = count
+    for i in range(len(requests)):
+        if admissions[i] == _NEW and requests[i].operation != _AUTHORIZE:
+            origin[count] = i
+            count += 1
+    return authorizations, count
+
+
+@njit(cache=True)
+def open_intents(intents: Any, origin: Any, admissions: Any, sequence: int, directory_version: int) -> None:
+    """Number INTENT[n] from `sequence` on, and note those whose reversal came first."""
+    for i in range(len(intents)):
+        intents[i].sequence = sequence + i
+        intents[i].directory_version = directory_version
+        intents[i].request.version = REQUEST_VERSION
+        if admissions[origin[i]] == _TOO_LATE:
+            intents[i].checks_failed = np.uint64(1 << _REVERSED)
+
+
+@njit(cache=True)
+def stamp(
+    intents: Any, decisions: Any, number: int, decision_ns: int, ledger_us: int, journal_us: int
+) -> None:
+    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps."""
+    for i in range(len(intents)):
+        decision = decisions[i]
+        decision.sequence = intents[i].sequence
+        decision.authorization_id[0] = intents[i].request.authorization_id[0]
+        decision.authorization_id[1] = intents[i].request.authorization_id[1]
+        decision.operation = intents[i].request.operation
+        decision.intent_batch = number
+        decision.intent_index = i
+        decision.version = REQUEST_VERSION
+        decision.decision_ns = decision_ns
+        decision.ledger_us = ledger_us
+        decision.journal_us = journal_us
+
+
+def _bytes_of(records: NDArray[Any]) -> NDArray[np.uint8]:
+    return records.view(np.uint8).reshape(len(records), records.itemsize)
