@@ -25,8 +25,8 @@ def refusal(home):
     return server.output
 
 
-@pytest.fixture
-def used_home():
+@pytest.fixture(scope="module")
+def used():
     """A home with one decision more than the greeting's, cleanly stopped; that request and its answer."""
     home = fresh_home()
     request = purchase(7)
@@ -34,6 +34,13 @@ def used_home():
         answer = caller.authorize(request)
         assert server.stop() == 0
     return home, request, answer
+
+
+@pytest.fixture
+def used_home(used):
+    """The same in a copy, to be damaged."""
+    home, request, answer = used
+    return fresh_home(home), request, answer
 
 
 def assert_remembers(home, request, answer):

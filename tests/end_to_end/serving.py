@@ -220,10 +220,10 @@ def execute(url, sql):
     return asyncio.run(run())
 
 
-def fresh_home():
-    """A copy of the portfolio's home, owners and modes kept."""
+def fresh_home(source=None):
+    """A copy of a stopped home, the portfolio's unless said otherwise; owners and modes kept."""
     home = session_folder() / f"home-{next(_numbers)}"
-    subprocess.run(["cp", "-a", str(portfolio()), str(home)], check=True, timeout=60)
+    subprocess.run(["cp", "-a", str(source or portfolio()), str(home)], check=True, timeout=60)
     return home
 
 
