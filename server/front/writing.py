@@ -61,15 +61,22 @@ def put_head(out: Any, at: int, number: int, size: int) -> int:
 
 
 @njit(cache=True)
+def put_bytes(out: Any, at: int, source: Any, begin: int, end: int) -> int:
+    """Copy a part of `source`; return where it ends. A loop, because Numba compiles slices for seconds."""
+    for place in range(begin, end):
+        out[at] = source[place]
+        at += 1
+    return at
+
+
+@njit(cache=True)
 def put_names(out: Any, at: int, number: int, bits: np.uint64, texts: Any, ends: Any) -> int:
     """Write the names of a bit set, lowest first, as repeated text."""
     for k in range(len(ends)):
         if (bits >> np.uint64(k)) & np.uint64(1):
             begin = ends[k - 1] if k else 0
             at = put_head(out, at, number, ends[k] - begin)
-            for place in range(begin, ends[k]):
-                out[at] = texts[place]
-                at += 1
+            at = put_bytes(out, at, texts, begin, ends[k])
     return at
 
 
@@ -99,10 +106,7 @@ def put_authorize(
     """Write an AuthorizeResponse of a DECISION_NUMBERS record. `real` is `bits` (u4[1]) seen as f4[1]."""
     at = put_code(out, at, decision.response_code)
     if decision.authorization_code[0] != 0:
-        at = put_head(out, at, 2, 6)
-        for k in range(6):
-            out[at + k] = decision.authorization_code[k]
-        at += 6
+        at = put_bytes(out, put_head(out, at, 2, 6), decision.authorization_code, 0, 6)
     if decision.authorization_id[0] != 0 or decision.authorization_id[1] != 0:
         at = put_head(out, at, 3, 32)
         for word in range(2):
@@ -113,10 +117,7 @@ def put_authorize(
             at += 16
     at = put_number(out, at, 4, decision.approved_minor)
     if decision.billing_currency != 0:
-        at = put_head(out, at, 5, 3)
-        for k in range(3):
-            out[at + k] = currencies[decision.billing_currency, k]
-        at += 3
+        at = put_bytes(out, put_head(out, at, 5, 3), currencies[decision.billing_currency], 0, 3)
     at = put_number(out, at, 6, decision.available_minor)
     real[0] = decision.risk_score
     if bits[0] != 0:
@@ -174,10 +175,8 @@ def encode(
             before = put_number(head, 0, 1, sequences[i])
             before = put_head(head, before, _LINK_AUTHORIZE if authorizing else _LINK_REVERSE, size)
             at = put_head(out, at, 1, before + size)
-            out[at : at + before] = head[:before]
-            at += before
-        out[at : at + size] = body[:size]
-        at += size
+            at = put_bytes(out, at, head, 0, before)
+        at = put_bytes(out, at, body, 0, size)
     return at
 
 
