@@ -23,7 +23,9 @@ from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
 from server.core.controls import Controls
 from server.core.directory import Directory
+from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
+from server.core.keeper import Keeper, KeeperLimits
 from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -121,7 +123,7 @@ class Server:
         self._state = state
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
-        await asyncio.to_thread(restore, state, home / "state.npz", reader)
+        await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
         state.grow(len(self.directory.cards))
         await decide_undecided(
             state,
@@ -141,13 +143,22 @@ class Server:
             limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
         )
         self.core.on_stop = self._fail
-        self._stack.push_async_callback(self._save_state, state, journal, home / "state.npz")
+        self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
         shipped = JournalReader(journal.path)
         self._stack.callback(shipped.close)
         shipper = Shipper(database, shipped)
+        keeper = Keeper(
+            home,
+            journal,
+            reader.first(),
+            requests=lambda: state.sequence,
+            shipped=lambda: shipper.position,
+            limits=KeeperLimits(self.settings.fold_requests, self.settings.journal_rows_min),
+        )
         self._run(feed.follow(self._position, self._take_change), "directory feed")
         self._run(shipper.run(), "shipper")
+        self._run(keeper.run(), "journal's keeper")
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
         self._stack.push_async_callback(self._end_tasks)
@@ -169,7 +180,7 @@ class Server:
             return None
 
     def _open_journal(self) -> tuple[Journal, JournalReader]:
-        journal = Journal(self.settings.home / "journal.sqlite")
+        journal = Journal(self.settings.home / JOURNAL)
         self._stack.callback(journal.close)
         reader = JournalReader(journal.path)
         self._stack.callback(reader.close)

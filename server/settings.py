@@ -38,6 +38,14 @@ class Settings(BaseSettings):
     directory_file_s: float = Field(
         5.0, gt=0, description="how soon after a change the directory's file is renewed"
     )
+    fold_requests: int = Field(
+        200_000,
+        ge=0,
+        description="requests after which the state's snapshot is renewed while serving; 0 for never",
+    )
+    journal_rows_min: int = Field(
+        10_000, ge=1, description="newest journal rows that are kept here, also once PostgreSQL has them"
+    )
 
     @model_validator(mode="after")
     def _limits_relate(self) -> Self:

@@ -16,6 +16,8 @@ from server.store.portfolio import DEMO_PROGRAMME, NewCard, Portfolio
 from server.store.queries import query
 
 READY_TIMEOUT_S: Final = 300.0
+ROWS_KEPT: Final = 1 << 40
+"""The whole journal: the books are compared with all of it afterwards."""
 _LAST_LINES: Final = 12
 
 
@@ -90,8 +92,11 @@ class OwnServer:
             self.target,
             self._log(),
             ready_timeout_s=READY_TIMEOUT_S,
-            # Its PostgreSQL is its home's, whatever the caller's environment names.
-            environment={"HOLDFAST_HOME": str(self._home), "HOLDFAST_DATABASE_URL": ""},
+            environment={
+                "HOLDFAST_HOME": str(self._home),
+                "HOLDFAST_DATABASE_URL": "",  # its PostgreSQL is its home's, whatever the caller's environment names
+                "HOLDFAST_JOURNAL_ROWS_MIN": str(ROWS_KEPT),
+            },
         )
         self._process = self._stack.enter_context(server)
 

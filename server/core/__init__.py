@@ -5,6 +5,8 @@ Floor plan, in reading order, the way of a request:
 
 warm_up         every kernel and array touched before the first customer
 recovery        after a crash: the state that was, and a decision for every intent without one
+keeper          snapshots while the server runs, and a journal that does not grow for ever
+fold            the process that makes such a snapshot
 authorizer      the spine: the list of stages
 turn            the batch under way, and whom each request belongs to
 answers         from what the ledger said to the whole answer

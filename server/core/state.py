@@ -6,7 +6,9 @@ are the same functions in service and when the journal is read back. So a snapsh
 part, folded: after a restart, the snapshot and the journal's tail give the state that was.
 """
 
+import fcntl
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,13 +196,16 @@ class State:
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
 
     def save(self, path: Path) -> None:
-        """Write a snapshot, whole or not at all."""
+        """Write a snapshot, whole or not at all. One of a later row is left alone: rows before that may be gone."""
         arrays = {"repeats_" + k: v for k, v in self.repeats.arrays().items()}
         arrays |= {"limits_" + k: v for k, v in self.limits.arrays().items()}
         arrays |= {"features_" + k: v for k, v in self.risk.features.arrays().items()}
         arrays["position"] = np.array([self.journal_number, self.sequence], np.int64)
         arrays["undecided"], arrays["undecided_places"] = self._undecided, self._places
-        write_arrays(path, SNAPSHOT_FORMAT, arrays)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _has_later(path, self.journal_number):
+                write_arrays(path, SNAPSHOT_FORMAT, arrays)
 
     def load(self, path: Path) -> None:
         """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
@@ -219,6 +224,30 @@ class State:
         self.repeats, self.limits, self.risk.features = repeats, limits, features
         self.journal_number, self.sequence = journal_number, sequence
         self._undecided, self._places = undecided, places
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPosition:
+    """Where a snapshot stands: its journal row, the last row that nothing needs any more, its last request."""
+
+    row: int
+    settled: int
+    sequence: int
+
+
+def position_of(path: Path) -> SnapshotPosition:
+    """Where a snapshot stands, without reading all of it. Raises FileNotFoundError or SnapshotUnreadable."""
+    arrays = read_arrays(path, SNAPSHOT_FORMAT, ("position", "undecided_places"))
+    row, sequence = arrays["position"].tolist()
+    settled = int(arrays["undecided_places"][:, 0].min(initial=row + 1)) - 1
+    return SnapshotPosition(row, settled, sequence)
+
+
+def _has_later(path: Path, row: int) -> bool:
+    try:
+        return position_of(path).row > row
+    except (FileNotFoundError, SnapshotUnreadable):
+        return False
 
 
 class _Pieces:
