@@ -2,7 +2,7 @@
 A server that dies again and again: killed (SIGKILL) at random moments of a replay, and started anew each time.
 
 The moments are seeded by how far the replay has come, and a few milliseconds of chance beyond that, so that a death
-falls anywhere in a turn of the core. The next one waits until the server stands again.
+falls anywhere in a turn of the core. The next one waits until the server has answered again.
 """
 
 import threading
@@ -18,7 +18,7 @@ WANDER_S: Final = 0.05
 
 class Kills:
     """
-    `count` deaths over the first nine tenths of `rows`; a context.
+    `count` deaths, one in each equal part of the first nine tenths of `rows`; a context.
 
     `restart` kills the server and starts it again; it runs on a thread of its own. What it raises comes out of
     `heard` and of `end`.
@@ -26,18 +26,20 @@ class Kills:
 
     def __init__(self, count: int, rows: int, restart: Callable[[], None], seed: int) -> None:
         self._draw = Random(seed)
-        self._moments = sorted(self._draw.randrange(rows * 9 // 10 + 1) for _ in range(count))
+        self._moments = [int(rows * 0.9 * (part + self._draw.random()) / count) for part in range(count)]
         self._restart = restart
         self._due: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="kills", daemon=True)
         self._error: Exception | None = None
+        self._dying = False
         self.done = 0
         """Deaths so far."""
 
     def heard(self, answered: int) -> None:
         """Tells how many rows are answered; at most one death comes due by each call."""
         self._check()
-        if self._moments and answered >= self._moments[0]:
+        if self._moments and answered >= self._moments[0] and not self._dying:
+            self._dying = True
             self._moments.pop(0)
             self._due.put(True)
 
@@ -66,4 +68,5 @@ class Kills:
                 self._restart()
             except Exception as error:  # handed over to whoever drives the replay
                 self._error = error
+            self._dying = False
             self.done += 1

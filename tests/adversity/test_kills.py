@@ -13,9 +13,9 @@ from server.cli import app
 
 @pytest.fixture
 def history_file(tmp_path):
-    """Six thousand made-up rows in the Sparkov layout, over fifty cards that can't pay for all of it."""
+    """Twelve thousand made-up rows in the Sparkov layout, over fifty cards that can't pay for all of it."""
     draw = np.random.default_rng(23)
-    count = 6_000
+    count = 12_000
     cards = [f"400000{index:09d}" for index in range(50)]
     columns = {
         "unix_time": 1_704_067_200 + np.cumsum(draw.integers(1, 300, count)),
@@ -44,7 +44,7 @@ def test_a_server_killed_twice_in_a_replay_loses_no_answer_and_holds_nothing_twi
     assert result.exit_code == 0, result.output
     seen = json.loads(result.stdout)
     books = seen["books"]
-    assert seen["answered"] == seen["rows"] == books["authorizations"] == 6_000
+    assert seen["answered"] == seen["rows"] == books["authorizations"] == 12_000
     assert seen["server"]["kills"] == 2 and seen["breaks"] >= 2
     assert seen["rechecked"] > 0 and seen["mismatched"] == 0
     assert books["sound"] and books["answers_lost"] == 0 and not any(books["faults"].values())
