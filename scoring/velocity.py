@@ -58,6 +58,10 @@ AMOUNT_FLAGS: Final = ~COUNT_FLAGS
 
 _TRANSACTION, _DAY, _MONTH = 8, 9, 10
 _COUNT_MAX = int(np.iinfo(np.uint32).max)
+# What `retrace` does again.
+STEP_RESERVE: Final = 0
+STEP_RELEASE: Final = 1
+STEP_REDUCE: Final = 2
 _OK, _BAD_ROW, _BAD_AMOUNT, _BAD_PROGRAMME = 0, 1, 2, 3
 
 
@@ -186,6 +190,48 @@ def give_back_kernel(
     return _OK
 
 
+@njit(cache=True)
+def retrace_kernel(
+    card_rows: np.ndarray,
+    times_s: np.ndarray,
+    amounts_minor: np.ndarray,
+    day_ids: np.ndarray,
+    month_ids: np.ndarray,
+    steps: np.ndarray,
+    heads: np.ndarray,
+    counts: np.ndarray,
+    sums: np.ndarray,
+    period_heads: np.ndarray,
+    period_sums: np.ndarray,
+) -> int:
+    """Reserves and gives back again in order; see `Velocity.retrace`. Nothing is changed unless it returns _OK."""
+    for index in range(len(card_rows)):
+        if card_rows[index] >= len(heads):
+            return _BAD_ROW
+        if amounts_minor[index] < 0:
+            return _BAD_AMOUNT
+    for index in range(len(card_rows)):
+        row = card_rows[index]
+        time_s = int(times_s[index])
+        amount_minor = int(amounts_minor[index])
+        day = int(day_ids[index])
+        month = int(month_ids[index])
+        if steps[index] == STEP_RESERVE:
+            for window in range(4):
+                window_add(heads[row], counts[row], sums[row], window, time_s, amount_minor, _COUNT_MAX)
+            _period_add(period_heads[row], period_sums[row], 0, day, amount_minor)
+            _period_add(period_heads[row], period_sums[row], 1, month, amount_minor)
+        else:
+            count = 1 if steps[index] == STEP_RELEASE else 0
+            for window in range(4):
+                window_give_back(
+                    heads[row], counts[row], sums[row], window, time_s, count, amount_minor, _COUNT_MAX
+                )
+            _period_give_back(period_heads[row], period_sums[row], 0, day, amount_minor)
+            _period_give_back(period_heads[row], period_sums[row], 1, month, amount_minor)
+    return _OK
+
+
 def _check(code: int) -> None:
     if code == _BAD_ROW:
         raise IndexError("a card row lies beyond the velocity state: grow() comes first")
@@ -295,6 +341,36 @@ class Velocity:
         """
         self._give_back(card_rows, times_s, amounts_minor, day_ids, month_ids, count=1)
 
+    def retrace(
+        self,
+        card_rows: np.ndarray,
+        times_s: np.ndarray,
+        amounts_minor: np.ndarray,
+        *,
+        day_ids: np.ndarray,
+        month_ids: np.ndarray,
+        steps: np.ndarray,
+    ) -> None:
+        """
+        What a journal says was accepted, n steps in order: steps u1[n] are STEP_RESERVE, STEP_RELEASE, or
+        STEP_REDUCE for a confirmation, with the amount that it gave back. Else as `reserve` and `release`.
+        """
+        _check(
+            retrace_kernel(
+                np.ascontiguousarray(card_rows, np.uint32),
+                np.ascontiguousarray(times_s, np.int64),
+                np.ascontiguousarray(amounts_minor, np.int64),
+                np.ascontiguousarray(day_ids, np.int32),
+                np.ascontiguousarray(month_ids, np.int32),
+                np.ascontiguousarray(steps, np.uint8),
+                self._heads,
+                self._counts,
+                self._sums,
+                self._period_heads,
+                self._period_sums,
+            )
+        )
+
     def _give_back(
         self,
         card_rows: np.ndarray,
@@ -363,6 +439,7 @@ class Velocity:
             limits=np.zeros((1, LIMITS), np.int64),
         )
         throwaway.release(row, one, one, day_ids=calendar, month_ids=calendar)
+        throwaway.retrace(row, one, one, day_ids=calendar, month_ids=calendar, steps=np.zeros(1, np.uint8))
 
 
 def _enlarged(array: np.ndarray, rows: int) -> np.ndarray:

@@ -15,10 +15,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.velocity import AMOUNT_FLAGS, COUNT_FLAGS, LIMITS, Velocity
+from scoring.velocity import (
+    AMOUNT_FLAGS,
+    COUNT_FLAGS,
+    STEP_REDUCE,
+    STEP_RELEASE,
+    STEP_RESERVE,
+    Velocity,
+)
 from server.core.directory import CardFlag
 from server.core.policy import DECLINING, Check
-from server.core.record import NO_ROW, CheckResult
+from server.core.record import NO_ROW, CheckResult, Operation
 
 LIMITS_RESERVED: Final = 1
 SINGLE_USE_RESERVED: Final = 2
@@ -28,6 +35,7 @@ PIN_TRIES_MAX: Final = 3
 MEMORY: Final = np.dtype([("pin_day", "<i4"), ("pin_misses", "u1"), ("used", "u1")])
 
 _ABSENT: Final = int(CheckResult.ABSENT)
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _MATCH: Final = int(CheckResult.MATCH)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
 _FLAG_PIN_BLOCKED: Final = int(CardFlag.PIN_BLOCKED)
@@ -42,6 +50,49 @@ _COUNT_FLAGS: Final = int(COUNT_FLAGS)
 
 
 @njit(cache=True)
+def write_step(
+    place: int,
+    intent: Any,
+    amount_minor: int,
+    step: int,
+    rows: Any,
+    times_s: Any,
+    amounts_minor: Any,
+    days: Any,
+    months: Any,
+    steps: Any,
+) -> None:
+    """One step of `Velocity.retrace`, of an INTENT."""
+    rows[place] = intent.card_row
+    times_s[place] = intent.request.transmission_s
+    amounts_minor[place] = amount_minor
+    days[place] = intent.day_id
+    months[place] = intent.month_id
+    steps[place] = step
+
+
+@njit(cache=True)
+def count_pin(card: Any, intent: Any) -> int:
+    """Count an INTENT's PIN verdict to its card's MEMORY; the check that fails, or -1."""
+    pin = intent.request.pin_verification
+    if intent.card_flags & _FLAG_PIN_BLOCKED and pin != _ABSENT:
+        return _PIN_TRIES
+    if pin not in (_MATCH, _MISMATCH):
+        return -1
+    # A late message of the day before must not wipe out what today has seen.
+    if card.pin_day < intent.day_id:
+        card.pin_day = intent.day_id
+        card.pin_misses = 0
+    if card.pin_misses >= PIN_TRIES_MAX:
+        return _PIN_TRIES
+    if pin == _MATCH:
+        card.pin_misses = 0
+        return -1
+    card.pin_misses += 1
+    return _PIN_MISMATCH
+
+
+@njit(cache=True)
 def recall(intents: Any, memory: Any, declining: Any) -> None:
     """Count PIN verdicts and take single use, in order, over INTENT[n] and MEMORY[cards]; note what fails."""
     for i in range(len(intents)):
@@ -49,27 +100,69 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
         if intent.card_row == NO_ROW:
             continue
         card = memory[intent.card_row]
-        pin = intent.request.pin_verification
-        if intent.card_flags & _FLAG_PIN_BLOCKED and pin != _ABSENT:
-            intent.checks_failed |= np.uint64(1 << _PIN_TRIES)
-        elif pin in (_MATCH, _MISMATCH):
-            # A late message of the day before must not wipe out what today has seen.
-            if card.pin_day < intent.day_id:
-                card.pin_day = intent.day_id
-                card.pin_misses = 0
-            if card.pin_misses >= PIN_TRIES_MAX:
-                intent.checks_failed |= np.uint64(1 << _PIN_TRIES)
-            elif pin == _MATCH:
-                card.pin_misses = 0
-            else:
-                card.pin_misses += 1
-                intent.checks_failed |= np.uint64(1 << _PIN_MISMATCH)
+        failed = count_pin(card, intent)
+        if failed >= 0:
+            intent.checks_failed |= np.uint64(1) << np.uint64(failed)
         if intent.card_flags & _FLAG_SINGLE_USE and intent.billed_minor > 0:
             if card.used:
                 intent.checks_failed |= np.uint64(1 << _SINGLE_USE)
             elif intent.checks_failed & declining == 0:
                 card.used = 1
                 intent.reserved_limits |= SINGLE_USE_RESERVED
+
+
+@njit(cache=True)
+def steps_of(
+    intents: Any,
+    given: Any,
+    decisions: Any,
+    after: Any,
+    memory: Any,
+    rows: Any,
+    times_s: Any,
+    amounts_minor: Any,
+    days: Any,
+    months: Any,
+    steps: Any,
+) -> int:
+    """Do the memory's part of `Limits.retrace`, and write the steps of the velocity's; return how many those are."""
+    used = 0
+    back = 0
+    for i in range(len(intents) + 1):
+        while back < len(given) and after[back] == i:
+            intent = given[back]
+            held = decisions[back].held != 0
+            if intent.reserved_limits & SINGLE_USE_RESERVED and not held:
+                memory[intent.card_row].used = 0
+            if intent.reserved_limits & LIMITS_RESERVED:
+                given_minor = intent.billed_minor - (decisions[back].approved_minor if held else 0)
+                step = STEP_REDUCE if held else STEP_RELEASE
+                write_step(used, intent, given_minor, step, rows, times_s, amounts_minor, days, months, steps)
+                used += 1
+            back += 1
+        if i == len(intents):
+            break
+        intent = intents[i]
+        if intent.card_row == NO_ROW or intent.request.operation != _AUTHORIZE:
+            continue
+        count_pin(memory[intent.card_row], intent)
+        if intent.reserved_limits & SINGLE_USE_RESERVED:
+            memory[intent.card_row].used = 1
+        if intent.reserved_limits & LIMITS_RESERVED:
+            write_step(
+                used,
+                intent,
+                intent.billed_minor,
+                STEP_RESERVE,
+                rows,
+                times_s,
+                amounts_minor,
+                days,
+                months,
+                steps,
+            )
+            used += 1
+    return used
 
 
 @njit(cache=True)
@@ -139,16 +232,34 @@ class Limits:
         flags, used = self._reserve(intents, counted, limits)
         note_limits(intents, self.memory, counted, flags, used, limits)
 
-    def rereserve(self, intents: NDArray[Any]) -> None:
-        """Reserve again what a journalled batch of INTENT reserved."""
-        recall(intents.copy(), self.memory, DECLINING)
-        single = (intents["card_flags"] & CardFlag.SINGLE_USE != 0) & (intents["card_row"] != NO_ROW)
-        for intent in intents[single & (intents["billed_minor"] > 0)]:
-            if intent["reserved_limits"] & SINGLE_USE_RESERVED:
-                self.memory["used"][intent["card_row"]] = 1
-        counted = intents["reserved_limits"] & LIMITS_RESERVED != 0
-        programmes = int(intents["programme"].max(initial=0)) + 1
-        self._reserve(intents, counted, np.zeros((programmes, LIMITS), np.int64))
+    def retrace(
+        self,
+        intents: NDArray[Any],
+        given: NDArray[Any],
+        decisions: NDArray[Any],
+        after: NDArray[np.int64],
+    ) -> None:
+        """
+        Reserve again what journalled INTENT[n] reserved, and give back what DECISION[m] did of INTENT[m] `given`.
+
+        Each was given back after the first `after` (i8[m], ascending) of the n.
+        """
+        count, more = len(intents), len(given)
+        rows, steps = np.empty(count + more, np.uint32), np.empty(count + more, np.uint8)
+        times_s, amounts_minor = np.empty(count + more, np.int64), np.empty(count + more, np.int64)
+        days, months = np.empty(count + more, np.int32), np.empty(count + more, np.int32)
+        used = steps_of(
+            intents, given, decisions, after, self.memory, rows, times_s, amounts_minor, days, months, steps
+        )
+        some = slice(0, used)
+        self.velocity.retrace(
+            rows[some],
+            times_s[some],
+            amounts_minor[some],
+            day_ids=days[some],
+            month_ids=months[some],
+            steps=steps[some],
+        )
 
     def give_back(
         self,

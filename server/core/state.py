@@ -143,10 +143,8 @@ class State:
 
     def _replay(self, chunk: JournalChunk) -> None:
         """
-        The order of arrivals and decisions matters only where something is given back; all else goes in one piece.
-
-        Between two rows that reverse something, all arrivals may come before all answers; between two that give back,
-        all reservations may be made at once.
+        Between two rows that reverse something, repeats may take all arrivals before all answers, and limits need not
+        look at repeats: so all of those go in one piece.
         """
         intents, decisions = chunk.intents, chunk.decisions
         self._arrive_again(intents)
@@ -164,16 +162,18 @@ class State:
         barriers = np.zeros(len(rows), np.uint8)
         barriers[np.searchsorted(ends[0], reversing, side="right")] = _REVERSES
         affected = np.flatnonzero(effects)
-        np.maximum.at(barriers, np.searchsorted(ends[1], affected, side="right"), effects[affected])
+        row_of = np.searchsorted(ends[1], affected, side="right")
+        np.maximum.at(barriers, row_of, effects[affected])
+        alone = barriers[row_of] == _GIVES_BACK
+        gives, after = affected[alone], ends[0][row_of[alone]]
 
-        pieces = _Pieces(self, intents, pool, places, decisions)
-        for row in np.flatnonzero(barriers).tolist():
+        pieces = _Pieces(self, intents, pool, places, decisions, gives, after)
+        for row in np.flatnonzero(barriers == _REVERSES).tolist():
             intents_before, decisions_before = (int(end[row - 1]) if row else 0 for end in ends)
-            if barriers[row] == _REVERSES:
-                pieces.answer(intents_before, decisions_before)
+            pieces.answer(intents_before, decisions_before)
             if not rows[row]:
                 pieces.settle(intents_before, decisions_before, int(ends[1][row]))
-        pieces.reserve(len(intents))
+        pieces.reserve(len(intents), len(decisions))
         pieces.answer(len(intents), len(decisions))
 
         decided = np.zeros(len(pool), np.bool_)
@@ -260,19 +260,30 @@ class _Pieces:
         pool: NDArray[Any],
         places: NDArray[np.int64],
         decisions: NDArray[Any],
+        gives: NDArray[np.int64],
+        after: NDArray[np.int64],
     ) -> None:
         self._state = state
         self._intents = intents
         self._pool = pool
         self._places = places
         self._decisions = decisions
-        self._reserved = self._admitted = self._answered = 0
+        self._gives = gives  # the decisions that give back what their own intents reserved,
+        self._after = after  # and after how many of the intents
+        self._reserved = self._given = self._admitted = self._answered = 0
 
-    def reserve(self, up_to: int) -> None:
-        """Reserve for the intents before `up_to`."""
-        if up_to > self._reserved:
-            self._state.limits.rereserve(authorizations_of(self._intents[self._reserved : up_to]))
-            self._reserved = up_to
+    def reserve(self, intents_up_to: int, decisions_up_to: int) -> None:
+        """Reserve for the intents before `intents_up_to`; give back what the decisions before `decisions_up_to` do."""
+        given_up_to = int(np.searchsorted(self._gives, decisions_up_to))
+        some = slice(self._given, given_up_to)
+        gives = self._gives[some]
+        self._state.limits.retrace(
+            self._intents[self._reserved : intents_up_to],
+            self._pool[self._places[gives]],
+            self._decisions[gives],
+            self._after[some] - self._reserved,
+        )
+        self._reserved, self._given = intents_up_to, given_up_to
 
     def answer(self, intents_up_to: int, decisions_up_to: int) -> None:
         """Enter the requests before `intents_up_to` and the answers before `decisions_up_to`."""
@@ -286,7 +297,7 @@ class _Pieces:
 
     def settle(self, intents_up_to: int, first: int, last: int) -> None:
         """Give back what the decisions from `first` to `last`, after so many intents, did not consume."""
-        self.reserve(intents_up_to)
+        self.reserve(intents_up_to, first)
         some = slice(first, last)
         self._state.settle(self._pool[self._places[some]], self._decisions[some])
 

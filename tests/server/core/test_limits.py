@@ -7,7 +7,7 @@ from scoring.velocity import LIMITS
 from server.core.directory import CardFlag
 from server.core.limits import LIMITS_RESERVED, MEMORY, PIN_TRIES_MAX, SINGLE_USE_RESERVED, Limits, recall
 from server.core.policy import DECLINING, Check
-from server.core.record import INTENT, NO_ROW, CheckResult
+from server.core.record import DECISION, INTENT, NO_ROW, CheckResult
 from tests.server.core.scene import NOON_S, directory, purchase, records
 
 kernel = pytest.mark.kernel
@@ -180,8 +180,9 @@ def test_reserving_again_what_a_journal_says_gives_the_state_that_was(seed):
             transmission_s=NOON_S + rng.integers(0, 86_400, count),
             checks_failed=rng.choice([0, 1 << Check.CARD_LOST], count, p=[0.9, 0.1]),
         )
+        intents["checks_failed"][intents["card_row"] == NO_ROW] |= np.uint64(1 << Check.CARD_UNKNOWN)
         live.reserve(intents, limits_of(transaction=2_500, day=20_000, count_1m=8))
-        again.rereserve(intents)
+        again.retrace(intents, intents[:0], np.zeros(0, DECISION), np.zeros(0, np.int64))
         for name, array in live.arrays().items():
             assert again.arrays()[name].tobytes() == array.tobytes(), name
 
