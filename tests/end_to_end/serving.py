@@ -66,7 +66,12 @@ class Holdfast:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "HOLDFAST_HOME": str(home), **(environment or {})},
+            env={
+                **os.environ,
+                "HOLDFAST_HOME": str(home),
+                "PYTHONFAULTHANDLER": "1",  # a hang is told by its stacks
+                **(environment or {}),
+            },
             text=True,
             errors="replace",
         )
@@ -115,8 +120,13 @@ class Holdfast:
         self.process.send_signal(number)
 
     def ended(self, timeout_s=END_TIMEOUT_S):
-        """Its exit status, once it has ended and everything it wrote is read."""
-        status = self.process.wait(timeout_s)
+        """Its exit status, once it has ended and everything it wrote is read. Where it hangs, its threads' stacks."""
+        try:
+            status = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGABRT)
+            self._listener.join(timeout_s)
+            pytest.fail(f"the server did not end in {timeout_s:g} s:\n{self.output[-8000:]}")
         self._listener.join(timeout_s)
         return status
 
