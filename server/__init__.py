@@ -5,6 +5,7 @@ Floor plan, in reading order:
 
 cli        the command line `holdfast`
 assembly   the composition root: every part made, handed over, taken down
+warm_up    everything compiled before the first customer's request
 front      gRPC: bytes in, one record per request; answers back as bytes
 store      PostgreSQL: the directory's tables, people and cards, decisions for reading
 core       the spine: a batch of requests to durable answers

@@ -31,7 +31,7 @@ from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
-from server.core.warm_up import warm_up, warm_up_books
+from server.core.warm_up import warm_up_books
 from server.front.door import Door
 from server.front.explaining import Explainer, Facts
 from server.front.frames import FrameDecoder
@@ -47,6 +47,7 @@ from server.store.portfolio import Portfolio
 from server.store.postgres import StoreError
 from server.store.shipper import Shipper
 from server.telemetry import CoreMetrics, serve_metrics
+from server.warm_up import compile_beside, end, warm_up
 
 _log = structlog.get_logger("server")
 
@@ -103,6 +104,9 @@ class Server:
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
+        compiling = await compile_beside()
+        if compiling is not None:
+            self._stack.push_async_callback(end, compiling)
         self._told("opening the ledger and PostgreSQL")
         database = Database.at(home, self.settings.database_url)
         self._stack.push_async_callback(database.close)
@@ -112,7 +116,9 @@ class Server:
         self.books = Books(self.ledger)
         self.controls = Controls(self.directory)
         self.risk = Risk(self._open_model())
-        self._told("compiling, the first time")
+        if compiling is not None:
+            self._told("compiling, the first time")
+            await compiling.wait()
         await asyncio.to_thread(warm_up, self.risk.model)
         await warm_up_books(self.ledger)
 
@@ -258,9 +264,9 @@ class Server:
 
         message_time = self.settings.clock == "message"
         writer = AnswerWriter()
-        decoder = FrameDecoder(keys, time.time_ns, message_time=message_time)
-        await asyncio.to_thread(decoder.warm_up)
-        await asyncio.to_thread(writer.warm_up)
+        decoder = FrameDecoder(
+            keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time
+        )
         explainer = Explainer(
             state=self._state,
             reader=reader,

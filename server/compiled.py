@@ -39,6 +39,12 @@ def keep_compiled() -> None:
     os.environ[_VARIABLE] = str(folder)
 
 
+def is_empty() -> bool:
+    """Whether nothing has been compiled yet from these sources, in a folder of ours."""
+    folder = os.environ.get(_VARIABLE)
+    return folder is not None and not any(Path(folder).rglob("*.nbi"))
+
+
 def digest(root: Path) -> str:
     """16 hex digits of Numba's version and the sources of the rooms with kernels, under the folder `root`."""
     found = hashlib.sha256(metadata.version("numba").encode())

@@ -1,9 +1,9 @@
 """
 After a stop or a crash: the state that was, and a decision for every intent that has none.
 
-snapshot + journal tail ──► state ──► undecided intents ──fence──► held: its approval is recorded
-│                        absent: it never can be held; 91 is recorded
-└── holds that no answer promised are voided: the journal does not know them, or says 91
+    snapshot + journal tail ──► state ──► undecided intents ──fence──► held: its approval is recorded
+                                  │                               └──► absent: it never can be held; 91 is recorded
+                                  └──► holds that no answer promised are voided: no journal knows them, or it says 91
 """
 
 from collections.abc import Callable, Iterable

@@ -18,7 +18,6 @@ from server.front.decoding import (
     take_hashes,
 )
 from server.front.wire import PAN_SIZE_MAX
-from server.keys import Keys
 
 MESSAGES_MAX: Final = 256
 _CONTENT_SIZE: Final = 51
@@ -41,8 +40,17 @@ class Frame:
 class FrameDecoder:
     """Decodes frames into arrays of its own, which it uses again for the next."""
 
-    def __init__(self, keys: Keys, clock_ns: Callable[[], int], *, message_time: bool) -> None:
-        self._keys = keys
+    def __init__(
+        self,
+        card_key: Callable[[bytes], bytes],
+        identifier_key: bytes,
+        clock_ns: Callable[[], int],
+        *,
+        message_time: bool,
+    ) -> None:
+        """`card_key` makes 16 bytes of a PAN's digits; `identifier_key` is what ids are hashed with."""
+        self._card_key = card_key
+        self._identifier_key = identifier_key
         self._clock_ns = clock_ns
         self._message_time = message_time
         self._countries, self._currencies = letter_tables()
@@ -109,7 +117,7 @@ class FrameDecoder:
         texts = records.view(REQUEST)
         pans = self._pans[:count].tobytes()
         sizes = self._pan_sizes[:count].tolist()
-        keyed = self._keys.pan_key_bytes
+        keyed = self._card_key
         if all(size > 0 for size in sizes):
             starts = range(0, count * PAN_SIZE_MAX, PAN_SIZE_MAX)
             joined = b"".join([keyed(pans[at : at + size]) for at, size in zip(starts, sizes, strict=True)])
@@ -134,7 +142,7 @@ class FrameDecoder:
         content_bytes(records, self._content_bytes)
         take_hashes(
             records,
-            _hashes(self._key_bytes[:count], _KEY_HASH_SIZE, self._keys.identifier_key),
+            _hashes(self._key_bytes[:count], _KEY_HASH_SIZE, self._identifier_key),
             _hashes(self._content_bytes[:count], _CONTENT_HASH_SIZE, b""),
         )
 

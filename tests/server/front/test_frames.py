@@ -26,7 +26,9 @@ def keys(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def decoder(keys):
-    return FrameDecoder(keys, lambda: NOW_S * 1_000_000_000, message_time=False)
+    return FrameDecoder(
+        keys.pan_key_bytes, keys.identifier_key, lambda: NOW_S * 1_000_000_000, message_time=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +252,7 @@ def test_arbitrary_bytes_are_no_records(decoder, raw):
 
 def test_message_time_lifts_the_clock(keys):
     """A replay's decoder takes times that lie years away; the service's does not."""
-    replaying = FrameDecoder(keys, time.time_ns, message_time=True)
+    replaying = FrameDecoder(keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=True)
     old = ordinary()
     old.key.transmission_time.seconds = 1_500_000_000
     assert replaying.decode(frame_of(old), SENDER).records[0] is not None

@@ -1,0 +1,54 @@
+"""
+Everything is compiled before the first customer's request.
+
+Numba keeps what it compiled (see `compiled`), so this takes a second, but for the first start after the sources have
+changed. Then a second process compiles the core's and the front's kernels while this one compiles the ledger's, so
+that both cores work; what it has compiled is found in the common folder. `python -m server.warm_up` is that process.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+
+from scoring import registry
+from scoring.manifest import ModelError
+from scoring.model import Model
+from server.compiled import is_empty
+from server.core.warm_up import warm_up as warm_up_core
+from server.front.frames import FrameDecoder
+from server.front.writing import AnswerWriter
+
+
+def warm_up(model: Model | None) -> None:
+    """Compile, or load, the kernels of core, scoring and front; blocks."""
+    warm_up_core(model)
+    FrameDecoder(bytes, b"", time.time_ns, message_time=False).warm_up()
+    AnswerWriter().warm_up()
+
+
+async def compile_beside() -> asyncio.subprocess.Process | None:
+    """Start the second process where nothing is compiled yet."""
+    if not is_empty():
+        return None
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "server.warm_up")
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Nobody waits for it any more."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+def main() -> None:
+    """Compile into the folder that the environment names, and end."""
+    try:
+        model = registry.open(registry.shipped())
+    except ModelError:
+        model = None
+    warm_up(model)
+
+
+if __name__ == "__main__":
+    main()
