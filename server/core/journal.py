@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.journal import fill_log
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 
 FORMAT: Final = 1
@@ -33,6 +34,9 @@ INTENTS_KIND: Final = 1
 _DECISIONS: Final = 2
 _TRIM: Final = 0
 _NUMBER_MAX: Final = (1 << 63) - 1
+_LOG_BYTES: Final = 32 << 20
+"""As much of the write-ahead log is on the disk before it is used."""
+
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
@@ -323,6 +327,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("INSERT INTO format VALUES (?)", (FORMAT,))
     elif found[0] != FORMAT:
         raise JournalCorrupt(f"{path} has format {found[0]}; this server reads format {FORMAT}")
+    fill_log(path, _LOG_BYTES)
     return connection
 
 

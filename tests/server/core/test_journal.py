@@ -1,6 +1,7 @@
 """What the core knows, on disk in the order in which it was said; and what stops everybody."""
 
 import asyncio
+import shutil
 import sqlite3
 import threading
 
@@ -269,6 +270,30 @@ def test_approvals_are_told_from_a_time_on(path, reading):
     assert (reader.first(), reader.last()) == (5, 10)
     complete_ns, ids = reader.approvals_since(100)
     assert (complete_ns, sorted(ids[:, 0].tolist())) == (300, [3, 5])
+
+
+def test_rows_are_there_after_a_kill_however_full_the_log_was(path, tmp_path, reading):
+    """The log begins as zeros; copied between commits, it reads back as far as it was written."""
+
+    async def whole():
+        journal = Journal(path)
+        lengths = []
+        for rows in (0, 3, 40):
+            for _ in range(rows):
+                await asyncio.wait_for(journal.append_intents(intents_of(1_000)), WAIT_S)
+            lengths.append(journal.durable)
+            for suffix in ("", "-wal"):
+                shutil.copy(f"{path}{suffix}", tmp_path / f"copy-{rows}.sqlite{suffix}")
+        journal.close()
+        return lengths
+
+    assert asyncio.run(whole()) == [0, 3, 43]
+    assert (tmp_path / "copy-3.sqlite-wal").stat().st_size == 32 << 20
+    assert (tmp_path / "copy-40.sqlite-wal").stat().st_size > 32 << 20
+    for rows, last in ((0, 0), (3, 3), (40, 43)):
+        copy = tmp_path / f"copy-{rows}.sqlite"
+        assert written(copy, lambda journal: [journal.append_intents(intents_of(2))]) == [last + 1]
+        assert sum(len(chunk.intents) for chunk in reading(copy).read_chunks(0)) == 1_000 * last + 2
 
 
 def test_an_empty_journal_has_no_rows(path, reading):
