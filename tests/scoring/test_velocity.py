@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.velocity import LIMIT_NAMES, LIMITS, LimitFlag, Velocity, flag_names
+from scoring.velocity import (
+    LIMIT_NAMES,
+    LIMITS,
+    STEP_REDUCE,
+    STEP_RELEASE,
+    STEP_RESERVE,
+    LimitFlag,
+    Velocity,
+    flag_names,
+)
 from scoring.windows import INT64_MAX, WINDOWS
 
 pytestmark = pytest.mark.kernel
@@ -309,3 +318,48 @@ def test_reserve_takes_the_columns_of_records_as_they_lie():
         counted=requests["on"], limits=NO_LIMITS, **calendar_of(requests["time_s"]),
     )  # fmt: skip
     assert list(used[:, 4]) == [60, 120, 180]
+
+
+def test_steps_retraced_in_order_give_the_state_that_was():
+    """What was reserved, given back whole and in part, from a journal: one call for many."""
+    rng = np.random.default_rng(9)
+    live, again = Velocity(3), Velocity(3)
+    steps = []
+    reserved = []
+    for _ in range(300):
+        step = rng.choice([STEP_RESERVE, STEP_RESERVE, STEP_RELEASE, STEP_REDUCE])
+        if step == STEP_RESERVE or not reserved:
+            time_s = 1_750_000_000 + int(rng.integers(0, 9 * 86_400))
+            place = (int(rng.integers(3)), time_s, time_s // 86_400, time_s // 2_592_000)
+            amount_minor, step = int(rng.integers(1, 5_000)), STEP_RESERVE
+            reserved.append([place, amount_minor])
+        else:
+            chosen = reserved.pop(rng.integers(len(reserved)))
+            place, amount_minor = chosen
+            if step == STEP_REDUCE:
+                amount_minor //= 2
+                reserved.append([place, chosen[1] - amount_minor])
+        steps.append((*place, amount_minor, step))
+        row, time_s, day, month = place
+        one = (np.array([row], np.uint32), np.array([time_s]))
+        amount = np.array([amount_minor])
+        calendar = {"day_ids": np.array([day], np.int32), "month_ids": np.array([month], np.int32)}
+        if step == STEP_RESERVE:
+            live.reserve(
+                *one,
+                amount,
+                **calendar,
+                programmes=np.zeros(1, np.uint16),
+                counted=np.ones(1, np.bool_),
+                limits=NO_LIMITS,
+            )
+        elif step == STEP_RELEASE:
+            live.release(*one, amount, **calendar)
+        else:
+            live.confirm(*one, amount, np.zeros(1, np.int64), **calendar)
+    columns = [np.array(column) for column in zip(*steps, strict=True)]
+    again.retrace(
+        columns[0], columns[1], columns[4], day_ids=columns[2], month_ids=columns[3], steps=columns[5]
+    )
+    for name, array in live.arrays().items():
+        assert again.arrays()[name].tobytes() == array.tobytes(), name
