@@ -14,10 +14,11 @@ import pytest
 
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import Refused, calling, purchase, same
-from tests.end_to_end.serving import NOWHERE, fresh_home, serving
+from tests.end_to_end.serving import NOWHERE, Holdfast, fresh_home, serving
 
 AWAY = {"HOLDFAST_DATABASE_URL": NOWHERE}
-REQUESTS_MAX = 3_000
+REQUESTS_MAX = 10_000
+FILE_BYTES_MAX = 512 << 10
 
 
 def fill_up(server):
@@ -61,9 +62,9 @@ def test_file_that_may_not_grow_stops_approvals_and_the_server():
     """At a limit to file sizes no approval leaves that is not journalled; afterwards the books balance."""
     home = fresh_home()
     with serving(home, environment=AWAY) as server:
-        longest = max(path.stat().st_size for path in home.rglob("*.sqlite-wal"))
-        limit = longest + 256 * 1024
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        # The limit is on where a write ends, however long the file was made before.
+        limits = (FILE_BYTES_MAX, resource.RLIM_INFINITY)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
         answered, request, refused = fill_up(server)
         assert_ends_clearly(server, refused)
     assert_whole(home, answered, request)
@@ -102,16 +103,41 @@ def write_for_ever(file, data):
         file.write(data)
 
 
+def home_on(disk):
+    """A home with the directory's file on this disk, without PostgreSQL's data."""
+    source = fresh_home()
+    shutil.rmtree(source / "postgres")
+    subprocess.run(["cp", "-a", str(source), str(disk / "home")], check=True)
+    return disk / "home"
+
+
+@pytest.mark.campaign
+@pytest.mark.skipif(
+    "HOLDFAST_FULL_DISK" not in os.environ,
+    reason="half a minute, to use up the logs' own room: HOLDFAST_FULL_DISK=1 runs it, the file limit is its short form",
+)
 def test_full_disk_stops_approvals_and_the_server_until_there_is_room():
     """On a disk without room: no approval that is not journalled; with room again everything stands."""
-    with small_disk(size_mb=64) as disk:
-        home = disk / "home"
-        source = fresh_home()
-        shutil.rmtree(source / "postgres")
-        subprocess.run(["cp", "-a", str(source), str(home)], check=True)
+    with small_disk(size_mb=192) as disk:
+        home = home_on(disk)
         with serving(home, environment=AWAY) as server:
             fill(disk / "filler")
             answered, request, refused = fill_up(server)
             assert_ends_clearly(server, refused)
         (disk / "filler").unlink()
         assert_whole(home, answered, request)
+
+
+@pytest.mark.xfail(strict=True, reason="OSError travels out of opening the journals")
+def test_start_on_a_disk_without_room_is_refused_with_words():
+    """Where the logs can't be laid out, the start says so, without a traceback."""
+    with small_disk(size_mb=24) as disk:
+        server = Holdfast(home_on(disk), environment=AWAY)
+        try:
+            status = server.ended()
+        finally:
+            if server.process.poll() is None:
+                server.kill()
+    assert status == 1
+    assert "Traceback" not in server.output
+    assert "error:" in server.output
