@@ -148,13 +148,17 @@ def fill_log(path: Path, size: int) -> None:
 
     A commit's fdatasync then finds its blocks on the disk already: a third less to wait, until the log begins anew,
     which overwrites it. Zeros are no frame: a recovery ends where they begin (sqlite.org/fileformat2.html, 4.1). The
-    log bears no locks of SQLite's, so that closing it here loses none.
+    log bears no locks of SQLite's, so that closing it here loses none. A disk without room for it stays as it is: what
+    it has is for commits, and the first that finds none says so.
     """
     with Path(f"{path}-wal").open("r+b", buffering=0) as log:
-        length = log.seek(0, os.SEEK_END)
-        while length < size:
-            length += log.write(bytes(min(size - length, _FILL_BYTES))) or 0
-        os.fdatasync(log.fileno())
+        before = length = log.seek(0, os.SEEK_END)
+        try:
+            while length < size:
+                length += log.write(bytes(min(size - length, _FILL_BYTES))) or 0
+            os.fdatasync(log.fileno())
+        except OSError:
+            log.truncate(before)
 
 
 def _crc32(sequence: int, entry: Entry) -> int:

@@ -296,7 +296,8 @@ class Server:
         await self._door.refuse()
         await self._door.close(self.settings.drain_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.core.drain(), self.settings.drain_s)
+            async with asyncio.timeout(self.settings.drain_s):
+                await self.core.drain()
 
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
@@ -334,7 +335,10 @@ class Server:
         if self.core.stopped is not None:
             return
         state.journal_number = journal.number
-        await asyncio.to_thread(state.save, path)
+        try:
+            await asyncio.to_thread(state.save, path)
+        except OSError as error:
+            _log.warning("no snapshot was written: the next start reads the journal", reason=str(error))
 
     async def _save_directory(self) -> None:
         """Renew the directory's file where the directory has changed; the disk is waited for off the loop."""
@@ -347,8 +351,11 @@ class Server:
             "keys": self._keys_fingerprint,
         }
         arrays = directory_file.contents(self.directory, source)
-        await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
-        self._saved_version = version
+        try:
+            await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
+            self._saved_version = version
+        except OSError as error:
+            _log.warning("the directory's file could not be renewed", reason=str(error))
 
     async def _keep_directory_file(self) -> None:
         while True:

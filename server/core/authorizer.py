@@ -22,6 +22,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from ledger.book import LedgerStopped
 from server.core import policy
 from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
 from server.core.books import Books
@@ -164,6 +165,9 @@ class Authorizer:
         self._release_deferred(turn.intents)
         turn.mark()
         self._count(turn, decisions)
+        if isinstance(self.books.away, LedgerStopped):
+            # It will not come back in this process: a restart reads from its journal what the disk has.
+            self._stop(self.books.away)
 
     def _answer_repeats(self, turn: Turn, admitted: Admitted) -> None:
         """Answer what was answered before, refuse what reuses a key, and set aside what must wait for another."""
@@ -253,7 +257,7 @@ class Authorizer:
         if self.stopped is not None:
             return
         self.stopped = error
-        if isinstance(error, JournalStopped):
+        if isinstance(error, JournalStopped | LedgerStopped):
             _log.error("the core has stopped", reason=str(error))
         else:
             _log.exception("the core has stopped", exc_info=error)

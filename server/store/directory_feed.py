@@ -125,8 +125,10 @@ class DirectoryFeed:
                             if chunk.last:
                                 position = chunk.position
                     failures, self.trouble = 0, ""
+                    # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(announced.wait(), POLL_S)
+                        async with asyncio.timeout(POLL_S):
+                            await announced.wait()
             except (*TRANSIENT, StoreError) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])

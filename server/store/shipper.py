@@ -108,8 +108,10 @@ class Shipper:
                     self.wake.clear()
                     while await self._ship(connection) >= ROWS_MAX:
                         pass
+                    # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), IDLE_S)
+                        async with asyncio.timeout(IDLE_S):
+                            await self.wake.wait()
                     await asyncio.sleep(LINGER_S)
             except (*TRANSIENT, StoreError) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
