@@ -79,7 +79,7 @@ class Server:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._position: FeedPosition | None = None
-        self._saved_version = -1
+        self._saved_revision = -1
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
 
@@ -218,7 +218,7 @@ class Server:
             if not self.directory.count:
                 raise StartError(f"PostgreSQL is needed for the first start: {trouble}") from trouble
             _log.warning("PostgreSQL is away: authorizing from the directory's file", reason=str(trouble))
-            self._saved_version = self.directory.version
+            self._saved_revision = self.directory.revision
             return
         if populate is not None:
             await populate(Portfolio(database, keys))
@@ -342,9 +342,9 @@ class Server:
 
     async def _save_directory(self) -> None:
         """Renew the directory's file where the directory has changed; the disk is waited for off the loop."""
-        if self._position is None or self.directory.version == self._saved_version:
+        if self._position is None or self.directory.revision == self._saved_revision:
             return
-        version = self.directory.version
+        revision = self.directory.revision
         source = {
             "database": self._position.database,
             "version": self._position.version,
@@ -353,7 +353,7 @@ class Server:
         arrays = directory_file.contents(self.directory, source)
         try:
             await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
-            self._saved_version = version
+            self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))
 

@@ -199,6 +199,9 @@ class Directory:
         self.cards: NDArray[Any] = np.zeros(0, CARD)
         self.count = 0
         self.version = 0
+        """The feed's position, for explanations: a change may come before its position counts as read."""
+        self.revision = 0
+        """Counts applied changes of any kind."""
         self.control_sets: list[ControlSet] = [ControlSet()]
         self.programmes: dict[int, Programme] = {}
         self.blocks: set[tuple[BlockKind, tuple[int, int]]] = set()
@@ -216,6 +219,7 @@ class Directory:
 
     def apply(self, change: DirectoryChange) -> None:
         """Take over what a feed read. Idempotent: a row applied twice is the row applied once."""
+        self.revision += bool(len(change.cards) or change.programmes or change.blocks)
         if len(change.cards):
             self._apply_cards(change.cards, change.controls)
         for programme in change.programmes:

@@ -169,7 +169,6 @@ def test_server_starts_and_authorizes_with_postgresql_away_and_ships_when_it_is_
         server.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="a clean stop does not write the directory's file yet")
 def test_card_that_was_frozen_before_a_clean_stop_stays_frozen_with_postgresql_away():
     """What the server knew when it stopped, it knows when it starts without PostgreSQL."""
     home = fresh_home()
