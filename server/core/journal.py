@@ -95,19 +95,25 @@ class _Append:
 
 
 class JournalReader:
-    """Reads rows back, on a connection of its own; blocking, one thread at a time."""
+    """
+    Reads rows back, on a connection of its own; blocking, one thread at a time.
+
+    `read`, `read_intents` and `last` may still run in a thread that nobody awaits any more: `close` waits for them.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._lock = threading.Lock()
         self._connection.execute("PRAGMA query_only=ON")
 
     def read(self, after: int, batches_max: int) -> list[JournalBatch]:
         """The rows that follow row `after`, in order, at most `batches_max`."""
-        rows = self._connection.execute(
-            f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
-        )
-        return [self._batch(*row) for row in rows.fetchall()]
+        with self._lock:
+            rows = self._connection.execute(
+                f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
+            ).fetchall()
+        return [self._batch(*row) for row in rows]
 
     def read_all(self, after: int) -> Iterator[JournalBatch]:
         """Every row that follows row `after`, in order."""
@@ -142,7 +148,8 @@ class JournalReader:
 
     def read_intents(self, number: int) -> NDArray[Any]:
         """The intents of one row; empty where it has been trimmed."""
-        row = self._connection.execute(f"{_READ} WHERE number = ?", (number,)).fetchone()
+        with self._lock:
+            row = self._connection.execute(f"{_READ} WHERE number = ?", (number,)).fetchone()
         return np.zeros(0, INTENT) if row is None else self._batch(*row).intents
 
     def newest_arrival_ns(self) -> int:
@@ -171,7 +178,8 @@ class JournalReader:
 
     def last(self) -> int:
         """Number of the newest row; 0 where there is none."""
-        return self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
+        with self._lock:
+            return self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
 
     def first(self) -> int:
         """Number of the oldest row kept; one more than the newest where there is none."""
@@ -179,7 +187,8 @@ class JournalReader:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     def _rows(self, after: int, up_to: int) -> list[_Row]:
         """Some rows that follow row `after`: few enough to hold in memory, and no reading transaction is left open."""
