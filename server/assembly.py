@@ -60,6 +60,7 @@ Populate = Callable[[Portfolio], Awaitable[None]]
 """Fills the portfolio before the directory is read: the demo's cards, or a replay's."""
 
 _AWAY: Final = (StoreError, *TRANSIENT)
+_CANCEL_AGAIN_S: Final = 1.0
 
 
 class StartError(RuntimeError):
@@ -383,10 +384,12 @@ class Server:
         task.add_done_callback(ended)
 
     async def _end_tasks(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = set(self._tasks)
+        while tasks:
+            # A cancellation can be lost in a library's wait: it is said again until everything has ended.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
         await self._save_directory()
 
     def _fail(self, error: BaseException) -> None:
