@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ledger.transfer import Accounts, Ids, Results, Transfers
+from ledger.transfer import Accounts, Balances, Filter, Ids, Results, Transfers
 
 
 class LedgerError(Exception):
@@ -52,6 +52,27 @@ class Ledger(Protocol):
 
     async def lookup_transfers(self, ids: Ids) -> Transfers:
         """The transfers with these (n, 2) u64 ids [lo, hi]; those found, in the order asked."""
+        ...
+
+    async def account_transfers(self, wanted: Filter) -> Transfers:
+        """
+        The transfers of the account of ACCOUNT_FILTER[1], by time, at most its `limit` and BATCH_MAX.
+
+        A filter that breaks a rule (no account, no side, a zero limit, times out of range or order, a reserved
+        field or flag) finds nothing, as TigerBeetle has it.
+        """
+        ...
+
+    async def account_balances(self, wanted: Filter) -> Balances:
+        """Its balances just after each of those transfers; none where the account has no HISTORY."""
+        ...
+
+    async def query_accounts(self, wanted: Filter) -> Accounts:
+        """The accounts that QUERY_FILTER[1] lets through, by time, at most its `limit` and BATCH_MAX."""
+        ...
+
+    async def query_transfers(self, wanted: Filter) -> Transfers:
+        """The transfers that QUERY_FILTER[1] lets through, likewise."""
         ...
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ HOUSE for the institution's own. There is one ledger for each currency, numbered
     dispute        money in dispute
     suspense       money that nobody has claimed yet
     funding        the bank's side: where cardholders' balances come from
+    credit_line    what we have lent as credit limits
 """
 
 from enum import IntEnum
@@ -37,13 +38,29 @@ class AccountCode(IntEnum):
     DISPUTE = 8
     SUSPENSE = 9
     FUNDING = 10
+    CREDIT_LINE = 11
 
 
 class TransferCode(IntEnum):
     """Why money moves; TRANSFER's `code`. A post or void keeps the code of what it resolves."""
 
     FUNDING = 1
-    HOLD = 2
+    HOLD = 2  # and what it becomes: a capture, a release
+    EXCESS = 3  # captured beyond the hold, or without one: control to settlement
+    OVERDRAWN = 4  # who pays for that: cardholder, then receivable, to control
+    CREDIT = 5  # a refund or an original credit
+    REPAYMENT = 6  # of what is owed, out of money that comes in
+    INTERNAL = 10
+    ACH = 11
+    WIRE = 12
+    RTP = 13
+    SWIFT = 14
+    CASH_DEPOSIT = 15
+    CASH_WITHDRAWAL = 16
+    FEE = 17
+    CONVERSION = 18
+    CREDIT_LIMIT = 19
+    CLOSING = 20
 
 
 HOUSE = 1  # the account number of the institution's own accounts

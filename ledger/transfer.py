@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Accounts: TypeAlias = NDArray[np.void]  # of ACCOUNT
 Transfers: TypeAlias = NDArray[np.void]  # of TRANSFER
 Results: TypeAlias = NDArray[np.void]  # of RESULT
+Balances: TypeAlias = NDArray[np.void]  # of ACCOUNT_BALANCE
+Filter: TypeAlias = NDArray[np.void]  # one ACCOUNT_FILTER or QUERY_FILTER
 Ids: TypeAlias = NDArray[np.uint64]  # (n, 2): lo, hi
 
 BATCH_MAX = 8189  # events in one request: a 1 MiB message less its header and trailer
@@ -67,9 +69,61 @@ TRANSFER = np.dtype(
 )
 RESULT = np.dtype([("timestamp", "<u8"), ("status", "<u4"), ("reserved", "<u4")])
 
+# What an account's balance was just after a transfer; only accounts with the flag HISTORY keep it.
+ACCOUNT_BALANCE = np.dtype(
+    [
+        ("debits_pending_lo", "<u8"),
+        ("debits_pending_hi", "<u8"),
+        ("debits_posted_lo", "<u8"),
+        ("debits_posted_hi", "<u8"),
+        ("credits_pending_lo", "<u8"),
+        ("credits_pending_hi", "<u8"),
+        ("credits_posted_lo", "<u8"),
+        ("credits_posted_hi", "<u8"),
+        ("timestamp", "<u8"),
+        ("reserved", "u1", (56,)),
+    ]
+)
+# Which transfers or balances of one account; a field that is zero does not filter. Exactly one for a request.
+ACCOUNT_FILTER = np.dtype(
+    [
+        ("account_id_lo", "<u8"),
+        ("account_id_hi", "<u8"),
+        ("user_data_128_lo", "<u8"),
+        ("user_data_128_hi", "<u8"),
+        ("user_data_64", "<u8"),
+        ("user_data_32", "<u4"),
+        ("code", "<u2"),
+        ("reserved", "u1", (58,)),
+        ("timestamp_min", "<u8"),  # ns, inclusive
+        ("timestamp_max", "<u8"),
+        ("limit", "<u4"),  # must not be zero
+        ("flags", "<u4"),  # AccountFilterFlags
+    ]
+)
+# Which accounts or transfers of all; likewise.
+QUERY_FILTER = np.dtype(
+    [
+        ("user_data_128_lo", "<u8"),
+        ("user_data_128_hi", "<u8"),
+        ("user_data_64", "<u8"),
+        ("user_data_32", "<u4"),
+        ("ledger", "<u4"),
+        ("code", "<u2"),
+        ("reserved", "u1", (6,)),
+        ("timestamp_min", "<u8"),
+        ("timestamp_max", "<u8"),
+        ("limit", "<u4"),
+        ("flags", "<u4"),  # QueryFilterFlags
+    ]
+)
+
 assert ACCOUNT.itemsize == 128
 assert TRANSFER.itemsize == 128
 assert RESULT.itemsize == 16
+assert ACCOUNT_BALANCE.itemsize == 128
+assert ACCOUNT_FILTER.itemsize == 128
+assert QUERY_FILTER.itemsize == 64
 
 
 class AccountFlags(IntFlag):
@@ -95,6 +149,20 @@ class TransferFlags(IntFlag):
     CLOSING_DEBIT = 1 << 6
     CLOSING_CREDIT = 1 << 7
     IMPORTED = 1 << 8
+
+
+class AccountFilterFlags(IntFlag):
+    """Which side of the account, and in which order; bits of ACCOUNT_FILTER's `flags`."""
+
+    DEBITS = 1 << 0
+    CREDITS = 1 << 1
+    REVERSED = 1 << 2  # newest first
+
+
+class QueryFilterFlags(IntFlag):
+    """In which order; bits of QUERY_FILTER's `flags`."""
+
+    REVERSED = 1 << 0  # newest first
 
 
 class PendingState(IntEnum):
