@@ -1,7 +1,8 @@
 """
 The ledger: double-entry books for card money, by TigerBeetle's rules.
 
-holds       the life of a hold as chains of transfers
+chains      what becomes of a hold: moves on its parts, as linked chains
+holds       what an authorization holds, lets go, or must never hold
 embedded    the embedded engine: one thread, group commit, answers after the disk
 journal     every batch on disk, in SQLite, before it is answered
 snapshot    the books in one file, so that a start needs only the journal's tail

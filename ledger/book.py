@@ -1,5 +1,6 @@
 """What every ledger engine answers to: TigerBeetle's requests, with arrays."""
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from ledger.transfer import Accounts, Balances, Filter, Ids, Results, Transfers
@@ -73,6 +74,10 @@ class Ledger(Protocol):
 
     async def query_transfers(self, wanted: Filter) -> Transfers:
         """The transfers that QUERY_FILTER[1] lets through, likewise."""
+        ...
+
+    def history(self, since_ns: int = 0) -> AsyncIterator[Transfers]:
+        """All transfers from a time on, ns, in the order of their timestamps, page by page."""
         ...
 
     async def close(self) -> None:

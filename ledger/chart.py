@@ -123,6 +123,14 @@ def cardholder_accounts(numbers: ArrayLike, currency_number: int) -> Accounts:
     return accounts
 
 
+def receivable_accounts(numbers: ArrayLike, currency_number: int) -> Accounts:
+    """What the holders of accounts may come to owe, by account number, ready for create_accounts."""
+    code = AccountCode.RECEIVABLE
+    accounts = _accounts(code, account_id(code, currency_number, numbers), currency_number)
+    accounts["flags"] = FLAGS[code]
+    return accounts
+
+
 def funding_transfers(
     ids: Ids, numbers: ArrayLike, currency_number: int, amounts_minor: NDArray[np.int64]
 ) -> Transfers:

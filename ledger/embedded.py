@@ -13,7 +13,8 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass
 from functools import partial
@@ -149,12 +150,17 @@ class EmbeddedLedger:
         """All accounts, in the order of their timestamps. Blocks."""
         return self._ask_blocking(lambda books: books.accounts().copy())
 
-    def history(self) -> Iterator[Transfers]:
-        """All stored transfers with their timestamps, in order, batch by batch. Blocks."""
-        start = 0
-        while len(page := self._ask_blocking(partial(_page, start))):
+    async def history(self, since_ns: int = 0) -> AsyncIterator[Transfers]:
+        while len(page := await self._ask(partial(_page, since_ns))):
             yield page
-            start += len(page)
+            since_ns = int(page["timestamp"][-1]) + 1
+
+    def history_blocking(self) -> Iterator[Transfers]:
+        """As `history`, for callers without an event loop."""
+        since_ns = 0
+        while len(page := self._ask_blocking(partial(_page, since_ns))):
+            yield page
+            since_ns = int(page["timestamp"][-1]) + 1
 
     async def _create(self, kind: Kind, batch: Accounts | Transfers) -> Results:
         if batch.dtype != _EVENTS[kind] or batch.ndim != 1:
@@ -333,8 +339,11 @@ def _lookup_transfers(ids: Ids, books: State) -> Transfers:
     return books.lookup_transfers(ids)
 
 
-def _page(start: int, books: State) -> Transfers:
-    return books.transfers()[start : start + BATCH_MAX].copy()
+def _page(since_ns: int, books: State) -> Transfers:
+    transfers = books.transfers()
+    stamps = transfers["timestamp"]
+    start = bisect_left(range(len(stamps)), since_ns, key=lambda row: int(stamps[row]))
+    return transfers[start : start + BATCH_MAX].copy()
 
 
 def _checked_ids(ids: Ids) -> Ids:

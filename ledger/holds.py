@@ -59,6 +59,23 @@ class Leg(IntEnum):
     RELEASE = 2
 
 
+HOLD_BYTE = int(Leg.HOLD) << 4
+"""The low byte of a hold's id at its first attempt."""
+
+STALE_STATUSES = frozenset(
+    {
+        CreateTransferStatus.PENDING_TRANSFER_ALREADY_VOIDED,
+        CreateTransferStatus.PENDING_TRANSFER_ALREADY_POSTED,
+        CreateTransferStatus.PENDING_TRANSFER_EXPIRED,
+        CreateTransferStatus.PENDING_TRANSFER_NOT_FOUND,
+    }
+)
+"""What resolves a pending transfer that is none any more."""
+
+BURNT_STATUSES = frozenset({CreateTransferStatus.ID_ALREADY_FAILED})
+"""An id that failed before, and never succeeds."""
+
+
 class HoldOutcome(IntEnum):
     """What the ledger answered to a hold."""
 
@@ -148,14 +165,17 @@ def place(
     timeouts_s: ArrayLike,
     partial: ArrayLike,
     attempt: ArrayLike = 0,
+    *,
+    message_ids: Ids | None = None,
 ) -> Transfers:
     """
     The holds of n authorizations: pending, cardholder to settlement.
 
     `timeouts_s` are the ledger's (`timeout_s`); where `partial` is true, less than the amount may be held.
+    `message_ids` are of the messages that ask for it, where those are about authorizations, and have ids of their own.
     """
     assert (amounts_minor >= 0).all()
-    ids = leg_id(authorization_ids, Leg.HOLD, attempt)
+    ids = leg_id(authorization_ids if message_ids is None else message_ids, Leg.HOLD, attempt)
     holds = np.zeros(len(ids), TRANSFER)
     holds["id_lo"], holds["id_hi"] = ids[:, 0], ids[:, 1]
     holds["debit_account_id_lo"] = account_numbers
@@ -188,6 +208,16 @@ def release(
     voids["user_data_128_lo"], voids["user_data_128_hi"] = authorization_ids[:, 0], authorization_ids[:, 1]
     voids["flags"] = TransferFlags.VOID_PENDING_TRANSFER
     return voids
+
+
+def place_credit(placed: Transfers) -> Transfers:
+    """The same holds in the other direction: money that comes in, pending until it is cleared."""
+    turned = placed.copy()
+    for half in ("lo", "hi"):
+        turned[f"debit_account_id_{half}"] = placed[f"credit_account_id_{half}"]
+        turned[f"credit_account_id_{half}"] = placed[f"debit_account_id_{half}"]
+    turned["flags"] = TransferFlags.PENDING
+    return turned
 
 
 def fence(placed: Transfers) -> Transfers:

@@ -21,11 +21,14 @@ from scoring.model import Model
 from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
+from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
+from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
 from server.core.keeper import Keeper, KeeperLimits
+from server.core.lifecycle import Lifecycle
 from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -114,7 +117,7 @@ class Server:
         self.ledger, database_trouble = await _to_its_end(
             asyncio.gather(self._open_ledger(), _reach(database, keys))
         )
-        self.books = Books(self.ledger)
+        self.books = Books(self.ledger, deadline_s=self.settings.ledger_deadline_ms / 1000)
         self.controls = Controls(self.directory)
         self.risk = Risk(self._open_model())
         if compiling is not None:
@@ -132,9 +135,11 @@ class Server:
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
         state.grow(len(self.directory.cards))
+        lifecycle = Lifecycle(self.directory, self.controls, state, Chains(self.ledger))
         await decide_undecided(
             state,
             self.books,
+            lifecycle,
             journal,
             reader,
             history=self.ledger.history,
@@ -145,6 +150,7 @@ class Server:
             controls=self.controls,
             state=state,
             books=self.books,
+            lifecycle=lifecycle,
             journal=journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
@@ -166,6 +172,7 @@ class Server:
         self._run(feed.follow(self._position, self._take_change), "directory feed")
         self._run(shipper.run(), "shipper")
         self._run(keeper.run(), "journal's keeper")
+        self._run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
         self._stack.push_async_callback(self._end_tasks)
@@ -357,6 +364,12 @@ class Server:
             self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))
+
+    def _message_clock_s(self, state: State) -> Callable[[], int]:
+        """The clock that messages' times are held against: ours, or in a replay their own."""
+        if self.settings.clock == "message":
+            return lambda: state.repeats.clock_s
+        return lambda: int(time.time())
 
     async def _keep_directory_file(self) -> None:
         while True:

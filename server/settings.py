@@ -16,6 +16,13 @@ class Settings(BaseSettings):
         Path("var"), description="folder of keys, ledger, journal, snapshots, embedded PostgreSQL"
     )
     database_url: str | None = Field(None, description="PostgreSQL; without it an embedded one in `home`")
+    ledger: str = Field(
+        "embedded",
+        description="embedded, or tigerbeetle://CLUSTER@HOST:PORT,HOST:PORT for a cluster of TigerBeetle",
+    )
+    ledger_deadline_ms: int = Field(
+        1_500, ge=10, description="how long an answer waits for the ledger before it is 91"
+    )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
     metrics_port: int = Field(

@@ -42,7 +42,7 @@ def examine(
     ledger = EmbeddedLedger.open(home / "ledger", now_ns=time.time_ns)
     try:
         totals = ledger.totals()
-        transfers = np.concatenate([np.zeros(0, TRANSFER), *ledger.history()])
+        transfers = np.concatenate([np.zeros(0, TRANSFER), *ledger.history_blocking()])
     finally:
         ledger.close_blocking()
     decisions, reversed_ids = read_decisions(home / "journal.sqlite")

@@ -7,16 +7,23 @@ warm_up         every kernel and array touched before the first customer
 recovery        after a crash: the state that was, and a decision for every intent without one
 keeper          snapshots while the server runs, and a journal that does not grow for ever
 fold            the process that makes such a snapshot
+expiry          holds whose time is over, let go
 authorizer      the spine: the list of stages
 turn            the batch under way, and whom each request belongs to
 answers         from what the ledger said to the whole answer
+lifecycle       increments, reversals, advices, clearings, expiries: their stages
+chains          moves on holds, carried out in the ledger until they are done
+moves           what each message about an authorization asks of the ledger, and its answer
 state           what the core remembers, its snapshot, and how the journal rebuilds it
 repeats         the first answer to every key, and the life of every authorization
+parts           what an authorization holds, and what a decision does to it
 controls        what a card, its programme and the block lists allow
 limits          what an approval consumes, reserved
 risk            features and the score
-books           holds and releases of a batch as one ledger request
+books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back
+formats         older formats of them, brought to today's
+entries         the entries of the table of repeats, drawn as a state machine
 explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index

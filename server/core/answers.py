@@ -1,5 +1,5 @@
 """
-From facts to answers, for authorizations and reversals: what policy says, then the ledger's last word.
+From facts to answers, for authorizations: what policy says, then the ledger's last word.
 
 Pure: arrays in, arrays filled.
 """
@@ -10,29 +10,30 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ledger.holds import HoldOutcome, ReleaseOutcome
+from ledger.holds import HoldOutcome
 from server.core import policy
 from server.core.books import AWAY, Moved
-from server.core.controls import HOLDING
-from server.core.policy import CODES, Check, bit, number_of, response_code
-from server.core.record import DECISION_NUMBERS, INTENT_NUMBERS, TransactionType
+from server.core.policy import CODES, Check, number_of, response_code
+from server.core.record import (
+    CREDITING,
+    DECISION_NUMBERS,
+    HOLDING,
+    INQUIRING,
+    INTENT_NUMBERS,
+    Chain,
+    TransactionType,
+)
 
 _ALPHABET: Final = np.frombuffer(bytearray(b"0123456789ABCDEFGHJKLMNPQRSTUVWX"), np.uint8)
 """32 characters without those that are mistaken for others on a receipt."""
 
-_NOTHING_STANDS: Final = (
-    ReleaseOutcome.RELEASED,
-    ReleaseOutcome.ALREADY_RELEASED,
-    ReleaseOutcome.CAPTURED,
-    ReleaseOutcome.EXPIRED,
-    ReleaseOutcome.NOT_FOUND,
-)
 _STATUS: Final = int(TransactionType.ACCOUNT_STATUS)
 _NOTHING_AGAINST_IT: Final = number_of(policy.NOTHING_AGAINST_IT)
 _APPROVED: Final = number_of(policy.APPROVED)
 _APPROVED_IN_PART: Final = number_of(policy.APPROVED_IN_PART)
 _HELD: Final = int(HoldOutcome.HELD)
 _INSUFFICIENT: Final = int(HoldOutcome.INSUFFICIENT)
+_ADDED: Final = int(Chain.ADDED)
 _FUNDS: Final = int(Check.FUNDS)
 _LEDGER_AWAY: Final = int(Check.LEDGER_AWAY)
 _LEDGER_REFUSED: Final = int(Check.LEDGER_REFUSED)
@@ -50,10 +51,10 @@ def apply_policy(intents: Any, codes: Any, wanted: Any) -> int:
         intent = intents[i]
         code = response_code(intent.checks_failed, codes)
         kind = intent.request.transaction_type
-        if code == 0 and kind == _STATUS:
-            code = _NOTHING_AGAINST_IT
+        if code == 0 and (INQUIRING >> kind) & 1:
+            code = _NOTHING_AGAINST_IT if kind == _STATUS else _APPROVED
         intent.response_code = code
-        wanted[i] = code == 0 and (HOLDING >> kind) & 1 == 1
+        wanted[i] = code == 0 and ((HOLDING | CREDITING) >> kind) & 1 == 1
         count += wanted[i]
     return count
 
@@ -62,6 +63,8 @@ def apply_policy(intents: Any, codes: Any, wanted: Any) -> int:
 def approve(decision: Any, held_minor: int, asked_minor: int, alphabet: Any) -> None:
     """Write an approval: 00, or 10 where less is held than was asked; its code is from the id's keyed hash."""
     decision.held = 1
+    decision.chain = _ADDED
+    decision.part_minor = held_minor
     decision.approved_minor = held_minor
     decision.response_code = _APPROVED if held_minor >= asked_minor else _APPROVED_IN_PART
     rest = decision.authorization_id[0] >> np.uint64(24)
@@ -136,27 +139,3 @@ def decide_authorizations(
 def approve_held(decision: NDArray[Any], intent: NDArray[Any], held_minor: int) -> None:
     """Write into DECISION[1] that the ledger holds an amount for INTENT[1]."""
     approve(decision.view(DECISION_NUMBERS)[0], held_minor, int(intent["billed_minor"][0]), _ALPHABET)
-
-
-def decide_reversals(
-    decisions: NDArray[Any],
-    originals: NDArray[Any],
-    releasing: NDArray[np.bool_],
-    released: NDArray[np.uint8],
-) -> None:
-    """
-    Fill DECISION[m] of reversals, whose originals are ENTRY[m]; `released` has an outcome for each `releasing`.
-
-    A reversal is accepted whatever it finds (00), and says what it released. Only where the ledger could not be
-    asked does the hold still stand: 91, and the reversal may come again under a new key.
-    """
-    decisions["response_code"] = policy.APPROVED
-    decisions["billing_currency"] = originals["answer"]["billing_currency"]
-    outcome = np.full(len(decisions), ReleaseOutcome.NOT_FOUND, np.uint8)
-    outcome[releasing] = released
-    freed = outcome == ReleaseOutcome.RELEASED
-    decisions["approved_minor"][freed] = originals["answer"]["approved_minor"][freed]
-    standing = ~np.isin(outcome, _NOTHING_STANDS)
-    decisions["response_code"][standing] = policy.LEDGER_AWAY
-    decisions["reasons"][standing] = bit(Check.LEDGER_AWAY)
-    decisions["held"] = standing

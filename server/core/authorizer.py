@@ -9,11 +9,16 @@ What each stage leaves behind if the process dies:
     find, admit, check, reserve, score    nothing: they change memory only
     intent beside hold                    an intent without a decision: recovery looks the hold up and decides
     decision                              the answer itself: a repeat gets it
+
+Messages about authorizations go beside, on a way of their own (`lifecycle`), and wait for each other only where they
+are about the same one.
 """
 
 import asyncio
+import functools
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -24,15 +29,16 @@ from numpy.typing import NDArray
 
 from ledger.book import LedgerStopped
 from server.core import policy
-from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
-from server.core.books import Books
+from server.core.answers import decide_authorizations, prepare_authorizations
+from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
+from server.core.lifecycle import Lifecycle
 from server.core.record import DECISION
-from server.core.repeats import Admission, Admitted, Original
+from server.core.repeats import Admission, Admitted
 from server.core.state import State
-from server.core.turn import Parcel, Turn, stamp
+from server.core.turn import Answer, Parcel, Turn, stamp
 
 _log = structlog.get_logger("core")
 
@@ -79,6 +85,7 @@ class Authorizer:
         controls: Controls,
         state: State,
         books: Books,
+        lifecycle: Lifecycle,
         journal: Journal,
         clock_ns: Callable[[], int],
         limits: CoreLimits,
@@ -87,6 +94,7 @@ class Authorizer:
         self.controls = controls
         self.state = state
         self.books = books
+        self.lifecycle = lifecycle
         self.journal = journal
         self.counters = CoreCounters()
         self.stopped: Exception | None = None
@@ -98,6 +106,9 @@ class Authorizer:
         self._waiting_count = 0
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
         self._turns: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+        self._carried_out = 0
+        """Messages about authorizations that are under way."""
         self._scheduled = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -111,8 +122,9 @@ class Authorizer:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        if self._waiting_count + len(parcel.places) > self._limits.waiting_max:
-            raise Overloaded(f"{self._waiting_count} requests wait already")
+        waiting = self._waiting_count + self._carried_out
+        if waiting + len(parcel.places) > self._limits.waiting_max:
+            raise Overloaded(f"{waiting} requests wait already")
         self.counters.requests += len(parcel.places)
         self._idle.clear()
         self._queue([parcel])
@@ -128,46 +140,105 @@ class Authorizer:
         self._answer_repeats(turn, admitted)
         turn.open(admitted, self.state.sequence + 1, self.directory.version)
         self.state.sequence += len(turn.intents)
-        if not len(turn.intents):
+        if turn.messages:
+            self._carry_out_beside(turn, admitted, rows)
+        authorizations = turn.intents[turn.messages :]
+        if not len(authorizations):
             return
-        authorizations = turn.intents[: turn.authorizations]
-        reversals = turn.intents[turn.authorizations :]
         turn.mark()
 
-        self.controls.check(authorizations, rows[turn.origin[: turn.authorizations]])
+        self.controls.check(authorizations, rows[turn.origin[turn.messages :]])
         turn.mark()
         self.state.limits.reserve(authorizations, self.controls.limits)
         turn.mark()
         self.state.risk.score(authorizations, self.directory.cards, self.controls.programmes)
         turn.mark()
         wanted, wanted_count = prepare_authorizations(authorizations)
-        originals = self.state.repeats.find(reversals["request"]["original_id"])
-        releasing = admitted.originals[turn.origin[turn.authorizations :]] == Original.HELD
         turn.mark()
 
         stages_us = [min((end - begin) // 1000, 0xFFFF) for begin, end in pairwise(turn.marks_ns)]
-        turn.intents["stage_us"][:, : len(stages_us)] = stages_us
-        written = self.journal.append_intents(turn.intents)
-        number = self.journal.number
-        moved, released = await self.books.move(authorizations, wanted, wanted_count, originals[releasing])
-        turn.mark()
+        authorizations["stage_us"][:, : len(stages_us)] = stages_us
+        written = self.journal.append_intents(authorizations)
+        turn.number = self.journal.number
+        deadline = self._loop.call_later(
+            self.books.deadline_s, self._give_up, turn, authorizations, wanted, written
+        )
+        moved = await self.books.hold(authorizations, wanted, wanted_count)
+        deadline.cancel()
+        if turn.given_up:
+            await self.books.let_go(authorizations, moved)
+        else:
+            await self._answer(turn, authorizations, wanted, moved, written)
 
-        decisions = np.zeros(len(turn.intents), DECISION)
+    async def _answer(
+        self,
+        turn: Turn,
+        authorizations: NDArray[Any],
+        wanted: NDArray[np.bool_],
+        moved: Moved,
+        written: asyncio.Future[int],
+    ) -> None:
+        """From the ledger's word on INTENT[n] to their answers, once intents and decisions are on disk."""
+        turn.mark()
+        decisions = np.zeros(len(authorizations), DECISION)
         ledger_us = (turn.marks_ns[-1] - turn.marks_ns[-2]) // 1000
-        stamp(turn.intents, decisions, number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        decide_authorizations(authorizations, decisions[: turn.authorizations], wanted, moved)
-        if len(reversals):
-            decide_reversals(decisions[turn.authorizations :], originals, releasing, released)
-        self.state.settle(turn.intents, decisions)
+        stamp(authorizations, decisions, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
+        decide_authorizations(authorizations, decisions, wanted, moved)
+        self.state.settle(authorizations, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
-        self.state.repeats.resolve(turn.intents, decisions)
-        turn.answer_all(decisions)
-        self._release_deferred(turn.intents)
+        self.state.repeats.resolve(authorizations, decisions)
+        turn.answer_authorizations(decisions)
+        self._release_deferred(authorizations)
         turn.mark()
         self._count(turn, decisions)
         if isinstance(self.books.away, LedgerStopped):
             # It will not come back in this process: a restart reads from its journal what the disk has.
             self._stop(self.books.away)
+
+    def _give_up(
+        self,
+        turn: Turn,
+        authorizations: NDArray[Any],
+        wanted: NDArray[np.bool_],
+        written: asyncio.Future[int],
+    ) -> None:
+        """The ledger's answer is overdue: the requests get theirs now, and what is held late is let go."""
+        turn.given_up = True
+        self.books.late()
+        away = Moved(len(authorizations))
+        self._spawn(turn, self._answer(turn, authorizations, wanted, away, written))
+
+    def _carry_out_beside(self, turn: Turn, admitted: Admitted, rows: NDArray[np.uint32]) -> None:
+        """Messages about authorizations: prepared now, in the order of arrival, and carried out in their own time."""
+        intents = turn.intents[: turn.messages]
+        origin = turn.origin[: turn.messages]
+        finds = admitted.originals[origin]
+        self.lifecycle.prepare(intents, finds, rows[origin])
+        written = self.journal.append_intents(intents)
+        self._spawn(turn, self._carry_out(turn, intents, finds, written, self.journal.number))
+
+    async def _carry_out(
+        self,
+        turn: Turn,
+        intents: NDArray[Any],
+        finds: NDArray[np.uint8],
+        written: asyncio.Future[int],
+        number: int,
+    ) -> None:
+        await written
+        answer = Answer(turn, intents, turn.origin[: turn.messages])
+        deadline = self._loop.call_later(self.books.deadline_s, answer.not_yet)
+        began_ns = time.perf_counter_ns()
+        decisions = await self.lifecycle.carry_out(intents, finds)
+        deadline.cancel()
+        ledger_us = (time.perf_counter_ns() - began_ns) // 1000
+        stamp(intents, decisions, number, self._clock_ns(), ledger_us, self.journal.commit_us)
+        self.state.settle(intents, decisions)
+        await self.journal.append_decisions(decisions)
+        self.state.repeats.resolve(intents, decisions)
+        answer.give(decisions)
+        self._release_deferred(intents)
+        self._count_codes(decisions)
 
     def _answer_repeats(self, turn: Turn, admitted: Admitted) -> None:
         """Answer what was answered before, refuse what reuses a key, and set aside what must wait for another."""
@@ -195,15 +266,17 @@ class Authorizer:
         if not self._deferred:
             return
         again: list[Parcel] = []
-        for intent in intents["request"]:
-            for identifier in (intent["authorization_id"], intent["original_id"]):
-                low, high = identifier.tolist()
+        for identifiers in ("authorization_id", "original_id"):
+            for low, high in intents["request"][identifiers].tolist():
                 again += self._deferred.pop((low, high), [])
         self._queue(again, in_front=True)
 
     def _count(self, turn: Turn, decisions: NDArray[Any]) -> None:
         for stage, (began, ended) in zip(STAGES, pairwise(turn.marks_ns), strict=True):
             self.counters.stage_s[stage] += (ended - began) / 1e9
+        self._count_codes(decisions)
+
+    def _count_codes(self, decisions: NDArray[Any]) -> None:
         for code, count in Counter(decisions["response_code"].tolist()).items():
             self.counters.decisions[code] = self.counters.decisions.get(code, 0) + count
 
@@ -236,11 +309,28 @@ class Authorizer:
         task.add_done_callback(self._end_turn)
         self._schedule()
 
+    def _spawn(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
+        """Have some of a turn's work go its own way."""
+        task = self._loop.create_task(self._see_through(turn, work))
+        self._carried_out += turn.messages
+        self._beside.add(task)
+        task.add_done_callback(functools.partial(self._end_beside, turn.messages))
+
+    def _end_beside(self, messages: int, task: asyncio.Task[None]) -> None:
+        self._carried_out -= messages
+        self._beside.discard(task)
+        self._look_idle()
+
     async def _run_turn(self, turn: Turn) -> None:
+        if self.stopped is not None:
+            for parcel in turn.parcels:
+                parcel.fail(Stopped(str(self.stopped)))
+            return
+        await self._see_through(turn, self.decide(turn))
+
+    async def _see_through(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
         try:
-            if self.stopped is not None:
-                raise Stopped(str(self.stopped))
-            await self.decide(turn)
+            await work
         except Exception as error:  # whatever it is, nobody may be left waiting
             self._stop(error)
             for parcel in turn.parcels:
@@ -249,7 +339,10 @@ class Authorizer:
     def _end_turn(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
         self._schedule()
-        if not self._turns and not self._waiting:
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        if not self._turns and not self._beside and not self._waiting:
             self._idle.set()
 
     def _stop(self, error: Exception) -> None:

@@ -1,5 +1,5 @@
 """
-The ledger stage: holds and releases of a batch as one request, and what the ledger says of them.
+The ledger stage of authorizations: the holds of a batch as one request, and what the ledger says of them.
 
 The ledger has the last word. A call is never cancelled: whoever awaits it may go, the transfers go on.
 """
@@ -32,7 +32,7 @@ from ledger.transfer import (
     Transfers,
     ids_of,
 )
-from server.core.record import NO_ROW
+from server.core.record import CREDITING, NO_ROW
 
 _CARDHOLDER: Final = np.uint64(AccountCode.CARDHOLDER)
 _SPREAD: Final = np.uint64(
@@ -41,6 +41,13 @@ _SPREAD: Final = np.uint64(
 
 AWAY: Final = 255
 """The outcome of a transfer whose ledger could not be asked."""
+
+DEADLINE_S: Final = 1.5
+"""An authorization's answer waits for the ledger no longer than this."""
+
+
+class LedgerLate(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is told
+    """The ledger has not answered in time; its answer is still awaited, by nobody who asked."""
 
 
 class Moved:
@@ -59,10 +66,13 @@ class Moved:
 class Books:
     """The core's one lane to the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, deadline_s: float = DEADLINE_S) -> None:
         self.ledger = ledger
         self.away: LedgerError | None = None
         """Why the ledger could not be asked, the last time it was."""
+        self.deadline_s = deadline_s
+        self.overdue = 0
+        """Calls that have missed their deadline and have not answered yet."""
         self._currencies_open: set[int] = set()
 
     async def open_accounts(self, openings: NDArray[Any]) -> None:
@@ -93,20 +103,42 @@ class Books:
                 if not np.isin(results["status"], good).all():
                     raise RuntimeError("the ledger refused an opening deposit")
 
-    async def move(
-        self,
-        authorizations: NDArray[Any],
-        wanted: NDArray[np.bool_],
-        wanted_count: int,
-        releasing: NDArray[Any],
-    ) -> tuple[Moved, NDArray[np.uint8]]:
+    async def hold(self, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int) -> Moved:
         """
-        Hold for each INTENT[n] that is `wanted`, then void the holds of the authorizations `releasing` (ENTRY[m]).
+        Hold for each INTENT[n] that is `wanted`; what became of the n: AWAY where the ledger could not be asked.
 
-        Returns what became of the n, and the ReleaseOutcome (or AWAY) of each of the m.
+        While a call is overdue (see `late`) the ledger is not asked at all.
         """
         moved = Moved(len(authorizations))
-        released = np.full(len(releasing), AWAY, np.uint8)
+        if self.overdue:
+            return moved
+        try:
+            await self._hold(moved, authorizations, wanted, wanted_count)
+            self.away = None
+        except LedgerError as error:
+            self.away = error
+            moved.outcome[:] = AWAY
+        return moved
+
+    def late(self) -> None:
+        """A call has missed its deadline: until `let_go` has its answer, no other is made."""
+        self.overdue += 1
+        self.away = self.away or LedgerLate(f"the ledger has not answered within {self.deadline_s} s")
+
+    async def let_go(self, authorizations: NDArray[Any], moved: Moved) -> None:
+        """The answers to INTENT[n] said that the ledger was away: what it held late, nobody was promised."""
+        held = moved.outcome == HoldOutcome.HELD
+        try:
+            if held.any():
+                await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
+        except LedgerError as error:
+            # They stand until the next start, which fences whatever was answered so.
+            self.away = error
+        self.overdue -= 1
+
+    async def _hold(
+        self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
+    ) -> None:
         accounts = np.empty((len(authorizations), 2), np.uint64)
         place = np.empty(len(authorizations), np.int64)
         accounts = accounts[: accounts_of(authorizations, accounts, place)]
@@ -114,30 +146,18 @@ class Books:
         if wanted_count:
             chosen = authorizations if wanted_count == len(authorizations) else authorizations[wanted]
             calls.append(self.ledger.create_transfers(hold_transfers(chosen)))
-        if len(releasing):
-            voids = holds.release(releasing["id"], releasing["answer"]["hold_attempt"])
-            calls.append(self.ledger.create_transfers(voids))
         if len(accounts):
             calls.append(self.ledger.lookup_accounts(accounts))
-        try:
-            answers = await asyncio.gather(*calls)
-            if wanted_count:
-                take_results(moved, wanted, answers[0])
-                await self._hold_again(authorizations, moved)
-                moved.held_minor = np.where(
-                    moved.outcome == HoldOutcome.HELD, authorizations["billed_minor"], 0
-                )
-                await self._read_back(authorizations, moved)
-            if len(releasing):
-                released[:] = holds.release_outcomes(answers[min(wanted_count, 1)])
-            self.away = None
-        except LedgerError as error:
-            self.away = error
-            return moved, released
+        answers = await asyncio.gather(*calls)
+        if wanted_count:
+            take_results(moved, wanted, answers[0])
+            await self._hold_again(authorizations, moved)
+            moved.held_minor = np.where(moved.outcome == HoldOutcome.HELD, authorizations["billed_minor"], 0)
+            await self._read_back(authorizations, moved)
         if len(accounts):
             left = _available(accounts, answers[-1])
-            moved.available_minor = holds.available_after(place, left, moved.held_minor)
-        return moved, released
+            taken = np.where(is_credit(authorizations), 0, moved.held_minor)
+            moved.available_minor = holds.available_after(place, left, taken)
 
     async def _hold_again(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """
@@ -157,7 +177,7 @@ class Books:
     async def _read_back(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """A balancing hold may have taken less than it asked for, or nothing at all: only the transfer says so."""
         partial = (moved.outcome == HoldOutcome.HELD) & (
-            authorizations["request"]["partial_approval_allowed"] != 0
+            (authorizations["request"]["partial_approval_allowed"] != 0) & ~is_credit(authorizations)
         )
         if not partial.any():
             return
@@ -222,9 +242,9 @@ class Books:
 
 
 def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
-    """The pending transfers of INTENT[n]."""
+    """The pending transfers of INTENT[n]: from the cardholder, or to them where money comes in."""
     requests = intents["request"]
-    return holds.place(
+    placed = holds.place(
         requests["authorization_id"],
         intents["account_number"],
         intents["billing_currency"],
@@ -233,6 +253,16 @@ def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
         requests["partial_approval_allowed"] != 0,
         attempt,
     )
+    coming = is_credit(intents)
+    if coming.any():
+        placed[coming] = holds.place_credit(placed[coming])
+    return placed
+
+
+def is_credit(intents: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which INTENTs are of money that comes in."""
+    kinds = intents["request"]["transaction_type"].astype(np.uint16)
+    return (np.uint16(CREDITING) >> kinds) & np.uint16(1) != 0
 
 
 def holds_among(transfers: Transfers) -> Transfers:

@@ -27,19 +27,18 @@ from server.core.directory import (
     Programme,
 )
 from server.core.policy import Check
-from server.core.record import NO_ROW, CheckResult, EntryMode, TransactionType
+from server.core.record import (
+    CREDITING,
+    HOLDING,
+    INQUIRING,
+    NO_ROW,
+    CheckResult,
+    EntryMode,
+    TransactionType,
+)
 
 _CATEGORY_WORDS: Final = 157  # 10,000 bits
 _COUNTRY_WORDS: Final = 16  # 1,000 bits
-HOLDING_TYPES: Final = (
-    TransactionType.PURCHASE,
-    TransactionType.CASH_WITHDRAWAL,
-    TransactionType.PURCHASE_CASHBACK,
-    TransactionType.QUASI_CASH,
-)
-HOLDING: Final = sum(1 << kind for kind in HOLDING_TYPES)
-"""Bit k: transaction type k asks for money to be held."""
-
 PROGRAMME: Final = np.dtype(
     [
         ("decline_threshold", "<f4"),
@@ -97,7 +96,17 @@ _MODE_ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
 _TYPE_CASH: Final = int(TransactionType.CASH_WITHDRAWAL)
 _TYPE_CASHBACK: Final = int(TransactionType.PURCHASE_CASHBACK)
-_TYPE_STATUS: Final = int(TransactionType.ACCOUNT_STATUS)
+_CREDIT_CHECKS: Final = sum(
+    1 << check
+    for check in (
+        Check.CARD_CLOSED,
+        Check.ACCOUNT_CLOSED,
+        Check.COMPLIANCE_BLOCK,
+        Check.KYC_INCOMPLETE,
+        Check.POLITICALLY_EXPOSED,
+    )
+)
+"""What can stand against money that comes in."""
 
 _AMOUNT_SENSELESS: Final = int(Check.AMOUNT_SENSELESS)
 _TRANSACTION_SENSELESS: Final = int(Check.TRANSACTION_SENSELESS)
@@ -152,10 +161,10 @@ def _message_checks(request: Any, programme: Any) -> int:
     """Bits of what is senseless in the message, or not offered."""
     kind = request.transaction_type
     failed = 0
-    if (HOLDING >> kind) & 1:
+    if ((HOLDING | CREDITING) >> kind) & 1:
         if request.amount_minor == 0:
             failed |= 1 << _AMOUNT_SENSELESS
-    elif kind != _TYPE_STATUS:
+    elif not (INQUIRING >> kind) & 1:
         failed |= 1 << _TYPE_NOT_OFFERED
     elif request.amount_minor != 0:
         failed |= 1 << _AMOUNT_SENSELESS
@@ -229,6 +238,53 @@ def _use_checks(request: Any, programme: Any, control: Any, local: int, lock_mer
 
 
 @njit(cache=True)
+def note_card(intent: Any, row: int, card: Any, programme: Any, local: int) -> None:
+    """Write a card's facts, at a programme's wall clock, into an INTENT."""
+    intent.card_row = row
+    intent.account_number = card.account_number
+    intent.controls = card.controls
+    intent.programme = card.programme
+    intent.programme_version = programme.version
+    intent.card_expiry_yymm = card.expiry_yymm
+    intent.card_state = card.state
+    intent.account_state = card.account_state
+    intent.card_flags = card.flags
+    intent.billing_currency = programme.currency
+    intent.day_id = local // 86_400
+    intent.month_id = month_of(local // 86_400)
+
+
+@njit(cache=True)
+def check_standing(
+    intents: Any,
+    rows: Any,
+    cards: Any,
+    programmes: Any,
+    zone_from_s: Any,
+    zone_offset_s: Any,
+) -> None:
+    """
+    Fill in the card's facts of INTENT[n], messages about authorizations, whose card rows are `rows` (u4[n]).
+
+    Of the checks only those of the card itself: where and how it is used was judged with the authorization.
+    """
+    for i in range(len(intents)):
+        intent = intents[i]
+        intent.card_row = rows[i]
+        if rows[i] == NO_ROW:
+            continue
+        card = cards[rows[i]]
+        programme = programmes[card.programme]
+        local = local_s(
+            zone_from_s[programme.zone_first : programme.zone_last],
+            zone_offset_s[programme.zone_first : programme.zone_last],
+            intent.request.transmission_s,
+        )
+        note_card(intent, rows[i], card, programme, local)
+        intent.checks_failed |= np.uint64(_card_checks(intent.request, card, local // 86_400))
+
+
+@njit(cache=True)
 def check(
     intents: Any,
     rows: Any,
@@ -262,22 +318,16 @@ def check(
             zone_offset_s[programme.zone_first : programme.zone_last],
             request.transmission_s,
         )
-        intent.account_number = card.account_number
-        intent.controls = card.controls
-        intent.programme = card.programme
-        intent.programme_version = programme.version
-        intent.card_expiry_yymm = card.expiry_yymm
-        intent.card_state = card.state
-        intent.account_state = card.account_state
-        intent.card_flags = card.flags
-        intent.billing_currency = programme.currency
-        intent.day_id = local // 86_400
-        intent.month_id = month_of(local // 86_400)
+        note_card(intent, rows[i], card, programme, local)
         if request.currency == programme.currency:
             intent.billed_minor = request.amount_minor
         else:
             intent.billed_minor = request.billing_amount_minor
         failed = _message_checks(request, programme)
+        if (CREDITING >> request.transaction_type) & 1:
+            failed |= _card_checks(request, card, local // 86_400) & _CREDIT_CHECKS
+            intent.checks_failed |= np.uint64(failed)
+            continue
         failed |= _card_checks(request, card, local // 86_400)
         failed |= _use_checks(request, programme, control, local, lock_merchants)
         if request.merchant != 0 and listed(blocked_merchants, request.merchant, zero):
@@ -320,6 +370,19 @@ class Controls:
             self._blocked[BlockKind.IP],
             self._blocked_countries,
             self._hold_s,
+        )
+
+    def check_standing(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:
+        """Of messages about authorizations, INTENT[n], note the card's facts, and what is wrong with the card itself."""
+        if self._revision != self._directory.shared_revision:
+            self.compile()
+        check_standing(
+            intents,
+            rows,
+            self._directory.cards,
+            self.programmes,
+            self._zone_from_s,
+            self._zone_offset_s,
         )
 
     def compile(self) -> None:

@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.journal import fill_log
-from server.core.record import DECISION, INTENT, REQUEST_VERSION
+from server.core.formats import UnknownFormat, read_decisions, read_intents
+from server.core.policy import Check, bit
+from server.core.record import DECISION, INTENT, Operation
 
 FORMAT: Final = 1
 INTENTS_KIND: Final = 1
@@ -33,6 +35,7 @@ INTENTS_KIND: Final = 1
 
 _DECISIONS: Final = 2
 _TRIM: Final = 0
+_LEDGER_AWAY: Final = bit(Check.LEDGER_AWAY)
 _NUMBER_MAX: Final = (1 << 63) - 1
 _LOG_BYTES: Final = 32 << 20
 """As much of the write-ahead log is on the disk before it is used."""
@@ -131,19 +134,13 @@ class JournalReader:
                 raise JournalCorrupt(f"{self._path}: row {good + 1} is missing; the last good row is {good}")
             for row in rows:
                 self._check(*row)
-            intents = b"".join([row[4] for row in rows if row[1] == INTENTS_KIND])
-            decisions = b"".join([row[4] for row in rows if row[1] == _DECISIONS])
-            chunk = JournalChunk(
+            yield JournalChunk(
                 numbers,
                 np.array([row[1] for row in rows], np.uint8),
                 np.array([row[2] for row in rows], np.int64),
-                # Of arrays that can't be written Numba would compile everything once more.
-                np.frombuffer(bytearray(intents), INTENT),
-                np.frombuffer(bytearray(decisions), DECISION),
+                self._records(rows, INTENTS_KIND),
+                self._records(rows, _DECISIONS),
             )
-            self._check_versions(chunk.intents["request"]["version"], after + 1)
-            self._check_versions(chunk.decisions["version"], after + 1)
-            yield chunk
             after = rows[-1][0]
 
     def read_intents(self, number: int) -> NDArray[Any]:
@@ -176,6 +173,19 @@ class JournalReader:
         whole = self.first() == 1
         return (since_ns if whole else max(since_ns, oldest_ns)), np.concatenate(found)
 
+    def unanswered_since(self, since_ns: int) -> Iterator[NDArray[Any]]:
+        """INTENT[1] of every authorization that was answered from `since_ns` on because the ledger was away."""
+        for row in self._connection.execute(f"{_READ} WHERE kind = ? ORDER BY number DESC", (_DECISIONS,)):
+            decisions = self._batch(*row).decisions
+            if int(decisions["decision_ns"].max()) < since_ns:
+                return
+            away = decisions["reasons"] & _LEDGER_AWAY != 0
+            for decision in decisions[away & (decisions["operation"] == Operation.AUTHORIZE)]:
+                intents = self.read_intents(int(decision["intent_batch"]))
+                place = int(decision["intent_index"])
+                if place < len(intents):
+                    yield intents[place : place + 1].copy()
+
     def last(self) -> int:
         """Number of the newest row; 0 where there is none."""
         with self._lock:
@@ -206,29 +216,32 @@ class JournalReader:
         return rows
 
     def _batch(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
-        self._check(number, kind, count, crc32, records)
+        row = (number, kind, count, crc32, records)
+        self._check(*row)
         if kind == INTENTS_KIND:
-            intents = np.frombuffer(records, INTENT)
-            self._check_versions(intents["request"]["version"], number)
-            return JournalBatch(number, intents, np.zeros(0, DECISION))
-        decisions = np.frombuffer(records, DECISION)
-        self._check_versions(decisions["version"], number)
-        return JournalBatch(number, np.zeros(0, INTENT), decisions)
+            return JournalBatch(number, self._records([row], kind), np.zeros(0, DECISION))
+        return JournalBatch(number, np.zeros(0, INTENT), self._records([row], kind))
 
     def _check(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> None:
-        size = INTENT.itemsize if kind == INTENTS_KIND else DECISION.itemsize
         sound = kind in (INTENTS_KIND, _DECISIONS) and zlib.crc32(records) == crc32
-        if not sound or len(records) != count * size:
+        if not sound or not count or len(records) % count:
             raise JournalCorrupt(
                 f"{self._path}: row {number} does not read back as written; the last good row is {number - 1}"
             )
 
-    def _check_versions(self, versions: NDArray[np.uint16], number: int) -> None:
-        if (versions != REQUEST_VERSION).any():
-            raise JournalCorrupt(
-                f"{self._path}: from row {number} on there are records of format {set(versions.tolist())}; "
-                f"this server reads format {REQUEST_VERSION}"
-            )
+    def _records(self, rows: list[_Row], kind: int) -> NDArray[Any]:
+        """The records of the rows of one kind, whatever formats they have; together those of today's are read at once."""
+        chosen = [row for row in rows if row[1] == kind]
+        read, today = (read_intents, INTENT) if kind == INTENTS_KIND else (read_decisions, DECISION)
+        sizes = {len(row[4]) // row[2] for row in chosen}
+        try:
+            if sizes <= {today.itemsize}:
+                # Of arrays that can't be written Numba would compile everything once more.
+                joined = bytearray(b"".join([row[4] for row in chosen]))
+                return read(joined, sum(row[2] for row in chosen))
+            return np.concatenate([read(row[4], row[2]) for row in chosen])
+        except UnknownFormat as error:
+            raise JournalCorrupt(f"{self._path}: rows {rows[0][0]} to {rows[-1][0]}: {error}") from error
 
 
 class Journal:

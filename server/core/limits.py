@@ -25,17 +25,22 @@ from scoring.velocity import (
 )
 from server.core.directory import CardFlag
 from server.core.policy import DECLINING, Check
-from server.core.record import NO_ROW, CheckResult, Operation
+from server.core.record import (
+    HOLDING,
+    LIMITS_RESERVED,
+    NO_ROW,
+    SINGLE_USE_RESERVED,
+    CheckResult,
+    Operation,
+)
 
-LIMITS_RESERVED: Final = 1
-SINGLE_USE_RESERVED: Final = 2
 PIN_TRIES_MAX: Final = 3
 """Wrong PINs in a row, within a day of the programme, before the card answers 75 for the rest of that day."""
 
 MEMORY: Final = np.dtype([("pin_day", "<i4"), ("pin_misses", "u1"), ("used", "u1")])
 
 _ABSENT: Final = int(CheckResult.ABSENT)
-_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_RESERVING: Final = sum(1 << kind for kind in (Operation.AUTHORIZE, Operation.INCREMENT, Operation.ADVISE))
 _MATCH: Final = int(CheckResult.MATCH)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
 _FLAG_PIN_BLOCKED: Final = int(CardFlag.PIN_BLOCKED)
@@ -93,6 +98,12 @@ def count_pin(card: Any, intent: Any) -> int:
 
 
 @njit(cache=True)
+def consumes(intent: Any) -> bool:
+    """Whether an INTENT takes money from its account."""
+    return intent.billed_minor > 0 and (HOLDING >> intent.request.transaction_type) & 1 == 1
+
+
+@njit(cache=True)
 def recall(intents: Any, memory: Any, declining: Any) -> None:
     """Count PIN verdicts and take single use, in order, over INTENT[n] and MEMORY[cards]; note what fails."""
     for i in range(len(intents)):
@@ -103,7 +114,7 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
         failed = count_pin(card, intent)
         if failed >= 0:
             intent.checks_failed |= np.uint64(1) << np.uint64(failed)
-        if intent.card_flags & _FLAG_SINGLE_USE and intent.billed_minor > 0:
+        if intent.card_flags & _FLAG_SINGLE_USE and consumes(intent):
             if card.used:
                 intent.checks_failed |= np.uint64(1 << _SINGLE_USE)
             elif intent.checks_failed & declining == 0:
@@ -143,7 +154,7 @@ def steps_of(
         if i == len(intents):
             break
         intent = intents[i]
-        if intent.card_row == NO_ROW or intent.request.operation != _AUTHORIZE:
+        if intent.card_row == NO_ROW or not (_RESERVING >> intent.request.operation) & 1:
             continue
         count_pin(memory[intent.card_row], intent)
         if intent.reserved_limits & SINGLE_USE_RESERVED:
@@ -184,7 +195,7 @@ def columns_of(
 def counted_of(intents: Any, declining: Any, counted: Any) -> None:
     """Which INTENTs consume something: those with an amount that nothing declines so far."""
     for i in range(len(intents)):
-        counted[i] = intents[i].checks_failed & declining == 0 and intents[i].billed_minor > 0
+        counted[i] = intents[i].checks_failed & declining == 0 and consumes(intents[i])
 
 
 @njit(cache=True)
@@ -282,6 +293,22 @@ class Limits:
                 amounts_minor[some],
                 day_ids=day_ids[some],
                 month_ids=month_ids[some],
+            )
+
+    def take_back(self, given: NDArray[Any]) -> None:
+        """Give back what messages about authorizations let go: GIVEN[m], in order."""
+        single = given["card_row"][given["reserved"] & SINGLE_USE_RESERVED != 0]
+        if len(single):
+            self.memory["used"][single] = 0
+        some = given[given["reserved"] & LIMITS_RESERVED != 0]
+        if len(some):
+            self.velocity.retrace(
+                some["card_row"],
+                some["reserved_s"],
+                some["amount_minor"],
+                day_ids=some["day_id"],
+                month_ids=some["month_id"],
+                steps=some["step"],
             )
 
     def arrays(self) -> dict[str, NDArray[Any]]:

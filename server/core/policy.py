@@ -76,6 +76,8 @@ class Check(IntEnum):
     UNSCORED = 43
     KYC_INCOMPLETE = 44
     POLITICALLY_EXPOSED = 45
+    AUTHORIZATION_UNKNOWN = 46
+    AUTHORIZATION_ENDED = 47
 
 
 CHECKS: Final[dict[Check, CheckRule]] = {
@@ -137,6 +139,14 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     Check.UNSCORED: CheckRule("unscored", "", "there is no score"),
     Check.KYC_INCOMPLETE: CheckRule("kyc_incomplete", "", "the customer's identification is not complete"),
     Check.POLITICALLY_EXPOSED: CheckRule("politically_exposed", "", "the customer is politically exposed"),
+    Check.AUTHORIZATION_UNKNOWN: CheckRule(
+        "authorization_unknown", "25", "there is no such authorization, and no card to book it to"
+    ),
+    Check.AUTHORIZATION_ENDED: CheckRule(
+        "authorization_ended",
+        "12",
+        "nothing is held any more: it was declined, cleared, reversed or has expired",
+    ),
 }
 
 APPROVED: Final = b"00"

@@ -20,8 +20,12 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-REQUEST_VERSION: Final = 1
-"""Format version in every intent and decision. An unknown one is refused by name."""
+REQUEST_VERSION: Final = 2
+"""Format version in every intent and decision. Older ones are read by `formats`; an unknown one is refused by name."""
+
+LIMITS_RESERVED: Final = 1
+SINGLE_USE_RESERVED: Final = 2
+"""Bits of an intent's `reserved_limits`."""
 
 MISSING_S: Final = np.iinfo(np.int64).min
 """A time that the sender did not give."""
@@ -38,6 +42,18 @@ class Operation(IntEnum):
 
     AUTHORIZE = 1
     REVERSE = 2
+    INCREMENT = 3
+    ADVISE = 4
+    CLEAR = 5
+    EXPIRE = 6  # the core's own: nobody sends it
+
+
+class Chain(IntEnum):
+    """What a decision did to the parts of the hold that it is about."""
+
+    UNTOUCHED = 0
+    ADDED = 1  # its own part joined them
+    REPLACED = 2  # they are resolved; its own part, if there is one, stands in their place
 
 
 class TransactionType(IntEnum):
@@ -52,6 +68,26 @@ class TransactionType(IntEnum):
     ACCOUNT_STATUS = 7
     ACCOUNT_FUNDING = 8
     ORIGINAL_CREDIT = 9
+
+
+def _bits(*kinds: TransactionType) -> int:
+    return sum(1 << kind for kind in kinds)
+
+
+HOLDING: Final = _bits(
+    TransactionType.PURCHASE,
+    TransactionType.CASH_WITHDRAWAL,
+    TransactionType.PURCHASE_CASHBACK,
+    TransactionType.QUASI_CASH,
+    TransactionType.ACCOUNT_FUNDING,
+)
+"""Bit k: transaction type k asks for the cardholder's money to be held."""
+
+CREDITING: Final = _bits(TransactionType.REFUND, TransactionType.ORIGINAL_CREDIT)
+"""Likewise: money comes in, and is pending until it is cleared."""
+
+INQUIRING: Final = _bits(TransactionType.BALANCE_INQUIRY, TransactionType.ACCOUNT_STATUS)
+"""Likewise: nothing moves."""
 
 
 class EntryMode(IntEnum):
@@ -89,8 +125,8 @@ REQUEST: Final = np.dtype(
             "authorization_id",
             "<u8",
             (2,),
-        ),  # of the authorization, or of this reversal: see identity of messages
-        ("original_id", "<u8", (2,)),  # a reversal's authorization; zero otherwise
+        ),  # of the authorization, or of this message about one: see identity of messages
+        ("original_id", "<u8", (2,)),  # the authorization that the message is about; zero where it is none
         (
             "content",
             "<u8",
@@ -101,7 +137,7 @@ REQUEST: Final = np.dtype(
         ("transmission_s", "<i8"),  # DE7
         ("local_s", "<i8"),  # DE12/DE13, wall clock read as UTC; MISSING_S = absent
         ("arrival_ns", "<i8"),  # our clock, when the front had read it
-        ("amount_minor", "<i8"),  # DE4, in `currency`
+        ("amount_minor", "<i8"),  # DE4, in `currency`; of increments and clearings in the account's
         ("billing_amount_minor", "<i8"),  # DE6, in the account's currency; 0 = absent
         ("cashback_amount_minor", "<i8"),  # part of `amount_minor`
         ("remaining_minor", "<i8"),  # DE95, a reversal's: what stays held
@@ -137,7 +173,13 @@ REQUEST: Final = np.dtype(
         ("merchant_name", "S100"),  # DE43: 25 characters
         ("merchant_city", "S100"),  # DE43: 25 characters
         ("device_fingerprint", "u1", (32,)),
-        ("reserved", "u1", (6,)),
+        ("network_reference", "S23"),  # a clearing's
+        ("given_authorization_code", "S6"),  # an advice's: what the network answered in our stead
+        ("given_code", "S2"),
+        ("cumulative", "u1"),  # an increment's: the amount is the new total
+        ("final", "u1"),  # a clearing's: no more follow
+        ("credit", "u1"),  # a clearing's: a refund
+        ("reserved", "u1", (4,)),
     ]
 )
 
@@ -182,7 +224,7 @@ DECISION: Final = np.dtype(
         ("sequence", "<u8"),  # the intent's
         ("intent_batch", "<u8"),  # the journal batch that holds the intent ...
         ("decision_ns", "<i8"),
-        ("approved_minor", "<i8"),  # billing currency; a reversal's: what it released
+        ("approved_minor", "<i8"),  # billing currency; what a reversal released, a clearing posted
         ("available_minor", "<i8"),
         ("intent_index", "<u4"),  # ... and its place there
         ("ledger_status", "<u4"),  # the ledger's status code; 0 where it was not asked
@@ -194,13 +236,22 @@ DECISION: Final = np.dtype(
         ("operation", "u1"),
         ("stand_in", "u1"),
         ("replayed", "u1"),  # set on what a repeat gets; never in the journal
-        ("held", "u1"),  # 1 where the ledger holds the amount
+        (
+            "held",
+            "u1",
+        ),  # 1 where the ledger holds the amount; of messages about a hold: where it still stands
         ("recovered", "u1"),  # 1 where a restart resolved it
         ("risk_score", "<f4"),
         ("reasons", "<u8"),  # bit i: check i of the policy table
         ("ledger_us", "<u4"),
         ("journal_us", "<u4"),
         ("hold_attempt", "u1"),  # which attempt of the hold leg the ledger took
+        ("chain", "u1"),  # Chain: what became of the hold's parts
+        ("original_id", "<u8", (2,)),  # the intent's
+        ("released_minor", "<i8"),  # let go by a clearing
+        ("overdrawn_minor", "<i8"),  # owed by the cardholder: what went beyond the balance
+        ("part_minor", "<i8"),  # left pending under this message's own id, on the cardholder's account,
+        ("owed_minor", "<i8"),  # and on what the cardholder owes
     ]
 )
 

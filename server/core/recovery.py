@@ -1,12 +1,14 @@
 """
 After a stop or a crash: the state that was, and a decision for every intent that has none.
 
-    snapshot + journal tail ──► state ──► undecided intents ──fence──► held: its approval is recorded
-                                  │                               └──► absent: it never can be held; 91 is recorded
-                                  └──► holds that no answer promised are voided: no journal knows them, or it says 91
+    snapshot + journal tail ──► state ──► undecided authorizations ──fence──► held: its approval is recorded
+                                  │                                      └──► absent: it never can be held; 91 is recorded
+                                  ├─────► undecided messages about them: carried out, under the same ids
+                                  ├─────► authorizations answered 91, because the ledger was away: fenced, and voided
+                                  └─────► holds that no answer promised are voided: no journal knows them
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,19 +20,23 @@ from ledger.transfer import TRANSFER, Transfers, ids_of
 from server.core import policy
 from server.core.answers import approve_held
 from server.core.books import Books, holds_among
+from server.core.entries import EntryState
 from server.core.journal import Journal, JournalCorrupt, JournalReader
+from server.core.lifecycle import Lifecycle
 from server.core.policy import Check, bit
 from server.core.record import DECISION, REQUEST_VERSION, Operation
-from server.core.repeats import EntryState
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 
 _log = structlog.get_logger("recovery")
 
-_MAY_STAND: Final = (EntryState.OPEN, EntryState.CLOSING)
+_MAY_STAND: Final = (EntryState.OPEN, EntryState.BUSY)
 
 _CLOCKS_APART_NS: Final = 10 * 1_000_000_000
 """How far the ledger's clock may lie from ours."""
+
+_UNDER_WAY_NS: Final = 3600 * 1_000_000_000
+"""No request of a client that is gone is carried out later than this."""
 
 
 def restore(state: State, snapshot: Path, reader: JournalReader) -> None:
@@ -63,55 +69,88 @@ def restore(state: State, snapshot: Path, reader: JournalReader) -> None:
 async def decide_undecided(
     state: State,
     books: Books,
+    lifecycle: Lifecycle,
     journal: Journal,
     reader: JournalReader,
     *,
-    history: Callable[[], Iterable[Transfers]],
+    history: Callable[[int], AsyncIterator[Transfers]],
     now_ns: int,
 ) -> int:
     """
     Decide what the crash left undecided; return how many intents those were.
 
-    `history()` gives the ledger's transfers in the order of their timestamps, page by page.
+    `history(since_ns)` gives the ledger's transfers from that time on, in the order of their timestamps, page by page.
     """
     intents, places = state.undecided()
     if len(intents):
-        decisions = np.zeros(len(intents), DECISION)
+        decisions = await _decisions(intents, books, lifecycle)
+        decisions["version"] = REQUEST_VERSION
+        decisions["recovered"] = 1
+        decisions["sequence"] = intents["sequence"]
+        decisions["authorization_id"] = intents["request"]["authorization_id"]
+        decisions["operation"] = intents["request"]["operation"]
         decisions["intent_batch"], decisions["intent_index"] = places[:, 0], places[:, 1]
-        for i in range(len(intents)):
-            await _decide(intents[i : i + 1], decisions[i : i + 1], state, books)
         decisions["decision_ns"] = now_ns
-        decisions["available_minor"] = await books.balances(intents)
         state.settle(intents, decisions)
         await journal.append_decisions(decisions)
         state.repeats.resolve(intents, decisions)
         state.forget_undecided()
         state.journal_number = journal.number
-    voided = await books.void(_never_told(history(), state, reader))
+    voided = await _fence_unanswered(books, reader, now_ns)
+    voided += await books.void(await _never_told(history, state, reader))
     if len(intents) or voided:
         _log.warning("recovered from a crash", intents_decided=len(intents), holds_voided=voided)
     return len(intents)
 
 
-def _never_told(history: Iterable[Transfers], state: State, reader: JournalReader) -> Transfers:
+async def _decisions(intents: NDArray[Any], books: Books, lifecycle: Lifecycle) -> NDArray[Any]:
+    """DECISION[n] for INTENT[n], but for what every decision takes over from its intent."""
+    decisions = np.zeros(len(intents), DECISION)
+    authorizing = intents["request"]["operation"] == Operation.AUTHORIZE
+    available = await books.balances(intents)
+    for i in np.flatnonzero(authorizing).tolist():
+        await _decide(intents[i : i + 1], decisions[i : i + 1], books)
+        decisions["available_minor"][i] = available[i]
+    if not authorizing.all():
+        messages = intents[~authorizing]
+        decisions[~authorizing] = await lifecycle.carry_out(messages, lifecycle.finds_of(messages))
+    return decisions
+
+
+async def _fence_unanswered(books: Books, reader: JournalReader, now_ns: int) -> int:
+    """
+    Make sure that what was answered with 91 is not held: a request that died with its client may still arrive.
+
+    Looks back as far as a request can be under way. Returns how many holds had stood.
+    """
+    voided = 0
+    for intent in reader.unanswered_since(now_ns - _UNDER_WAY_NS):
+        held, attempt = await books.find_hold(intent)
+        if held >= 0:
+            await books.release(intent["request"]["authorization_id"], np.array([attempt], np.uint8))
+            voided += 1
+    return voided
+
+
+async def _never_told(
+    history: Callable[[int], AsyncIterator[Transfers]], state: State, reader: JournalReader
+) -> Transfers:
     """
     Holds of the last moments that no answer ever promised.
 
     A hold is placed after its intent was appended, and appends reach the disk in order: one whose intent was lost is
     younger than the requests of the last intents on disk. And a ledger whose commit failed has answered nothing more,
     but that commit may be on disk all the same: its holds, of answers that said 91, are the newest there are.
+    Increments and advices hold only what the journal knows of.
     """
     since_ns = reader.newest_arrival_ns()
-    pages: list[Transfers] = [np.zeros(0, TRANSFER)]
-    for page in history:
-        if int(pages[-1]["timestamp"].max(initial=0)) < since_ns - _CLOCKS_APART_NS:
-            pages = pages[-1:]
-        pages.append(page)
-    transfers = np.concatenate(pages)
+    pages = [page async for page in history(max(0, since_ns - 2 * _CLOCKS_APART_NS))]
+    transfers = np.concatenate([np.zeros(0, TRANSFER), *pages])
     newest_ns = int(transfers["timestamp"].max(initial=0))
     since_ns = min(since_ns, newest_ns) - _CLOCKS_APART_NS
     complete_ns, approved = reader.approvals_since(since_ns - _CLOCKS_APART_NS)
-    recent = holds_among(transfers[transfers["timestamp"] >= max(since_ns, complete_ns)])
+    recent = holds_among(transfers[transfers["timestamp"] >= max(since_ns, complete_ns, 0)])
+    recent = recent[(recent["id_lo"] & ~np.uint64(0xFF)) == recent["user_data_128_lo"]]
     entries = state.repeats.find(ids_of(recent, "user_data_128"))
     recent = recent[~np.isin(entries["state"], _MAY_STAND)]
     if not len(recent):
@@ -122,22 +161,10 @@ def _never_told(history: Iterable[Transfers], state: State, reader: JournalReade
     return recent[np.array([pair not in told for pair in identifiers], np.bool_)]
 
 
-async def _decide(intent: NDArray[Any], decision: NDArray[Any], state: State, books: Books) -> None:
-    """Fill DECISION[1] for INTENT[1] from what the ledger knows."""
+async def _decide(intent: NDArray[Any], decision: NDArray[Any], books: Books) -> None:
+    """Fill DECISION[1] for INTENT[1], an authorization's, from what the ledger knows."""
     request = intent["request"]
-    decision["version"] = REQUEST_VERSION
-    decision["recovered"] = 1
-    decision["sequence"] = intent["sequence"]
-    decision["authorization_id"] = request["authorization_id"]
-    decision["operation"] = request["operation"]
     decision["billing_currency"] = intent["billing_currency"]
-    if request["operation"][0] == Operation.REVERSE:
-        original = state.repeats.find(request["original_id"])
-        if original["state"][0] == EntryState.CLOSING:
-            await books.release(request["original_id"], original["answer"]["hold_attempt"])
-            decision["approved_minor"] = original["answer"]["approved_minor"]
-        decision["response_code"] = policy.APPROVED
-        return
     decision["reasons"] = intent["checks_failed"]
     decision["velocity_flags"] = intent["velocity_flags"]
     decision["risk_score"] = np.nan_to_num(intent["score"], nan=0.0)

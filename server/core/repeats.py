@@ -1,19 +1,14 @@
 """
 Repeats: the first answer to every key, and the life of every authorization, in arrays.
 
-A key is the sender, the operation and the `MessageKey`; the front derives the authorization id from it, so the id
-alone finds the entry, also from a reversal that names its original. An entry's state:
+A key is the sender, the operation and the `MessageKey`; the front derives an id from it, so the id alone finds the
+entry, also from a message that names its original. What an entry goes through is drawn in `entries`.
 
-      (new) ──admit──► IN_FLIGHT ──decided, held──────► OPEN ──reversal admitted──► CLOSING ──decided──► REVERSED
-        │                 │                              ▲                            │
-        │                 └──decided, not held─► DONE    └──── the ledger was away ───┘
-        └──reversal of an unknown original──► AHEAD (the late original declines without a hold)
+Same key and same content is a repeat; same key and other content is 94 and touches nothing. A message that meets an
+entry that is being decided waits, and comes again.
 
-A message that meets IN_FLIGHT or CLOSING waits until that entry is decided, and comes again. Same key and same
-content is a repeat; same key and other content is 94 and touches nothing.
-
-Entries leave when the table is rebuilt for room: by message time, DONE, REVERSED and AHEAD after `KEPT_S`, which is
-longer than the oldest transmission time a front accepts; OPEN ones 30 days after their hold ended.
+Entries leave when the table is rebuilt for room: by message time, those that hold nothing after `KEPT_S`, which is
+longer than the oldest transmission time a front accepts; of a hold 30 days after it ended.
 """
 
 from collections.abc import Mapping
@@ -24,24 +19,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from server.core.record import DECISION, Operation
+from ledger.chains import PART, PARTS_MAX
+from server.core import parts
+from server.core.entries import ENTRY, EntryState, enter, place_of, probe
+from server.core.formats import entries_of
+from server.core.record import Operation
 
-KEPT_S: Final = 2 * 3600
-OPEN_KEPT_S: Final = 30 * 86_400
 _ENTRIES_MIN: Final = 1 << 20
 """Untouched memory costs nothing: room for a million keys before the table is first rebuilt."""
-
-
-class EntryState(IntEnum):
-    """See the drawing above. FREE must be zero."""
-
-    FREE = 0
-    IN_FLIGHT = 1
-    OPEN = 2
-    CLOSING = 3
-    DONE = 4
-    REVERSED = 5
-    AHEAD = 6
 
 
 class Admission(IntEnum):
@@ -52,80 +37,71 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
+    NOTHING_DUE = 5  # an expiry of what is no longer held; nobody waits for an answer
 
 
 class Original(IntEnum):
-    """What a new reversal finds of its original."""
+    """What a new message about an authorization finds of it."""
 
-    NONE = 0  # not a reversal
-    UNKNOWN = 1  # now AHEAD
-    HELD = 2  # now CLOSING: release it
-    NOTHING_HELD = 3  # declined, or reversed before
+    NONE = 0  # it names none
+    UNKNOWN = 1  # for a reversal now AHEAD, for an advice now BUSY
+    HELD = 2  # now BUSY
+    NOTHING_HELD = 3  # declined, or ended
+    DECLINED = 4  # an advice's: now BUSY
 
-
-ENTRY: Final = np.dtype(
-    [
-        ("id", "<u8", (2,)),
-        ("content", "<u8", (2,)),
-        ("sender", "<u8"),
-        ("transmission_s", "<i8"),
-        ("kept_until_s", "<i8"),
-        ("card_row", "<u4"),
-        ("account_number", "<u4"),
-        ("day_id", "<i4"),
-        ("month_id", "<i4"),
-        ("hold_s", "<u4"),
-        ("state", "u1"),  # EntryState
-        ("reserved_limits", "u1"),
-        ("padding", "u1", (2,)),
-        ("answer", DECISION),
-    ]
-)
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
-_FREE: Final = int(EntryState.FREE)
+_REVERSE: Final = int(Operation.REVERSE)
+_ADVISE: Final = int(Operation.ADVISE)
+_EXPIRE: Final = int(Operation.EXPIRE)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
-_CLOSING: Final = int(EntryState.CLOSING)
+_BUSY: Final = int(EntryState.BUSY)
 _DONE: Final = int(EntryState.DONE)
-_REVERSED: Final = int(EntryState.REVERSED)
 _AHEAD: Final = int(EntryState.AHEAD)
 _NEW: Final = int(Admission.NEW)
 _REPEAT: Final = int(Admission.REPEAT)
 _CONFLICT: Final = int(Admission.CONFLICT)
 _WAIT: Final = int(Admission.WAIT)
 _TOO_LATE: Final = int(Admission.TOO_LATE)
+_NOTHING_DUE: Final = int(Admission.NOTHING_DUE)
+_NONE: Final = int(Original.NONE)
 _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _NOTHING_HELD: Final = int(Original.NOTHING_HELD)
+_DECLINED: Final = int(Original.DECLINED)
 
 
 @njit(cache=True)
-def probe(slots: Any, entries: Any, low: Any, high: Any) -> int:
-    """The slot of the id, or the free slot where it belongs. Ids' low words are keyed hashes but for eight bits."""
-    mask = np.uint64(len(slots) - 1)
-    slot = (low >> np.uint64(8)) & mask
-    while True:
-        place = slots[slot]
-        if place == 0:
-            return slot
-        entry = entries[place - 1]
-        if entry.id[0] == low and entry.id[1] == high:
-            return slot
-        slot = (slot + np.uint64(1)) & mask
+def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]:
+    """
+    Take the authorization that a message is about; what it finds (Original), and how many entries there are then.
 
-
-@njit(cache=True)
-def enter(slots: Any, entries: Any, count: int, low: Any, high: Any, sender: Any, transmission_s: Any) -> int:
-    """Append an entry for the id, which must not be there; return its place."""
-    slots[probe(slots, entries, low, high)] = count + 1
-    entry = entries[count]
-    entry.id[0] = low
-    entry.id[1] = high
-    entry.sender = sender
-    entry.transmission_s = transmission_s
-    entry.kept_until_s = transmission_s + KEPT_S
-    return count
+    The authorization must not be IN_FLIGHT or BUSY.
+    """
+    low = request.original_id[0]
+    high = request.original_id[1]
+    if low == 0 and high == 0:
+        return _NONE, count
+    at = place_of(slots, entries, low, high)
+    if at < 0:
+        if request.operation != _REVERSE and request.operation != _ADVISE:
+            return _UNKNOWN, count
+        at = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
+        entries[at].state = _AHEAD
+        if request.operation == _ADVISE:
+            entries[at].state = _BUSY
+            entries[at].content[0] = request.content[0]
+            entries[at].content[1] = request.content[1]
+        return _UNKNOWN, count + 1
+    entry = entries[at]
+    if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
+        entry.state = _BUSY
+        return _HELD, count
+    if entry.state == _DONE and request.operation == _ADVISE:
+        entry.state = _BUSY
+        return _DECLINED, count
+    return _NOTHING_HELD, count
 
 
 @njit(cache=True)
@@ -151,7 +127,7 @@ def admit(
         high = request.authorization_id[1]
         originals[i] = 0
         waits[i] = -1
-        place = np.int64(slots[probe(slots, entries, low, high)]) - 1
+        place = place_of(slots, entries, low, high)
         places[i] = place
         admissions[i] = _NEW
         if place >= 0:
@@ -161,7 +137,7 @@ def admit(
             elif entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
                 admissions[i] = _CONFLICT
                 continue
-            elif entry.state == _IN_FLIGHT:
+            elif entry.state == _IN_FLIGHT or entry.answer.sequence == 0:
                 admissions[i] = _WAIT
                 waits[i] = place
                 continue
@@ -169,25 +145,17 @@ def admit(
                 admissions[i] = _REPEAT
                 continue
         if request.operation != _AUTHORIZE:
-            original_low = request.original_id[0]
-            original_high = request.original_id[1]
-            at = np.int64(slots[probe(slots, entries, original_low, original_high)]) - 1
-            if at < 0:
-                at = enter(
-                    slots, entries, count, original_low, original_high, request.sender, request.transmission_s
-                )
-                count += 1
-                entries[at].state = _AHEAD
-                originals[i] = _UNKNOWN
-            elif entries[at].state == _IN_FLIGHT or entries[at].state == _CLOSING:
+            at = place_of(slots, entries, request.original_id[0], request.original_id[1])
+            if at >= 0 and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue
-            elif entries[at].state == _OPEN and entries[at].sender == request.sender:
-                entries[at].state = _CLOSING
-                originals[i] = _HELD
-            else:
-                originals[i] = _NOTHING_HELD
+            if request.operation == _EXPIRE and (at < 0 or entries[at].state != _OPEN):
+                admissions[i] = _NOTHING_DUE
+                continue
+            originals[i], count = claim(slots, entries, count, request)
+            if request.operation == _EXPIRE:
+                continue
         if place < 0:
             place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
             count += 1
@@ -204,35 +172,21 @@ def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
     """
     Enter requests again that a journal says were admitted; return how many entries there are then.
 
-    `requests` REQUEST[n]; there must be room for 2n more entries. Reversals go first: of a reversal and its original
-    in one batch, the reversal was there before, or it would have waited.
+    `requests` REQUEST[n]; there must be room for 2n more entries. Messages about others go first: of a reversal and
+    its original in one batch, the reversal was there before, or it would have waited.
     """
-    for reversing in (True, False):
+    for about_others in (True, False):
         for i in range(len(requests)):
             request = requests[i]
-            if (request.operation != _AUTHORIZE) != reversing:
+            if (request.operation != _AUTHORIZE) != about_others:
                 continue
-            if reversing:
-                original_low = request.original_id[0]
-                original_high = request.original_id[1]
-                at = np.int64(slots[probe(slots, entries, original_low, original_high)]) - 1
-                if at < 0:
-                    at = enter(
-                        slots,
-                        entries,
-                        count,
-                        original_low,
-                        original_high,
-                        request.sender,
-                        request.transmission_s,
-                    )
-                    count += 1
-                    entries[at].state = _AHEAD
-                elif entries[at].state == _OPEN and entries[at].sender == request.sender:
-                    entries[at].state = _CLOSING
+            if about_others:
+                _, count = claim(slots, entries, count, request)
+                if request.operation == _EXPIRE:
+                    continue
             low = request.authorization_id[0]
             high = request.authorization_id[1]
-            place = np.int64(slots[probe(slots, entries, low, high)]) - 1
+            place = place_of(slots, entries, low, high)
             if place < 0:
                 place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
                 count += 1
@@ -241,36 +195,6 @@ def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
             entry.content[1] = request.content[1]
             entry.state = _IN_FLIGHT
     return count
-
-
-@njit(cache=True)
-def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
-    """Write the batch's answers into their entries; `intents` INTENT[n] and `decisions` DECISION[n] go in pairs."""
-    for i in range(len(decisions)):
-        decision = decisions[i]
-        intent = intents[i]
-        slot = probe(slots, entries, decision.authorization_id[0], decision.authorization_id[1])
-        if slots[slot] == 0:
-            continue
-        entry = entries[slots[slot] - 1]
-        entry.answer = decision
-        entry.card_row = intent.card_row
-        entry.account_number = intent.account_number
-        entry.day_id = intent.day_id
-        entry.month_id = intent.month_id
-        entry.hold_s = intent.hold_s
-        entry.reserved_limits = intent.reserved_limits
-        entry.state = _DONE
-        if decision.operation == _AUTHORIZE:
-            if decision.held:
-                entry.state = _OPEN
-                entry.kept_until_s = entry.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
-            continue
-        request = intent.request
-        slot = probe(slots, entries, request.original_id[0], request.original_id[1])
-        if slots[slot] != 0 and entries[slots[slot] - 1].state == _CLOSING:
-            # A reversal that still finds the hold standing (the ledger was away) leaves it to the next one.
-            entries[slots[slot] - 1].state = _OPEN if decision.held else _REVERSED
 
 
 @njit(cache=True)
@@ -288,7 +212,7 @@ def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
     kept = 0
     for i in range(count):
         entry = old[i]
-        if entry.state not in (_IN_FLIGHT, _CLOSING) and entry.kept_until_s < clock_s:
+        if entry.state not in (_IN_FLIGHT, _BUSY) and entry.kept_until_s < clock_s:
             continue
         slots[probe(slots, new, entry.id[0], entry.id[1])] = kept + 1
         new[kept] = entry
@@ -349,7 +273,26 @@ class Repeats:
 
     def resolve(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
         """Note the batch's answers. They must be durable: a repeat may get them from now on."""
-        resolve(self._slots, self.entries, intents, decisions)
+        parts.resolve(self._slots, self.entries, intents, decisions)
+
+    def parts(self, identifiers: NDArray[np.uint64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What the authorizations with ids u8[n, 2] hold: PART[m], oldest first, and where each's begin and end, i8[n+1]."""
+        found = np.zeros(len(identifiers) * PARTS_MAX, PART)
+        ends = np.zeros(len(identifiers) + 1, np.int64)
+        if len(identifiers):
+            parts.collect(self._slots, self.entries, np.ascontiguousarray(identifiers), found, ends)
+        return found[: ends[-1]], ends
+
+    def gives_back(self, intents: NDArray[Any], decisions: NDArray[Any]) -> NDArray[Any]:
+        """GIVEN[m]: what DECISION[n] on messages about authorizations, with their INTENT[n], give back to the limits."""
+        given = np.zeros(len(intents) * (PARTS_MAX + 1), parts.GIVEN)
+        return given[: parts.gives_back(self._slots, self.entries, intents, decisions, given)]
+
+    def due(self, first: int, last: int, now_s: int) -> NDArray[Any]:
+        """Entries (copies) of holds whose time is over, among those at places from `first` to `last`."""
+        last = min(last, self.count)
+        places = np.empty(max(0, last - first), np.int64)
+        return self.entries[places[: parts.due(self.entries, first, last, now_s, places)]]
 
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""
@@ -364,10 +307,8 @@ class Repeats:
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave. Raises ValueError where the layout differs."""
-        if arrays["entries"].dtype != ENTRY:
-            raise ValueError("the entries of repeats have another layout")
         self.clock_s = int(arrays["clock_s"][0])
-        self.entries = np.ascontiguousarray(arrays["entries"])
+        self.entries = np.ascontiguousarray(entries_of(arrays["entries"]))
         self.count = len(self.entries)
         self._rebuild(0)
 

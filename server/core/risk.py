@@ -14,7 +14,7 @@ from scoring.attempt import ATTEMPT
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
 from server.core.policy import Check
-from server.core.record import FEATURES_MAX, INTENT_NUMBERS, NO_ROW, CheckResult, EntryMode
+from server.core.record import CREDITING, FEATURES_MAX, INTENT_NUMBERS, NO_ROW, CheckResult, EntryMode
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
@@ -102,10 +102,10 @@ def judge(intents: Any, programmes: Any) -> None:
     """Note what each INTENT's score means to its programme. Strictly above a threshold counts."""
     for i in range(len(intents)):
         intent = intents[i]
-        if intent.card_row == NO_ROW:
+        request = intent.request
+        if intent.card_row == NO_ROW or (CREDITING >> request.transaction_type) & 1:
             continue
         programme = programmes[intent.programme]
-        request = intent.request
         intent.decline_threshold = programme.decline_threshold
         intent.step_up_threshold = programme.step_up_threshold
         found = -1

@@ -47,9 +47,11 @@ class _Steady(io.FileIO):
         return written
 
 
-def read_arrays(path: Path, version: int, only: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: Path, version: int, only: Iterable[str] | None = None, *, oldest: int | None = None
+) -> dict[str, NDArray[Any]]:
     """
-    Read what `write_arrays` wrote, or `only` some of it.
+    Read what `write_arrays` wrote, or `only` some of it; of format `version`, or an older one down to `oldest`.
 
     Raises SnapshotUnreadable naming what is wrong, FileNotFoundError if absent.
     """
@@ -66,7 +68,7 @@ def read_arrays(path: Path, version: int, only: Iterable[str] | None = None) -> 
     if "format" not in arrays or "checks" not in arrays:
         raise SnapshotUnreadable(f"{path} is no snapshot")
     found, checks = arrays.pop("format").tolist(), arrays.pop("checks").tolist()
-    if found != [version]:
+    if not (version if oldest is None else oldest) <= found[0] <= version:
         raise SnapshotUnreadable(f"{path} has format {found[0]}; this server reads format {version}")
     if len(checks) != len(names) or len(arrays) != len(wanted):
         raise SnapshotUnreadable(f"{path} is incomplete")

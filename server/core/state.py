@@ -17,14 +17,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scoring.features import Features
+from server.core.formats import intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.limits import Limits
 from server.core.record import INTENT, NO_ROW, Operation
-from server.core.repeats import EntryState, Repeats
+from server.core.repeats import Repeats
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
-SNAPSHOT_FORMAT: Final = 1
+SNAPSHOT_FORMAT: Final = 2
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NOTHING: Final = 0
 _GIVES_BACK: Final = 1
@@ -110,18 +111,8 @@ class State:
                 day_ids=some["day_id"],
                 month_ids=some["month_id"],
             )
-        reversing = (decisions["operation"] == Operation.REVERSE) & (decisions["held"] == 0)
-        if reversing.any():
-            originals = self.repeats.find(intents["request"]["original_id"][reversing])
-            originals = originals[originals["state"] == EntryState.CLOSING]
-            self.limits.give_back(
-                originals["card_row"],
-                originals["transmission_s"],
-                originals["answer"]["approved_minor"],
-                originals["reserved_limits"],
-                originals["day_id"],
-                originals["month_id"],
-            )
+        if not authorizing.all():
+            self.limits.take_back(self.repeats.gives_back(intents, decisions))
 
     def replay(self, chunks: Iterable[JournalChunk]) -> None:
         """Take in journal rows that follow those already in the state, in order. Raises JournalCorrupt."""
@@ -209,16 +200,14 @@ class State:
 
     def load(self, path: Path) -> None:
         """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
-        arrays = read_arrays(path, SNAPSHOT_FORMAT)
+        arrays = read_arrays(path, SNAPSHOT_FORMAT, oldest=1)
         repeats, limits, features = Repeats(), Limits(), Features()
         try:
             repeats.load(_part(arrays, "repeats_"))
             limits.load(_part(arrays, "limits_"))
             features.load(_part(arrays, "features_"))
             journal_number, sequence = (int(value) for value in arrays["position"])
-            undecided, places = arrays["undecided"], arrays["undecided_places"]
-            if undecided.dtype != INTENT:
-                raise ValueError("intents have another layout")
+            undecided, places = intents_of(arrays["undecided"]), arrays["undecided_places"]
         except (ValueError, KeyError) as error:
             raise SnapshotUnreadable(f"{path} is another version's: {error}") from error
         self.repeats, self.limits, self.risk.features = repeats, limits, features
@@ -237,7 +226,7 @@ class SnapshotPosition:
 
 def position_of(path: Path) -> SnapshotPosition:
     """Where a snapshot stands, without reading all of it. Raises FileNotFoundError or SnapshotUnreadable."""
-    arrays = read_arrays(path, SNAPSHOT_FORMAT, ("position", "undecided_places"))
+    arrays = read_arrays(path, SNAPSHOT_FORMAT, ("position", "undecided_places"), oldest=1)
     row, sequence = arrays["position"].tolist()
     settled = int(arrays["undecided_places"][:, 0].min(initial=row + 1)) - 1
     return SnapshotPosition(row, settled, sequence)

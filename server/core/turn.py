@@ -1,7 +1,8 @@
 """
 A turn: the batch of requests that the core decides together, and whom each belongs to.
 
-Fronts hand over parcels; whatever waits becomes one array. Its order is kept: authorizations first, then reversals.
+Fronts hand over parcels; whatever waits becomes one array. Its order is kept: messages about authorizations first, then
+authorizations.
 """
 
 import time
@@ -13,8 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from server.core.policy import Check
-from server.core.record import INTENT, REQUEST, REQUEST_VERSION, Operation
+from server.core.policy import LEDGER_AWAY, Check
+from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
@@ -39,7 +40,7 @@ class Parcel:
 
 
 class Turn:
-    """One batch under way: its intents (authorizations first, then reversals) and whom each belongs to."""
+    """One batch under way: its intents (messages about authorizations first) and whom each belongs to."""
 
     def __init__(self, parcels: list[Parcel]) -> None:
         self.parcels = parcels
@@ -47,7 +48,12 @@ class Turn:
         self.intents: NDArray[Any] = np.zeros(0, INTENT)
         self.origin = np.zeros(0, np.int64)
         """Where in `requests` each intent came from."""
-        self.authorizations = 0
+        self.messages = 0
+        """How many of the intents are about other authorizations."""
+        self.number = 0
+        """Of the journal's row with the authorizations."""
+        self.given_up = False
+        """Whether the ledger has missed the deadline, and the authorizations have their answers without it."""
         self.marks_ns = [time.perf_counter_ns()]
 
     def mark(self) -> None:
@@ -55,24 +61,24 @@ class Turn:
         self.marks_ns.append(time.perf_counter_ns())
 
     def open(self, admitted: Admitted, sequence: int, directory_version: int) -> None:
-        """An intent for every request that is new, numbered from `sequence` on; authorizations first."""
+        """An intent for every request that is new, numbered from `sequence` on; messages about others first."""
         self.origin = np.empty(len(self.requests), np.int64)
-        self.authorizations, count = order_of(self.requests, admitted.admissions, self.origin)
+        self.messages, count = order_of(self.requests, admitted.admissions, self.origin)
         self.origin = self.origin[:count]
         self.intents = np.zeros(count, INTENT)
         _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
         open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
 
-    def answer_all(self, decisions: NDArray[Any]) -> None:
-        """Hand out the decisions of all intents, each to whoever asked."""
-        if len(self.intents) == len(self.requests) == self.authorizations:
+    def answer_authorizations(self, decisions: NDArray[Any]) -> None:
+        """Hand out the decisions of all authorizations, each to whoever asked."""
+        if len(decisions) == len(self.requests):
             first = 0
             for parcel in self.parcels:
                 last = first + len(parcel.places)
                 parcel.deliver(parcel.places, decisions[first:last])
                 first = last
         else:
-            self.answer(self.origin, decisions)
+            self.answer(self.origin[self.messages :], decisions)
 
     def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
         """Hand out some DECISIONs, to those whose requests stand at `origins` of this turn's requests."""
@@ -98,20 +104,48 @@ class Turn:
             first += len(parcel.places)
 
 
+class Answer:
+    """The answer to a turn's messages about authorizations, INTENT[n] from its `origin` (i8[n])."""
+
+    def __init__(self, turn: Turn, intents: NDArray[Any], origin: NDArray[np.int64]) -> None:
+        self._turn = turn
+        self._intents = intents
+        self._origin = origin
+        self._is_given = False
+
+    def not_yet(self) -> None:
+        """
+        The ledger's answer is overdue: 91, of which nothing is kept.
+
+        The messages are on disk and are carried out all the same: whoever repeats them gets what came of them.
+        """
+        decisions = np.zeros(len(self._intents), DECISION)
+        stamp(self._intents, decisions, 0, 0, 0, 0)
+        decisions["original_id"] = self._intents["request"]["original_id"]
+        decisions["response_code"] = LEDGER_AWAY
+        self.give(decisions)
+
+    def give(self, decisions: NDArray[Any]) -> None:
+        """Hand out DECISION[n], unless an answer was given before."""
+        if not self._is_given:
+            self._is_given = True
+            self._turn.answer(self._origin, decisions)
+
+
 @njit(cache=True)
 def order_of(requests: Any, admissions: Any, origin: Any) -> tuple[int, int]:
-    """Places of the requests that get an intent into `origin`, authorizations first; how many those, and all, are."""
+    """Places of the requests that get an intent into `origin`, authorizations last; how many others, and all, are."""
     count = 0
-    for i in range(len(requests)):
-        if (admissions[i] == _NEW or admissions[i] == _TOO_LATE) and requests[i].operation == _AUTHORIZE:
-            origin[count] = i
-            count += 1
-    authorizations = count
     for i in range(len(requests)):
         if admissions[i] == _NEW and requests[i].operation != _AUTHORIZE:
             origin[count] = i
             count += 1
-    return authorizations, count
+    messages = count
+    for i in range(len(requests)):
+        if (admissions[i] == _NEW or admissions[i] == _TOO_LATE) and requests[i].operation == _AUTHORIZE:
+            origin[count] = i
+            count += 1
+    return messages, count
 
 
 @njit(cache=True)

@@ -10,16 +10,29 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger import chains
 from ledger.book import Ledger
-from ledger.holds import HoldOutcome
+from ledger.chains import MOVE
+from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.model import Model
-from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
+from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.books import Books, Moved
+from server.core.chains import AWAY
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.journal import INTENTS_KIND, JournalChunk
-from server.core.record import DECISION, INTENT, REQUEST, CardReference, Operation, TransactionType
-from server.core.repeats import ENTRY
+from server.core.moves import decide, find_facts, judge, plan, refuse_again
+from server.core.policy import CODES
+from server.core.record import (
+    DECISION,
+    DECISION_NUMBERS,
+    INTENT,
+    INTENT_NUMBERS,
+    REQUEST,
+    CardReference,
+    Operation,
+    TransactionType,
+)
 from server.core.risk import Risk
 from server.core.state import State
 from server.core.turn import Parcel, Turn, stamp
@@ -44,6 +57,7 @@ def warm_up(model: Model | None) -> None:
     for round_, size in enumerate(_SIZES * 2):
         _one_round(directory, controls, state, _requests(size, round_))
     state.repeats.load(state.repeats.arrays())
+    chains.warm_up()
 
 
 def _requests(size: int, round_: int) -> NDArray[Any]:
@@ -67,7 +81,7 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     )
     rows = directory.find(turn.requests)
     turn.open(state.repeats.admit(turn.requests), 1, 1)
-    intents = turn.intents[: turn.authorizations]
+    intents = turn.intents[turn.messages :]
     controls.check(intents, rows[turn.origin])
     state.limits.reserve(intents, controls.limits)
     state.risk.score(intents, directory.cards, controls.programmes)
@@ -80,9 +94,53 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
     state.replay([_chunk(turn.intents, decisions)])
-    decisions["operation"] = Operation.REVERSE
-    found = state.repeats.find(requests["authorization_id"])
-    decide_reversals(decisions, found, np.zeros(len(found), np.bool_), np.zeros(0, np.uint8))
+    state.repeats.due(0, state.repeats.count, 0)
+    for operation in (Operation.REVERSE, Operation.INCREMENT):
+        _one_message(controls, state, requests, operation)
+
+
+def _one_message(controls: Controls, state: State, requests: NDArray[Any], operation: Operation) -> None:
+    """Messages about those authorizations, on the way that `lifecycle` takes, without a ledger."""
+    about = requests.copy()
+    about["operation"] = operation
+    about["original_id"] = requests["authorization_id"]
+    about["authorization_id"][:, 1] += np.uint64(operation)
+    turn = Turn([Parcel(about.tobytes(), list(range(len(about))), lambda _p, _a: None, lambda _e: None)])
+    admitted = state.repeats.admit(turn.requests)
+    turn.open(admitted, 1, 1)
+    intents, finds = turn.intents, admitted.originals[turn.origin]
+    found = state.repeats.find(intents["request"]["original_id"])
+    controls.check_standing(intents, found["card_row"].copy())
+    parts, ends = state.repeats.parts(intents["request"]["original_id"])
+    numbers = intents.view(INTENT_NUMBERS)
+    find_facts(numbers, found)
+    judge(numbers, finds, found, parts, ends, CODES)
+    refuse_again(numbers, CODES)
+    count = len(intents)
+    wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
+    moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]
+    decisions = np.zeros(count, DECISION)
+    outcomes, nothing = np.full(len(moves), AWAY, np.uint8), np.zeros(count, np.int64)
+    attempts = np.zeros(count, np.uint8)
+    decide(
+        numbers,
+        decisions.view(DECISION_NUMBERS),
+        finds,
+        found,
+        parts,
+        ends,
+        wants,
+        moves,
+        outcomes,
+        nothing,
+        nothing,
+        attempts,
+        nothing,
+        CODES,
+    )
+    stamp(intents, decisions, 1, 1, 1, 1)
+    state.settle(intents, decisions)
+    state.repeats.resolve(intents, decisions)
 
 
 def _chunk(intents: NDArray[Any], decisions: NDArray[Any]) -> JournalChunk:
@@ -98,5 +156,4 @@ async def warm_up_books(ledger: Ledger) -> None:
     for size in _SIZES:
         intents = np.zeros(size, INTENT)
         intents["billing_currency"] = 999
-        nothing = np.zeros(0, ENTRY)
-        await books.move(intents, np.zeros(size, np.bool_), 0, nothing)
+        await books.hold(intents, np.zeros(size, np.bool_), 0)

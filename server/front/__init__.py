@@ -10,6 +10,7 @@ explaining  an explanation, rebuilt from what the journal keeps
 writing     records to answers
 frames      a link's frames: the ordinary messages at once, the rest one by one
 reading     bytes to records: every bad field named
+fields      what messages share, checked: keys, cards, merchants, times
 decoding    the ordinary message, decoded by a kernel
 wire        what a protobuf message is made of, read by kernels
 identity    who sends

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,18 +12,17 @@ from numpy.typing import NDArray
 from holdfast.v1 import authorization_pb2 as pb
 from ledger.book import Ledger
 from ledger.chart import describe
-from ledger.holds import Leg, leg_id
-from ledger.transfer import ids_of
+from ledger.transfer import BATCH_MAX, QUERY_FILTER, TransferFlags, ids_of
 from scoring.explain import explain as explain_score
 from scoring.features import FEATURE_NAMES
 from scoring.model import Model
+from server.core.entries import EntryState
 from server.core.explain import outcomes
 from server.core.journal import JournalReader
-from server.core.record import MISSING_S, CardReference, id_hex, id_pair, text_of
-from server.core.repeats import EntryState
+from server.core.record import MISSING_S, CardReference, Operation, id_hex, id_pair, text_of
 from server.core.state import State
 from server.front.codes import country_letters, currency_letters
-from server.front.reading import BadRequest, Violation
+from server.front.fields import BadRequest, Violation
 from server.front.writing import AnswerWriter
 
 Facts = tuple[NDArray[Any], NDArray[Any]]
@@ -63,11 +63,13 @@ class Explainer:
         if facts is None:
             raise LookupError(f"there is no authorization {wanted}")
         intent, decision = facts
+        if decision["operation"] not in (Operation.AUTHORIZE, Operation.ADVISE):
+            raise LookupError(f"{wanted} is no authorization, but a message about one")
         explanation = pb.Explanation(
             request=await self._request(intent),
             response=pb.AuthorizeResponse.FromString(self._writer.answer(decision.reshape(1))),
             model_version=text_of(intent["model"]),
-            transfers=await self._transfers(identifier, int(decision["hold_attempt"])),
+            transfers=await self._transfers(identifier),
         )
         explanation.decision_time.FromNanoseconds(int(decision["decision_ns"]))
         for outcome in outcomes(intent, decision):
@@ -146,29 +148,44 @@ class Explainer:
             request.pan = await self._masked_pan(int(intent["card_row"]))
         return request
 
-    async def _transfers(self, identifier: NDArray[np.uint64], attempt: int) -> list[Any]:
-        """The hold's chain as the ledger has it."""
-        legs = np.concatenate([leg_id(identifier, leg, attempt) for leg in (Leg.HOLD, Leg.RELEASE)])
-        found = await self._ledger.lookup_transfers(legs)
-        numbers = [id_hex(pair) for pair in ids_of(found)]
-        voided = id_hex(legs[1]) in numbers
-        written = []
-        for number, transfer in zip(numbers, found, strict=True):
-            is_hold = number == id_hex(legs[0])
-            written.append(
-                pb.LedgerTransfer(
-                    transfer_id=number,
-                    debit_account=describe(
-                        int(transfer["debit_account_id_lo"]), int(transfer["debit_account_id_hi"])
-                    ),
-                    credit_account=describe(
-                        int(transfer["credit_account_id_lo"]), int(transfer["credit_account_id_hi"])
-                    ),
-                    amount_minor=int(transfer["amount_lo"]),
-                    state="pending" if is_hold and not voided else "voided",
-                )
+    async def _transfers(self, identifier: NDArray[np.uint64]) -> list[Any]:
+        """The authorization's chain as the ledger has it, oldest first."""
+        wanted = np.zeros(1, QUERY_FILTER)
+        wanted["user_data_128_lo"], wanted["user_data_128_hi"] = identifier[0]
+        wanted["limit"] = BATCH_MAX
+        found = await self._ledger.query_transfers(wanted)
+        resolved = {
+            id_hex(pair): "voided" if flags & TransferFlags.VOID_PENDING_TRANSFER else "posted"
+            for pair, flags in zip(ids_of(found, "pending_id"), found["flags"].tolist(), strict=True)
+            if pair.any()
+        }
+        return [
+            pb.LedgerTransfer(
+                transfer_id=id_hex(pair),
+                debit_account=_account(transfer, "debit"),
+                credit_account=_account(transfer, "credit"),
+                amount_minor=int(transfer["amount_lo"]),
+                state=_state(transfer, resolved.get(id_hex(pair))),
             )
-        return written
+            for pair, transfer in zip(ids_of(found), found, strict=True)
+        ]
+
+
+def _account(transfer: Any, side: str) -> str:
+    return describe(int(transfer[f"{side}_account_id_lo"]), int(transfer[f"{side}_account_id_hi"]))
+
+
+def _state(transfer: Any, resolved: str | None) -> str:
+    """A pending transfer is so until it is resolved, or its time is over; what resolves one says what it did."""
+    flags = int(transfer["flags"])
+    if flags & TransferFlags.VOID_PENDING_TRANSFER:
+        return "voided"
+    if not flags & TransferFlags.PENDING:
+        return "posted"
+    if resolved is not None:
+        return resolved
+    ends_ns = int(transfer["timestamp"]) + int(transfer["timeout"]) * 1_000_000_000
+    return "expired" if transfer["timeout"] and ends_ns <= time.time_ns() else "pending"
 
 
 def _ip_text(pair: NDArray[np.uint64]) -> str:

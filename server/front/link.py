@@ -6,7 +6,7 @@ gRPC's own flow control and no queue grows. All answers that are ready when the 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from holdfast.v1 import authorization_pb2 as pb
 from server.core.authorizer import Authorizer, Overloaded, Stopped
 from server.core.turn import Parcel
+from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
-from server.front.reading import BadRequest, Reader
+from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
-_UNOFFERED: Final = {"increment": "Increment", "advise": "Advise", "clear": "Clear"}
 
 
 class Link:
@@ -39,7 +39,13 @@ class Link:
     ) -> None:
         self._core = core
         self._decoder = decoder
-        self._reader = reader
+        self._readers: dict[str, Callable[[Any, int], bytes]] = {
+            "authorize": reader.authorize,
+            "increment": reader.increment,
+            "reverse": reader.reverse,
+            "advise": reader.advise,
+            "clear": reader.clear,
+        }
         self._writer = writer
         self._sender = sender
         self._in_flight_max = in_flight_max
@@ -129,19 +135,10 @@ class Link:
     def _read(self, message: Any) -> bytes | None:
         """The record of one message; None where it is answered already."""
         body = message.WhichOneof("body")
-        if body == "authorize":
-            return self._reader.authorize(message.authorize, self._sender)
-        if body == "reverse":
-            record = self._reader.reverse(message.reverse, self._sender)
-            if not message.reverse.remaining_minor:
-                return record
-            self._fault(message.sequence, code_pb2.UNIMPLEMENTED, "partial reversal is not offered yet", ())
-        elif body == "echo":
+        if body in self._readers:
+            return self._readers[body](getattr(message, body), self._sender)
+        if body == "echo":
             self._say(pb.LinkAnswer(sequence=message.sequence, echo=message.echo))
-        elif body in _UNOFFERED:
-            self._fault(
-                message.sequence, code_pb2.UNIMPLEMENTED, f"{_UNOFFERED[body]} is not offered yet", ()
-            )
         else:
             self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, "body: must be given", ("body",))
         return None

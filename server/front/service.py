@@ -6,11 +6,12 @@ google.rpc.BadRequest; a generated servicer would answer UNKNOWN. A decline is a
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
 from google.protobuf import any_pb2
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from numpy.typing import NDArray
@@ -19,17 +20,14 @@ from holdfast.v1 import authorization_pb2 as pb
 from server.core.authorizer import Authorizer, Overloaded, Stopped
 from server.core.turn import Parcel
 from server.front.explaining import Explainer
+from server.front.fields import BadRequest, Violation
 from server.front.frames import FrameDecoder
 from server.front.identity import sender_of
 from server.front.link import Link
-from server.front.reading import BadRequest, Reader, Violation
+from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
 SERVICE: Final = "holdfast.v1.AuthorizationService"
-
-
-class Unoffered(NotImplementedError):  # noqa: N818 - a state of the product
-    """A part of the contract that this version does not answer yet."""
 
 
 class AuthorizationService:
@@ -63,38 +61,15 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
-                "Reverse": grpc.unary_unary_rpc_method_handler(self.reverse),
+                "Authorize": self._unary(pb.AuthorizeRequest, self._reader.authorize),
+                "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
+                "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
+                "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
+                "Clear": self._unary(pb.ClearRequest, self._reader.clear),
                 "Explain": grpc.unary_unary_rpc_method_handler(self.explain),
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
-                "Increment": grpc.unary_unary_rpc_method_handler(_unoffered(pb.IncrementRequest)),
-                "Advise": grpc.unary_unary_rpc_method_handler(_unoffered(pb.AdviseRequest)),
-                "Clear": grpc.unary_unary_rpc_method_handler(_unoffered(pb.ClearRequest)),
             },
         )
-
-    async def authorize(self, raw: bytes, context: Any) -> bytes:
-        """Decide one authorization."""
-        try:
-            record = self._reader.authorize(parse(pb.AuthorizeRequest, raw), sender_of(context))
-            answer = await self._ask(record)
-        except Exception as error:
-            await refuse(context, error)
-            raise
-        return answer
-
-    async def reverse(self, raw: bytes, context: Any) -> bytes:
-        """Release an authorization."""
-        try:
-            message = parse(pb.ReverseRequest, raw)
-            record = self._reader.reverse(message, sender_of(context))
-            if message.remaining_minor:
-                raise Unoffered("partial reversal is not offered yet")
-            answer = await self._ask(record)
-        except Exception as error:
-            await refuse(context, error)
-            raise
-        return answer
 
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
@@ -120,6 +95,18 @@ class AuthorizationService:
             await link.run(frames, context)
         finally:
             self._links.discard(link)
+
+    def _unary(self, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
+        """The handler of a message of this kind, which `read` makes a record of."""
+
+        async def handle(raw: bytes, context: Any) -> bytes:
+            try:
+                return await self._ask(read(parse(kind, raw), sender_of(context)))
+            except Exception as error:
+                await refuse(context, error)
+                raise
+
+        return grpc.unary_unary_rpc_method_handler(handle)
 
     async def _ask(self, record: bytes) -> bytes:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -166,17 +153,8 @@ def status_of(error: Exception) -> Any | None:
     for kind, code in (
         (Overloaded, code_pb2.RESOURCE_EXHAUSTED),
         (Stopped, code_pb2.UNAVAILABLE),
-        (Unoffered, code_pb2.UNIMPLEMENTED),
         (LookupError, code_pb2.NOT_FOUND),
     ):
         if isinstance(error, kind):
             return status_pb2.Status(code=code, message=str(error).strip("'"))
     return None
-
-
-def _unoffered(kind: type[Message]) -> Any:
-    async def handle(_raw: bytes, context: Any) -> bytes:
-        await refuse(context, Unoffered(f"{kind.DESCRIPTOR.name.removesuffix('Request')} is not offered yet"))
-        return b""
-
-    return handle

@@ -18,9 +18,12 @@ from server.front.codes import currency_numbers
 
 _ANSWER_SIZE_MAX: Final = 2048
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_INCREMENT: Final = int(Operation.INCREMENT)
+_REVERSE: Final = int(Operation.REVERSE)
+_ADVISE: Final = int(Operation.ADVISE)
 HEX: Final = np.frombuffer(bytearray(b"0123456789abcdef"), np.uint8)
-_LINK_AUTHORIZE: Final = 2
-_LINK_REVERSE: Final = 4
+_LINK_FIELDS: Final = np.array([0, 2, 4, 3, 5, 6, 0], np.uint8)
+"""By operation: its answer's field in a LinkAnswer."""
 
 
 def _texts(names: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -90,6 +93,23 @@ def put_code(out: Any, at: int, code: int) -> int:
 
 
 @njit(cache=True)
+def put_id(out: Any, at: int, number: int, decision: Any, digits: Any) -> int:
+    """Write the id of the authorization that a decision is about, or its own, as 32 digits; none where it is zero."""
+    low, high = decision.original_id[0], decision.original_id[1]
+    if low == 0 and high == 0:
+        low, high = decision.authorization_id[0], decision.authorization_id[1]
+    if low == 0 and high == 0:
+        return at
+    at = put_head(out, at, number, 32)
+    for rest in (high, low):
+        for k in range(15, -1, -1):
+            out[at + k] = digits[np.int64(rest & np.uint64(15))]
+            rest >>= np.uint64(4)
+        at += 16
+    return at
+
+
+@njit(cache=True)
 def put_authorize(
     out: Any,
     at: int,
@@ -107,14 +127,7 @@ def put_authorize(
     at = put_code(out, at, decision.response_code)
     if decision.authorization_code[0] != 0:
         at = put_bytes(out, put_head(out, at, 2, 6), decision.authorization_code, 0, 6)
-    if decision.authorization_id[0] != 0 or decision.authorization_id[1] != 0:
-        at = put_head(out, at, 3, 32)
-        for word in range(2):
-            rest = decision.authorization_id[1 - word]
-            for k in range(15, -1, -1):
-                out[at + k] = digits[np.int64(rest & np.uint64(15))]
-                rest >>= np.uint64(4)
-            at += 16
+    at = put_id(out, at, 3, decision, digits)
     at = put_number(out, at, 4, decision.approved_minor)
     if decision.billing_currency != 0:
         at = put_bytes(out, put_head(out, at, 5, 3), currencies[decision.billing_currency], 0, 3)
@@ -137,6 +150,25 @@ def put_reverse(out: Any, at: int, decision: Any) -> int:
     at = put_code(out, at, decision.response_code)
     at = put_number(out, at, 2, decision.approved_minor)
     return put_number(out, at, 3, decision.replayed)
+
+
+@njit(cache=True)
+def put_advise(out: Any, at: int, decision: Any, digits: Any) -> int:
+    """Write an AdviseResponse of a DECISION_NUMBERS record."""
+    at = put_code(out, at, decision.response_code)
+    at = put_id(out, at, 2, decision, digits)
+    return put_number(out, at, 3, decision.replayed)
+
+
+@njit(cache=True)
+def put_clear(out: Any, at: int, decision: Any, digits: Any) -> int:
+    """Write a ClearResponse of a DECISION_NUMBERS record."""
+    at = put_code(out, at, decision.response_code)
+    at = put_id(out, at, 2, decision, digits)
+    at = put_number(out, at, 3, decision.approved_minor)
+    at = put_number(out, at, 4, decision.released_minor)
+    at = put_number(out, at, 5, decision.overdrawn_minor)
+    return put_number(out, at, 6, decision.replayed)
 
 
 @njit(cache=True)
@@ -164,16 +196,20 @@ def encode(
     at = 0
     for i in range(len(decisions)):
         decision = decisions[i]
-        authorizing = decision.operation == _AUTHORIZE
-        if authorizing:
+        operation = decision.operation
+        if operation in (_AUTHORIZE, _INCREMENT):
             size = put_authorize(
                 body, 0, decision, digits, currencies, checks, check_ends, limits, limit_ends, bits, real
             )
-        else:
+        elif operation == _REVERSE:
             size = put_reverse(body, 0, decision)
+        elif operation == _ADVISE:
+            size = put_advise(body, 0, decision, digits)
+        else:
+            size = put_clear(body, 0, decision, digits)
         if linked:
             before = put_number(head, 0, 1, sequences[i])
-            before = put_head(head, before, _LINK_AUTHORIZE if authorizing else _LINK_REVERSE, size)
+            before = put_head(head, before, _LINK_FIELDS[operation], size)
             at = put_head(out, at, 1, before + size)
             at = put_bytes(out, at, head, 0, before)
         at = put_bytes(out, at, body, 0, size)
@@ -194,7 +230,7 @@ class AnswerWriter:
             self.link_answers([0] * count, np.zeros(count, DECISION))
 
     def answer(self, decision: NDArray[Any]) -> bytes:
-        """The AuthorizeResponse or ReverseResponse of DECISION[1]."""
+        """The answer of DECISION[1], by its operation."""
         return self._encode(decision, np.zeros(1, np.uint64), linked=False)
 
     def link_answers(self, sequences: list[int], decisions: NDArray[Any]) -> bytes:

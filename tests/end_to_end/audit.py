@@ -26,7 +26,7 @@ class Books:
         ledger = EmbeddedLedger.open(home / "ledger", now_ns=time.time_ns)
         try:
             self.accounts = ledger.accounts()
-            self.transfers = np.concatenate(list(ledger.history()))
+            self.transfers = np.concatenate(list(ledger.history_blocking()))
         finally:
             ledger.close_blocking()
         self.holds = _live_holds(self.transfers)

@@ -39,7 +39,7 @@ async def child(directory: str) -> None:
     ledger = EmbeddedLedger.open(Path(directory), now_ns=time.time_ns)
     if not len(ledger.accounts()):
         await fund(ledger, [1_000_000] * CARDS)
-    start = sum(len(page) for page in ledger.history()) // BATCH
+    start = sum(len(page) for page in ledger.history_blocking()) // BATCH
 
     async def post(number: int) -> None:
         results = await ledger.create_transfers(place(number))
@@ -76,7 +76,7 @@ def test_a_killed_ledger_has_every_acknowledged_batch(tmp_path, batches):
         ledger = EmbeddedLedger.open(tmp_path / "ledger", now_ns=time.time_ns)
         try:
             assert ledger.totals()[USD].balanced
-            stored = {(int(t["id_lo"]), int(t["id_hi"])) for page in ledger.history() for t in page}
+            stored = {(int(t["id_lo"]), int(t["id_hi"])) for page in ledger.history_blocking() for t in page}
             for number in acknowledged:
                 ids = holds.leg_id(transfer_ids(1 + number * BATCH, BATCH), Leg.HOLD)
                 assert stored.issuperset(map(tuple, ids.tolist()))

@@ -11,9 +11,11 @@ from numba import config
 from ledger.embedded import EmbeddedLedger
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
+from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
+from server.core.lifecycle import Lifecycle
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -162,9 +164,11 @@ class Core:
         restore(self.state, self.home / "state.npz", self.reader)
         self.state.grow(len(self.directory.cards))
         await self.books.open_accounts(self._openings())
+        self.lifecycle = Lifecycle(self.directory, self.controls, self.state, Chains(self.ledger))
         self.decided_at_start = await decide_undecided(
             self.state,
             self.books,
+            self.lifecycle,
             self.journal,
             self.reader,
             history=self.ledger.history,
@@ -175,6 +179,7 @@ class Core:
             controls=self.controls,
             state=self.state,
             books=self.books,
+            lifecycle=self.lifecycle,
             journal=self.journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(turns_max=self.turns_max),

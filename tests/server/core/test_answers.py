@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from ledger.holds import HoldOutcome, ReleaseOutcome
-from server.core.answers import decide_authorizations, decide_reversals, prepare_authorizations
+from ledger.holds import HoldOutcome
+from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.books import AWAY, Moved, accounts_of
 from server.core.policy import Check
 from server.core.record import DECISION, INTENT, NO_ROW, TransactionType
-from server.core.repeats import ENTRY
 from tests.server.core.scene import purchase
 
 CODES = {
@@ -64,19 +63,6 @@ def test_less_than_was_asked_is_an_approval_in_part():
     """10, with what is held."""
     decision, _ = asked(HoldOutcome.HELD, held_minor=999)
     assert (decision["response_code"], decision["approved_minor"]) == (b"10", 999)
-
-
-@pytest.mark.parametrize("outcome", [*ReleaseOutcome, AWAY])
-def test_a_reversal_is_accepted_unless_its_hold_still_stands(outcome):
-    """It tells what it released; 91 where the ledger could not be asked."""
-    decisions, originals = np.zeros(2, DECISION), np.zeros(2, ENTRY)
-    originals["answer"]["approved_minor"] = 1_000
-    released = np.array([outcome], np.uint8)
-    decide_reversals(decisions, originals, np.array([True, False]), released)
-    stands = outcome in {AWAY, ReleaseOutcome.REFUSED}
-    assert decisions["response_code"].tolist() == [b"91" if stands else b"00", b"00"]
-    assert decisions["approved_minor"].tolist() == [1_000 if outcome == ReleaseOutcome.RELEASED else 0, 0]
-    assert decisions["held"].tolist() == [int(stands), 0]
 
 
 def test_accounts_of_a_batch_are_named_once_each():

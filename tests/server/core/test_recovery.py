@@ -12,9 +12,9 @@ from ledger.transfer import CreateTransferStatus
 from server.core.answers import prepare_authorizations
 from server.core.authorizer import Parcel, Turn
 from server.core.books import hold_transfers
+from server.core.entries import EntryState
 from server.core.journal import JournalCorrupt
 from server.core.record import DECISION, INTENT
-from server.core.repeats import EntryState
 from server.core.snapshot import SnapshotUnreadable
 from tests.server.core.scene import Core, directory, purchase, reversal
 

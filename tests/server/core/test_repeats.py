@@ -3,20 +3,10 @@
 import numpy as np
 import pytest
 
-from server.core.record import DECISION, INTENT, REQUEST, Operation
-from server.core.repeats import (
-    ENTRY,
-    KEPT_S,
-    OPEN_KEPT_S,
-    Admission,
-    EntryState,
-    Original,
-    Repeats,
-    admit,
-    compact,
-    readmit,
-    resolve,
-)
+from server.core.entries import ENTRY, KEPT_S, EntryState
+from server.core.parts import OPEN_KEPT_S, resolve
+from server.core.record import DECISION, INTENT, REQUEST, Chain, Operation
+from server.core.repeats import Admission, Original, Repeats, admit, compact, readmit
 from tests.server.core.scene import NOON_S, purchase, records, reversal
 
 kernel = pytest.mark.kernel
@@ -48,10 +38,10 @@ class NaiveRepeats:
             if found is None:
                 self.entries[target] = {"state": EntryState.AHEAD, "content": (0, 0), "code": b""}
                 original = Original.UNKNOWN
-            elif found["state"] in (EntryState.IN_FLIGHT, EntryState.CLOSING):
+            elif found["state"] in (EntryState.IN_FLIGHT, EntryState.BUSY):
                 return Admission.WAIT, original
             elif found["state"] == EntryState.OPEN:
-                found["state"], original = EntryState.CLOSING, Original.HELD
+                found["state"], original = EntryState.BUSY, Original.HELD
             else:
                 original = Original.NOTHING_HELD
         self.entries.setdefault(key, {"code": b""}).update(state=EntryState.IN_FLIGHT, content=content)
@@ -63,7 +53,7 @@ class NaiveRepeats:
         entry["state"] = EntryState.DONE
         if request["operation"] == Operation.AUTHORIZE:
             entry["state"] = EntryState.OPEN if decision["held"] else EntryState.DONE
-        elif self.entries[_key(request["original_id"])]["state"] == EntryState.CLOSING:
+        elif self.entries[_key(request["original_id"])]["state"] == EntryState.BUSY:
             standing = EntryState.OPEN if decision["held"] else EntryState.REVERSED
             self.entries[_key(request["original_id"])]["state"] = standing
 
@@ -133,6 +123,13 @@ def decided(rng, requests):
     decisions["operation"] = requests["operation"]
     decisions["held"] = rng.integers(0, 2, len(requests))
     decisions["response_code"] = np.where(decisions["held"] != 0, b"00", b"51")
+    decisions["sequence"] = 1
+    decisions["chain"] = np.where(
+        requests["operation"] == Operation.AUTHORIZE,
+        np.where(decisions["held"] != 0, Chain.ADDED, Chain.UNTOUCHED),
+        np.where(decisions["held"] != 0, Chain.UNTOUCHED, Chain.REPLACED),
+    )
+    decisions["part_minor"] = np.where(decisions["chain"] == Chain.ADDED, 100, 0)
     return intents, decisions
 
 
@@ -245,7 +242,7 @@ def test_entries_leave_by_message_time_but_never_while_they_are_undecided():
         EntryState.DONE,
         EntryState.OPEN,
         EntryState.IN_FLIGHT,
-        EntryState.CLOSING,
+        EntryState.BUSY,
     ]
     entries["kept_until_s"] = [NOON_S - 1, NOON_S, NOON_S + OPEN_KEPT_S, 0, 0]
     kept = records(np.zeros(5, ENTRY))
@@ -269,6 +266,7 @@ def resolve_all(repeats, requests, held):
     decisions["authorization_id"], decisions["operation"] = requests["authorization_id"], Operation.AUTHORIZE
     decisions["held"] = held
     decisions["response_code"] = b"00" if held else b"51"
+    decisions["sequence"] = 1
     repeats.resolve(intents, decisions)
 
 

@@ -1,0 +1,100 @@
+"""
+Holds whose time is over: found a slice of the table at a time, and let go by the core's own messages.
+
+An expiry goes the way of every message about an authorization: its intent is journalled, its parts are voided, and
+what they consumed is given back. The ledger's own timeout comes a day later, should the core be gone.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from server.core.authorizer import Authorizer, Overloaded, Stopped
+from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, Operation
+from server.core.turn import Parcel
+
+LOOK_S: Final = 0.25
+MORE_S: Final = 0.01
+"""Until the next look where more is due than goes at once."""
+
+SLICE: Final = 1 << 18
+"""Entries looked at in a go: a millisecond or two."""
+
+EXPIRED_MAX: Final = 1_024
+"""Holds let go in a go: the customers' requests come first."""
+
+_log = structlog.get_logger("expiry")
+
+
+class Expiry:
+    """`run` it beside the core. `now_s` is the clock that messages' times are held against."""
+
+    def __init__(self, core: Authorizer, now_s: Callable[[], int], arrival_ns: Callable[[], int]) -> None:
+        self._core = core
+        self._now_s = now_s
+        self._arrival_ns = arrival_ns
+        self._next = 0
+        self.expired = 0
+        """Holds let go by this process."""
+
+    async def run(self) -> None:
+        """Look again and again; until cancelled, or the core has stopped."""
+        while True:
+            try:
+                found = self.look()
+            except Stopped:
+                return
+            await asyncio.sleep(MORE_S if found == EXPIRED_MAX else LOOK_S)
+
+    def look(self) -> int:
+        """Submit expiries for what is due in the next slice of the table; return how many. Raises Stopped."""
+        repeats = self._core.state.repeats
+        if self._core.waiting:
+            return 0
+        if self._next >= repeats.count:
+            self._next = 0
+        due = repeats.due(self._next, self._next + SLICE, self._now_s())[:EXPIRED_MAX]
+        if len(due):
+            try:
+                self._core.submit(self._parcel(due))
+            except Overloaded:
+                return 0
+        if len(due) < EXPIRED_MAX:
+            self._next += SLICE
+        self.expired += len(due)
+        return len(due)
+
+    def _parcel(self, due: NDArray[Any]) -> Parcel:
+        """REQUESTs for these entries; nobody waits for their answers."""
+        requests = np.zeros(len(due), REQUEST)
+        requests["version"] = REQUEST_VERSION
+        requests["operation"] = Operation.EXPIRE
+        requests["original_id"] = due["id"]
+        requests["authorization_id"] = [_identify(entry) for entry in due]
+        requests["sender"] = due["sender"]
+        requests["transmission_s"] = due["transmission_s"] + due["hold_s"].astype(np.int64)
+        requests["local_s"] = MISSING_S
+        requests["arrival_ns"] = self._arrival_ns()
+        return Parcel(requests.tobytes(), list(range(len(due))), _ignore, _note)
+
+
+def _identify(entry: Any) -> tuple[int, int]:
+    """The id of an entry's expiry: its time in ms, and a hash of what expires; the low byte is the legs'."""
+    expires_s = int(entry["transmission_s"]) + int(entry["hold_s"])
+    named = entry["id"].tobytes() + entry["newest"].tobytes()
+    hashed = int.from_bytes(hashlib.blake2b(named, person=b"expiry", digest_size=9).digest(), "little")
+    value = ((expires_s * 1000) & 0xFFFF_FFFF_FFFF) << 80 | hashed << 8
+    return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
+
+
+def _ignore(_places: list[int], _decisions: NDArray[Any]) -> None:
+    """The journal has it."""
+
+
+def _note(error: Exception) -> None:
+    _log.warning("holds could not be expired", reason=str(error))

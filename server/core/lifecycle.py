@@ -1,0 +1,119 @@
+"""
+The life of a hold after its authorization: increments, reversals, advices, clearings and the core's own expiries.
+
+The stages are those of the spine, but for one: the intent is on disk before the ledger is asked, because a move can't
+be fenced. What a crash leaves undecided is planned and carried out again, from the same facts, under the same ids.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.chains import MOVE
+from ledger.holds import BACKSTOP_S
+from server.core.chains import Chains
+from server.core.controls import Controls
+from server.core.directory import Directory
+from server.core.entries import EntryState
+from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
+from server.core.policy import CODES
+from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
+from server.core.repeats import Original
+from server.core.state import State
+
+
+class Lifecycle:
+    """The stages of messages about authorizations."""
+
+    def __init__(self, directory: Directory, controls: Controls, state: State, chains: Chains) -> None:
+        self._directory = directory
+        self._controls = controls
+        self._state = state
+        self._chains = chains
+
+    def prepare(self, intents: NDArray[Any], finds: NDArray[np.uint8], rows: NDArray[np.uint32]) -> None:
+        """
+        Find the facts, note what is wrong, reserve what is consumed, in INTENT[n]; answer what needs no ledger.
+
+        `finds` (u1[n], Original) is what each found of its authorization, `rows` (u4[n]) the card it names itself.
+        """
+        found = self._state.repeats.find(intents["request"]["original_id"])
+        known = found["answer"]["sequence"] != 0
+        rows = np.where(known, found["card_row"], rows).astype(np.uint32)
+        advised = intents["request"]["operation"] == Operation.ADVISE
+        if advised.any():
+            some = intents[advised]
+            self._controls.check(some, rows[advised])
+            intents[advised] = some
+        if not advised.all():
+            some = intents[~advised]
+            self._controls.check_standing(some, rows[~advised])
+            intents[~advised] = some
+        parts, ends = self._state.repeats.parts(intents["request"]["original_id"])
+        numbers = intents.view(INTENT_NUMBERS)
+        find_facts(numbers, found)
+        judge(numbers, finds, found, parts, ends, CODES)
+        open_ = intents["response_code"] == b""
+        self._reserve(
+            intents, open_ & (intents["request"]["operation"] == Operation.INCREMENT), self._controls.limits
+        )
+        # The network has approved: it counts, and no limit stands against it.
+        self._reserve(intents, open_ & advised, np.zeros_like(self._controls.limits))
+        refuse_again(numbers, CODES)
+
+    async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
+        """Ask the ledger for what INTENT[n] need, and answer: DECISION[n], without their stamp."""
+        requests = intents["request"]
+        found = self._state.repeats.find(requests["original_id"])
+        parts, ends = self._state.repeats.parts(requests["original_id"])
+        numbers = intents.view(INTENT_NUMBERS)
+        wants = np.empty(len(intents), np.uint8)
+        moves = np.zeros(len(intents), MOVE)
+        moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]
+        held = np.zeros(len(intents), np.int64)
+        attempts = np.zeros(len(intents), np.uint8)
+        holding = wants == HOLDS
+        held[holding], attempts[holding] = await self._chains.hold(intents[holding])
+        outcomes, overdrawn = await self._chains.carry(moves, parts)
+        available = np.zeros(len(intents), np.int64)
+        increments = (requests["operation"] == Operation.INCREMENT) & (intents["card_row"] != NO_ROW)
+        if increments.any():
+            available[increments] = await self._chains.available(intents[increments])
+        decisions = np.zeros(len(intents), DECISION)
+        decide(
+            numbers,
+            decisions.view(DECISION_NUMBERS),
+            finds,
+            found,
+            parts,
+            ends,
+            wants,
+            moves,
+            outcomes,
+            overdrawn,
+            held,
+            attempts,
+            available,
+            CODES,
+        )
+        return decisions
+
+    def finds_of(self, intents: NDArray[Any]) -> NDArray[np.uint8]:
+        """What undecided INTENT[n] found when they came: their authorizations are still as they left them."""
+        requests = intents["request"]
+        found = self._state.repeats.find(requests["original_id"])
+        busy = found["state"] == EntryState.BUSY
+        finds = np.where(busy, Original.HELD, Original.NOTHING_HELD).astype(np.uint8)
+        finds[np.isin(found["state"], (EntryState.FREE, EntryState.AHEAD))] = Original.UNKNOWN
+        finds[(requests["original_id"] == 0).all(axis=1)] = Original.NONE
+        unheld = busy & (found["newest"] == 0).all(axis=1)
+        finds[unheld] = Original.DECLINED
+        finds[unheld & (found["answer"]["sequence"] == 0)] = Original.UNKNOWN
+        return finds
+
+    def _reserve(self, intents: NDArray[Any], which: NDArray[np.bool_], limits: NDArray[np.int64]) -> None:
+        if which.any():
+            some = intents[which]
+            self._state.limits.reserve(some, limits)
+            intents[which] = some

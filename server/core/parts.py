@@ -1,0 +1,297 @@
+"""
+What an authorization holds: its parts, what a decision does to them, and what it gives back to the limits.
+
+Kernels over the table of `repeats`. A part is what one message left pending in the ledger; see `entries`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+from scoring.velocity import STEP_REDUCE, STEP_RELEASE
+from server.core.entries import EntryState, place_of
+from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
+
+GIVEN: Final = np.dtype(
+    [
+        ("card_row", "<u4"),
+        ("day_id", "<i4"),
+        ("month_id", "<i4"),
+        ("step", "u1"),  # STEP_RELEASE or STEP_REDUCE
+        ("reserved", "u1"),  # which of the limits' bits it concerns
+        ("padding", "u1", (2,)),
+        ("reserved_s", "<i8"),
+        ("amount_minor", "<i8"),
+    ]
+)
+"""Something that an authorization consumed and no longer needs."""
+
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_REVERSE: Final = int(Operation.REVERSE)
+_INCREMENT: Final = int(Operation.INCREMENT)
+_ADVISE: Final = int(Operation.ADVISE)
+_CLEAR: Final = int(Operation.CLEAR)
+_EXPIRE: Final = int(Operation.EXPIRE)
+_ADDED: Final = int(Chain.ADDED)
+_REPLACED: Final = int(Chain.REPLACED)
+_OPEN: Final = int(EntryState.OPEN)
+_BUSY: Final = int(EntryState.BUSY)
+_DONE: Final = int(EntryState.DONE)
+_REVERSED: Final = int(EntryState.REVERSED)
+_CLEARED: Final = int(EntryState.CLEARED)
+_EXPIRED: Final = int(EntryState.EXPIRED)
+_RELEASE: Final = int(STEP_RELEASE)
+_REDUCE: Final = int(STEP_REDUCE)
+OPEN_KEPT_S: Final = 30 * 86_400
+
+
+@njit(cache=True)
+def is_credit(transaction_type: int) -> bool:
+    """Whether an authorization is of money that comes in."""
+    return (CREDITING >> transaction_type) & 1 == 1
+
+
+@njit(cache=True)
+def note_facts(entry: Any, intent: Any) -> None:
+    """What an entry keeps of its INTENT."""
+    entry.card_row = intent.card_row
+    entry.account_number = intent.account_number
+    entry.day_id = intent.day_id
+    entry.month_id = intent.month_id
+    entry.hold_s = intent.hold_s
+    entry.reserved_limits = intent.reserved_limits
+    entry.reserved_s = intent.request.transmission_s
+
+
+@njit(cache=True)
+def next_place(slots: Any, entries: Any, entry: Any, is_first: bool) -> int:
+    """Where the entry of an authorization's newest part is, or of the part before a part's; -1 at the end."""
+    if is_first:
+        if entry.newest[0] == 0 and entry.newest[1] == 0:
+            return -1
+        return place_of(slots, entries, entry.newest[0], entry.newest[1])
+    if entry.older[0] == 0 and entry.older[1] == 0:
+        return -1
+    return place_of(slots, entries, entry.older[0], entry.older[1])
+
+
+@njit(cache=True)
+def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
+    """The authorization at `at` has no parts any more but what the message at `own` (-1: none) left."""
+    authorization = entries[at]
+    place = next_place(slots, entries, authorization, True)
+    while place >= 0:
+        part = entries[place]
+        place = next_place(slots, entries, part, False)
+        part.part_minor = 0
+        part.owed_minor = 0
+        part.older[0] = 0
+        part.older[1] = 0
+    authorization.newest[0] = 0
+    authorization.newest[1] = 0
+    if own >= 0:
+        rest = entries[own]
+        authorization.newest[0] = rest.id[0]
+        authorization.newest[1] = rest.id[1]
+        rest.reserved_limits = authorization.reserved_limits
+        rest.reserved_s = authorization.reserved_s
+        rest.day_id = authorization.day_id
+        rest.month_id = authorization.month_id
+
+
+@njit(cache=True)
+def adopt(authorization: Any, intent: Any, decision: Any) -> None:
+    """An advice's answer becomes that of the authorization, which we never had, or declined."""
+    note_facts(authorization, intent)
+    authorization.answer = decision
+    authorization.answer.operation = _AUTHORIZE
+    authorization.answer.authorization_id[0] = authorization.id[0]
+    authorization.answer.authorization_id[1] = authorization.id[1]
+    authorization.answer.original_id[0] = 0
+    authorization.answer.original_id[1] = 0
+    if decision.reasons == 0:
+        authorization.answer.response_code = intent.request.given_code
+        authorization.answer.stand_in = 1
+    # Only the advice's own entry has the reservation and the part.
+    authorization.reserved_limits = 0
+    authorization.answer.part_minor = 0
+    authorization.answer.owed_minor = 0
+    authorization.credit = is_credit(intent.request.transaction_type)
+    authorization.kept_until_s = authorization.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
+
+
+@njit(cache=True)
+def resolve_original(
+    slots: Any, entries: Any, at: int, own: int, intent: Any, decision: Any, standing: Any
+) -> None:
+    """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for an expiry."""
+    authorization = entries[at]
+    if decision.operation == _ADVISE and decision.chain != _REPLACED and standing == 0:
+        adopt(authorization, intent, decision)
+    if decision.operation == _CLEAR and decision.chain == _REPLACED:
+        authorization.captured_minor += decision.approved_minor
+    left = own >= 0 and (decision.part_minor > 0 or decision.owed_minor > 0)
+    if decision.chain == _ADDED and left:
+        part = entries[own]
+        part.older[0] = authorization.newest[0]
+        part.older[1] = authorization.newest[1]
+        part.kept_until_s = authorization.kept_until_s
+        authorization.newest[0] = part.id[0]
+        authorization.newest[1] = part.id[1]
+    elif decision.chain == _REPLACED:
+        replace_parts(slots, entries, at, own if left else -1)
+        if left:
+            entries[own].kept_until_s = authorization.kept_until_s
+    if authorization.newest[0] != 0 or authorization.newest[1] != 0:
+        authorization.state = _OPEN
+    elif decision.chain != _REPLACED:
+        authorization.state = _DONE
+    elif decision.operation == _EXPIRE:
+        authorization.state = _EXPIRED
+    elif authorization.captured_minor > 0:
+        authorization.state = _CLEARED
+    else:
+        authorization.state = _REVERSED
+
+
+@njit(cache=True)
+def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
+    """Write the batch's answers into their entries; `intents` INTENT[n] and `decisions` DECISION[n] go in pairs."""
+    for i in range(len(decisions)):
+        decision = decisions[i]
+        intent = intents[i]
+        own = -1
+        if decision.operation != _EXPIRE:
+            own = place_of(slots, entries, decision.authorization_id[0], decision.authorization_id[1])
+            if own < 0:
+                continue
+            entry = entries[own]
+            entry.answer = decision
+            note_facts(entry, intent)
+            entry.part_minor = decision.part_minor
+            entry.owed_minor = decision.owed_minor
+            entry.state = _DONE
+            if decision.operation == _AUTHORIZE:
+                if decision.held:
+                    entry.state = _OPEN
+                    entry.credit = is_credit(intent.request.transaction_type)
+                    entry.newest[0] = entry.id[0]
+                    entry.newest[1] = entry.id[1]
+                    entry.kept_until_s = entry.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
+                continue
+        request = intent.request
+        if request.original_id[0] == 0 and request.original_id[1] == 0:
+            continue
+        at = place_of(slots, entries, request.original_id[0], request.original_id[1])
+        if at >= 0 and entries[at].state == _BUSY:
+            resolve_original(slots, entries, at, own, intent, decision, entries[at].newest[0])
+
+
+@njit(cache=True)
+def collect(slots: Any, entries: Any, identifiers: Any, parts: Any, ends: Any) -> None:
+    """The parts of authorizations u8[n, 2] into PART[..], oldest first; `ends` (i8[n+1]) says where each's begin and end."""
+    count = 0
+    for i in range(len(identifiers)):
+        first = count
+        at = place_of(slots, entries, identifiers[i, 0], identifiers[i, 1])
+        if at >= 0:
+            credit = entries[at].credit
+            place = next_place(slots, entries, entries[at], True)
+            while place >= 0:
+                entry = entries[place]
+                part = parts[count]
+                part.message_id[0] = entry.id[0]
+                part.message_id[1] = entry.id[1]
+                part.held_minor = entry.part_minor
+                part.owed_minor = entry.owed_minor
+                part.attempt = entry.answer.hold_attempt
+                part.credit = credit
+                count += 1
+                place = next_place(slots, entries, entry, False)
+            low, high = first, count - 1
+            while low < high:
+                swap(parts, low, high)
+                low += 1
+                high -= 1
+        ends[i + 1] = count
+
+
+@njit(cache=True)
+def swap(parts: Any, i: int, k: int) -> None:
+    """Exchange two PARTs."""
+    a, b = parts[i], parts[k]
+    for word in range(2):
+        a.message_id[word], b.message_id[word] = b.message_id[word], a.message_id[word]
+    a.held_minor, b.held_minor = b.held_minor, a.held_minor
+    a.owed_minor, b.owed_minor = b.owed_minor, a.owed_minor
+    a.attempt, b.attempt = b.attempt, a.attempt
+
+
+@njit(cache=True)
+def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: Any) -> int:
+    """
+    What each DECISION[n] on a message about an authorization gives back, into GIVEN[..]; how many those are.
+
+    It comes before `resolve`: the entries still show the parts that are let go. What was cleared stays consumed; the
+    newest parts are given back first.
+    """
+    count = 0
+    for i in range(len(decisions)):
+        decision = decisions[i]
+        intent = intents[i]
+        if decision.operation == _AUTHORIZE:
+            continue
+        if decision.chain != _REPLACED:
+            if decision.chain != _ADDED and intent.reserved_limits != 0:
+                count = give(given, count, intent, intent.request.transmission_s, intent.billed_minor, True)
+            continue
+        if decision.operation == _INCREMENT:
+            continue
+        at = place_of(slots, entries, intent.request.original_id[0], intent.request.original_id[1])
+        if at < 0 or entries[at].state != _BUSY:
+            continue
+        authorization = entries[at]
+        rest = decision.released_minor
+        if decision.operation == _REVERSE or decision.operation == _EXPIRE:
+            rest = decision.approved_minor
+        used = authorization.captured_minor > 0 or (
+            decision.operation == _CLEAR and decision.approved_minor > 0
+        )
+        place = next_place(slots, entries, authorization, True)
+        while place >= 0:
+            part = entries[place]
+            standing = part.part_minor + part.owed_minor
+            amount = min(rest, standing)
+            rest -= amount
+            if amount > 0 and part.reserved_limits != 0:
+                whole = amount == standing and not used
+                count = give(given, count, part, part.reserved_s, amount, whole)
+            place = next_place(slots, entries, part, False)
+    return count
+
+
+@njit(cache=True)
+def give(given: Any, count: int, source: Any, reserved_s: int, amount_minor: int, whole: bool) -> int:
+    """Write one GIVEN of what an entry, or an intent, reserved."""
+    line = given[count]
+    line.card_row = source.card_row
+    line.day_id = source.day_id
+    line.month_id = source.month_id
+    line.reserved_s = reserved_s
+    line.amount_minor = amount_minor
+    line.step = _RELEASE if whole else _REDUCE
+    line.reserved = source.reserved_limits if whole else source.reserved_limits & ~SINGLE_USE_RESERVED
+    return count + 1
+
+
+@njit(cache=True)
+def due(entries: Any, first: int, last: int, now_s: int, places: Any) -> int:
+    """Places, from `first` to `last`, of holds whose time is over, into `places` (i8[..]); how many those are."""
+    count = 0
+    for i in range(first, last):
+        entry = entries[i]
+        if entry.state == _OPEN and entry.transmission_s + np.int64(entry.hold_s) <= now_s:
+            places[count] = i
+            count += 1
+    return count
