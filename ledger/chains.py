@@ -55,7 +55,7 @@ MOVE: Final = np.dtype(
         ("kind", "u1"),  # Kind
         ("attempt", "u1"),
         ("closed", "u1"),  # the cardholder's account takes nothing any more
-        ("owes", "u1"),  # a credit's: there may be something to repay
+        ("owes", "u1"),  # there may be something to repay out of what comes in
         ("padding", "u1", (4,)),
     ]
 )
@@ -94,7 +94,7 @@ _CREDIT: Final = 0x70
 # What resolves a part has the attempt above, and the part below, twice: what the cardholder holds, and what is owed.
 _RESOLVE: Final = 0x80
 
-_TRANSFERS_MAX: Final = 2 * PARTS_MAX + 6
+_TRANSFERS_MAX: Final = 2 * PARTS_MAX + 8
 
 _CARDHOLDER: Final = int(AccountCode.CARDHOLDER)
 _SETTLEMENT: Final = int(AccountCode.SETTLEMENT)
@@ -187,27 +187,39 @@ def _force(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _credit(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
-    """Money comes in: it repays what is owed first; where the account is closed, nobody can claim the rest."""
-    payee = _SUSPENSE if move.closed else _CARDHOLDER
-    if not move.owes:
-        _pay(transfers, count, move, _CREDIT, _SETTLEMENT, payee, amount_minor, _CODE_CREDIT, 0)
+    """Money comes in; where the account is closed, nobody can claim what is left of it after what is owed."""
+    if not move.closed:
+        _pay(transfers, count, move, _CREDIT, _SETTLEMENT, _CARDHOLDER, amount_minor, _CODE_CREDIT, 0)
         return count + 1
     _pay(transfers, count, move, _CREDIT, _SETTLEMENT, _CONTROL, amount_minor, _CODE_CREDIT, 0)
-    _pay(
-        transfers,
-        count + 1,
-        move,
-        _OWED,
-        _CONTROL,
-        _RECEIVABLE,
-        amount_minor,
-        _CODE_REPAYMENT,
-        _BALANCING_CREDIT,
-    )
-    _pay(
-        transfers, count + 2, move, _OVERDRAWN, _CONTROL, payee, amount_minor, _CODE_CREDIT, _BALANCING_DEBIT
-    )
-    return count + 3
+    return _share_out(transfers, count + 1, move, amount_minor, _SUSPENSE)
+
+
+@njit(cache=True, nogil=True)
+def _repay(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
+    """Out of what has come in, what is owed is paid first."""
+    _pay(transfers, count, move, _EXCESS, _CARDHOLDER, _CONTROL, amount_minor, _CODE_REPAYMENT, 0)
+    return _share_out(transfers, count + 1, move, amount_minor, _CARDHOLDER)
+
+
+@njit(cache=True, nogil=True)
+def _share_out(transfers: Any, count: int, move: Any, amount_minor: int, payee: int) -> int:
+    """What control has got goes to what is owed, and the rest to `payee`."""
+    if move.owes:
+        _pay(
+            transfers,
+            count,
+            move,
+            _OWED,
+            _CONTROL,
+            _RECEIVABLE,
+            amount_minor,
+            _CODE_REPAYMENT,
+            _BALANCING_CREDIT,
+        )
+        count += 1
+    _pay(transfers, count, move, _OVERDRAWN, _CONTROL, payee, amount_minor, _CODE_CREDIT, _BALANCING_DEBIT)
+    return count + 1
 
 
 @njit(cache=True, nogil=True)
@@ -260,6 +272,8 @@ def _chains(moves: Any, parts: Any, transfers: Any, ends: Any, part_of: Any) -> 
             count = _force(transfers, count, move, move.amount_minor)
         elif kind == _KIND_CREDIT:
             count = _credit(transfers, count, move, move.amount_minor)
+            if move.owes and not move.closed:
+                count = _repay(transfers, count, move, move.amount_minor)
         else:
             first, last = np.int64(move.first_part), np.int64(move.first_part) + np.int64(move.parts)
             held, owed = sums_of(parts, first, last)
@@ -277,12 +291,13 @@ def _chains(moves: Any, parts: Any, transfers: Any, ends: Any, part_of: Any) -> 
                     count += 1
             again, owed_again = rest_of(kind, move.amount_minor, move.rest_minor, held, owed)
             count = _hold_again(transfers, count, move, again, owed_again, is_credit)
-            if left > 0:
-                count = (
-                    _credit(transfers, count, move, left)
-                    if is_credit
-                    else _force(transfers, count, move, left)
-                )
+            if is_credit:
+                if left > 0:
+                    count = _credit(transfers, count, move, left)
+                if kind == _KIND_CAPTURE and move.owes and not move.closed:
+                    count = _repay(transfers, count, move, move.amount_minor)
+            elif left > 0:
+                count = _force(transfers, count, move, left)
         if count > (ends[i] if i else 0):
             transfers[count - 1].flags &= ~np.uint16(_LINKED)
         ends[i + 1] = count

@@ -23,6 +23,7 @@ _NEW_IN_REQUEST: Final = (
     "credit",
 )
 _NEW_IN_DECISION: Final = (
+    "claims",
     "chain",
     "original_id",
     "released_minor",
@@ -128,6 +129,7 @@ def decisions_of(records: NDArray[Any]) -> NDArray[Any]:
     held = (records["operation"] == Operation.AUTHORIZE) & (records["held"] != 0)
     decisions["part_minor"][held] = records["approved_minor"][held]
     decisions["chain"][held] = Chain.ADDED
+    decisions["claims"] = records["operation"] == Operation.REVERSE
     reversed_ = (records["operation"] == Operation.REVERSE) & (records["held"] == 0)
     decisions["chain"][reversed_] = Chain.REPLACED
     return decisions

@@ -11,6 +11,7 @@ leaves that could not be written. What was written before stays good.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -233,15 +234,20 @@ class JournalReader:
         """The records of the rows of one kind, whatever formats they have; together those of today's are read at once."""
         chosen = [row for row in rows if row[1] == kind]
         read, today = (read_intents, INTENT) if kind == INTENTS_KIND else (read_decisions, DECISION)
-        sizes = {len(row[4]) // row[2] for row in chosen}
-        try:
-            if sizes <= {today.itemsize}:
-                # Of arrays that can't be written Numba would compile everything once more.
-                joined = bytearray(b"".join([row[4] for row in chosen]))
+        parts = []
+        if {len(row[4]) // row[2] for row in chosen} <= {today.itemsize}:
+            # Of arrays that can't be written Numba would compile everything once more.
+            joined = bytearray(b"".join([row[4] for row in chosen]))
+            with contextlib.suppress(UnknownFormat):
                 return read(joined, sum(row[2] for row in chosen))
-            return np.concatenate([read(row[4], row[2]) for row in chosen])
-        except UnknownFormat as error:
-            raise JournalCorrupt(f"{self._path}: rows {rows[0][0]} to {rows[-1][0]}: {error}") from error
+        for number, _, count, _, records in chosen:
+            try:
+                parts.append(read(records, count))
+            except UnknownFormat as error:
+                raise JournalCorrupt(
+                    f"{self._path}: row {number} can't be read: {error}; the last good row is {number - 1}"
+                ) from error
+        return np.concatenate(parts)
 
 
 class Journal:

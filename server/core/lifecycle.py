@@ -5,11 +5,14 @@ The stages are those of the spine, but for one: the intent is on disk before the
 be fenced. What a crash leaves undecided is planned and carried out again, from the same facts, under the same ids.
 """
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
+from ledger.book import LedgerError, LedgerStopped
 from ledger.chains import MOVE
 from ledger.holds import BACKSTOP_S
 from server.core.chains import Chains
@@ -21,6 +24,11 @@ from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
 from server.core.repeats import Original
 from server.core.state import State
+
+AGAIN_S: Final = 0.25
+"""Until the ledger is asked again."""
+
+_log = structlog.get_logger("lifecycle")
 
 
 class Lifecycle:
@@ -63,7 +71,21 @@ class Lifecycle:
         refuse_again(numbers, CODES)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
-        """Ask the ledger for what INTENT[n] need, and answer: DECISION[n], without their stamp."""
+        """
+        Ask the ledger for what INTENT[n] need, until it has done it, and answer: DECISION[n], without their stamp.
+
+        Raises LedgerStopped where it will never answer again.
+        """
+        while True:
+            try:
+                return await self._carry_out(intents, finds)
+            except LedgerStopped:
+                raise
+            except LedgerError as error:
+                _log.warning("the ledger is asked again", messages=len(intents), reason=str(error))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
         requests = intents["request"]
         found = self._state.repeats.find(requests["original_id"])
         parts, ends = self._state.repeats.parts(requests["original_id"])

@@ -39,13 +39,11 @@ _HELD: Final = int(Original.HELD)
 _DECLINED: Final = int(Original.DECLINED)
 _APPROVED: Final = number_of(policy.APPROVED)
 _APPROVED_IN_PART: Final = number_of(policy.APPROVED_IN_PART)
-_LEDGER_AWAY: Final = number_of(policy.LEDGER_AWAY)
 _AMOUNT_SENSELESS: Final = np.uint64(1 << Check.AMOUNT_SENSELESS)
 _TRANSACTION_SENSELESS: Final = np.uint64(1 << Check.TRANSACTION_SENSELESS)
 _CARD_UNKNOWN: Final = np.uint64(1 << Check.CARD_UNKNOWN)
 _NOT_CONVERTED: Final = np.uint64(1 << Check.CURRENCY_NOT_CONVERTED)
 _FUNDS: Final = np.uint64(1 << Check.FUNDS)
-_AWAY_BIT: Final = np.uint64(1 << Check.LEDGER_AWAY)
 _REFUSED_BIT: Final = np.uint64(1 << Check.LEDGER_REFUSED)
 _AUTHORIZATION_UNKNOWN: Final = np.uint64(1 << Check.AUTHORIZATION_UNKNOWN)
 _AUTHORIZATION_ENDED: Final = np.uint64(1 << Check.AUTHORIZATION_ENDED)
@@ -59,9 +57,6 @@ _REGROW: Final = int(Kind.REGROW)
 _MOVED: Final = int(MoveOutcome.DONE)
 _MOVED_BEFORE: Final = int(MoveOutcome.DONE_BEFORE)
 _SHORT: Final = int(MoveOutcome.INSUFFICIENT)
-_AWAY: Final = 255
-AWAY_MINOR: Final = -2
-"""In place of what a hold took: the ledger could not be asked."""
 
 _ADDED: Final = int(Chain.ADDED)
 _REPLACED: Final = int(Chain.REPLACED)
@@ -238,6 +233,9 @@ def decide(
         operation = request.operation
         for word in range(2):
             decision.original_id[word] = request.original_id[word]
+        decision.claims = (
+            finds[i] == _HELD or finds[i] == _DECLINED or (operation == _ADVISE and finds[i] == _UNKNOWN)
+        )
         decision.response_code = intent.response_code
         decision.reasons = intent.checks_failed
         decision.billing_currency = intent.billing_currency
@@ -253,9 +251,7 @@ def decide(
                 decision.approved_minor = total
             continue
         if wants[i] == HOLDS:
-            if held_minor[i] == AWAY_MINOR:
-                refuse(decision, codes, _AWAY_BIT)
-            elif operation == _INCREMENT:
+            if operation == _INCREMENT:
                 if held_minor[i] < 0:
                     decision.held = 1
                     refuse(decision, codes, _FUNDS)
@@ -275,11 +271,7 @@ def decide(
         next_move += 1
         if outcome != _MOVED and outcome != _MOVED_BEFORE:
             decision.held = finds[i] == _HELD
-            refuse(
-                decision,
-                codes,
-                _AWAY_BIT if outcome == _AWAY else _FUNDS if outcome == _SHORT else _REFUSED_BIT,
-            )
+            refuse(decision, codes, _FUNDS if outcome == _SHORT else _REFUSED_BIT)
             continue
         decision.response_code = _APPROVED
         decision.hold_attempt = move.attempt

@@ -180,9 +180,9 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
                     entry.newest[1] = entry.id[1]
                     entry.kept_until_s = entry.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
                 continue
-        request = intent.request
-        if request.original_id[0] == 0 and request.original_id[1] == 0:
+        if not decision.claims:
             continue
+        request = intent.request
         at = place_of(slots, entries, request.original_id[0], request.original_id[1])
         if at >= 0 and entries[at].state == _BUSY:
             resolve_original(slots, entries, at, own, intent, decision, entries[at].newest[0])
@@ -249,7 +249,7 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
         if decision.operation == _INCREMENT:
             continue
         at = place_of(slots, entries, intent.request.original_id[0], intent.request.original_id[1])
-        if at < 0 or entries[at].state != _BUSY:
+        if at < 0 or not decision.claims:
             continue
         authorization = entries[at]
         rest = decision.released_minor

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from ledger import chains
 from ledger.book import Ledger
-from ledger.chains import MOVE
+from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.books import Books, Moved
-from server.core.chains import AWAY
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.journal import INTENTS_KIND, JournalChunk
@@ -120,7 +119,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]
     decisions = np.zeros(count, DECISION)
-    outcomes, nothing = np.full(len(moves), AWAY, np.uint8), np.zeros(count, np.int64)
+    outcomes, nothing = np.full(len(moves), MoveOutcome.REFUSED, np.uint8), np.zeros(count, np.int64)
     attempts = np.zeros(count, np.uint8)
     decide(
         numbers,

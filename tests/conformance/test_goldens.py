@@ -70,7 +70,9 @@ def test_recorded_histories_are_answered_by_the_engine_and_survive_its_restart(h
     ledger = EmbeddedLedger.open(tmp_path, now_ns=clock)
     after = history["accounts_after"].view(ACCOUNT)
     assert asyncio.run(ledger.lookup_accounts(ids_of(after))).tobytes() == after.tobytes()
-    assert b"".join(page.tobytes() for page in ledger.history_blocking()) == history["transfers_after"].tobytes()
+    assert (
+        b"".join(page.tobytes() for page in ledger.history_blocking()) == history["transfers_after"].tobytes()
+    )
     ledger.close_blocking()
 
 

@@ -58,7 +58,11 @@ def place(start, amounts_minor, timeout_s=1_000, partial=False):
 
 def content(ledger):
     """Everything that the books hold."""
-    return ledger.accounts().tobytes(), b"".join(page.tobytes() for page in ledger.history_blocking()), ledger.totals()
+    return (
+        ledger.accounts().tobytes(),
+        b"".join(page.tobytes() for page in ledger.history_blocking()),
+        ledger.totals(),
+    )
 
 
 def rows(ledger):

@@ -153,7 +153,8 @@ class Core:
     async def _start(self):
         self.ledger = await asyncio.to_thread(EmbeddedLedger.open, self.home / "ledger", now_ns=time.time_ns)
         self._stack.push_async_callback(self.ledger.close)
-        self.books = Books(self.ledger)
+        # Kernels that are compiled in a test must not make the ledger late.
+        self.books = Books(self.ledger, deadline_s=WAIT_S)
         self.controls = Controls(self.directory)
         self.controls.compile()
         self.journal = Journal(self.home / "journal.sqlite")
@@ -164,7 +165,8 @@ class Core:
         restore(self.state, self.home / "state.npz", self.reader)
         self.state.grow(len(self.directory.cards))
         await self.books.open_accounts(self._openings())
-        self.lifecycle = Lifecycle(self.directory, self.controls, self.state, Chains(self.ledger))
+        self.chains = Chains(self.ledger)
+        self.lifecycle = Lifecycle(self.directory, self.controls, self.state, self.chains)
         self.decided_at_start = await decide_undecided(
             self.state,
             self.books,

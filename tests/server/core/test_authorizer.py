@@ -9,7 +9,7 @@ from ledger.book import LedgerBusy
 from server.core.directory import CardFlag
 from server.core.policy import Check, names
 from server.core.record import CheckResult, EntryMode, TransactionType
-from tests.server.core.scene import FixedScore, cards, directory, purchase, reversal
+from tests.server.core.scene import WAIT_S, FixedScore, cards, directory, purchase, reversal
 
 
 def reasons(answers):
@@ -166,18 +166,24 @@ class AwayLedger:
 
 
 def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
-    """A reversal too, whose hold stands until the next one."""
+    """A reversal is carried out as soon as the ledger can be asked; until then its sender hears 91."""
     known = directory(limit_day_minor=2_500)
 
     async def act(core):
         held = purchase()
         codes = await core.codes(held)
-        ledger, core.books.ledger = core.books.ledger, AwayLedger()
-        codes += await core.codes(purchase(), purchase(1), reversal(held))
-        core.books.ledger = ledger
-        return [*codes, *await core.codes(purchase(), reversal(held))]
+        reversing = reversal(held)
+        core.books.deadline_s = 0.05
+        ledger, core.books.ledger, core.chains.ledger = core.books.ledger, AwayLedger(), AwayLedger()
+        codes += await core.codes(purchase(), purchase(1), reversing)
+        core.books.ledger = core.chains.ledger = ledger
+        core.books.deadline_s = WAIT_S
+        again = await core.ask(reversing)
+        return [*codes, *await core.codes(purchase(), reversal(held))], again
 
-    assert with_core(act, known) == ["00", "91", "91", "91", "00", "00"]
+    codes, again = with_core(act, known)
+    assert codes == ["00", "91", "91", "91", "00", "00"]
+    assert again[["response_code", "approved_minor", "replayed"]].tolist() == [(b"00", 1_000, 1)]
 
 
 def test_an_account_that_the_ledger_does_not_know_is_our_own_mistake(with_core):

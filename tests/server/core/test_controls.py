@@ -62,7 +62,7 @@ TABLE = {
     Check.CRYPTOGRAM_MISMATCH: asked(card_verification=CheckResult.MISMATCH),
     Check.CVV2_MISMATCH: asked(card_verification=CheckResult.MISMATCH, entry_mode=EntryMode.ECOMMERCE),
     Check.TYPE_NEVER: {"control": ControlSet(types_never=frozenset({KIND.PURCHASE}))},
-    Check.TYPE_NOT_OFFERED: asked(transaction_type=KIND.REFUND),
+    Check.TYPE_NOT_OFFERED: asked(transaction_type=15),
     Check.CURRENCY_NOT_CONVERTED: asked(currency=978),
     Check.CHANNEL_CONTACTLESS: {
         **asked(entry_mode=EntryMode.CONTACTLESS),
@@ -104,8 +104,10 @@ ELSEWHERE = {
     Check.LEDGER_REFUSED,
     Check.SCORE_FLAGGED,
     Check.UNSCORED,
+    Check.AUTHORIZATION_UNKNOWN,
+    Check.AUTHORIZATION_ENDED,
 }
-"""Other stages find these: `test_authorizer` reaches each."""
+"""Other stages find these: `test_authorizer` and `test_lifecycle` reach each."""
 
 
 @kernel

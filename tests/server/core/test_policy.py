@@ -88,8 +88,9 @@ def test_message_card_controls_limits_score_and_ledger_follow_one_another():
     ]
     assert stages == sorted(stages)
     ledger = (Check.FUNDS, Check.LEDGER_AWAY, Check.LEDGER_REFUSED)
+    of_messages = (Check.AUTHORIZATION_UNKNOWN, Check.AUTHORIZATION_ENDED)
     declining = [check for check in Check if CHECKS[check].response_code]
-    assert tuple(declining[-3:]) == ledger
+    assert tuple(declining[-5:]) == ledger + of_messages
 
 
 def test_names_are_told_in_order_and_are_each_others_only():

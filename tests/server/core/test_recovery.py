@@ -7,14 +7,14 @@ import time
 import numpy as np
 import pytest
 
-from ledger import holds
-from ledger.transfer import CreateTransferStatus
+from ledger.transfer import CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
 from server.core.authorizer import Parcel, Turn
 from server.core.books import hold_transfers
 from server.core.entries import EntryState
 from server.core.journal import JournalCorrupt
-from server.core.record import DECISION, INTENT
+from server.core.policy import Check, bit
+from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
 from tests.server.core.scene import Core, directory, purchase, reversal
 
@@ -24,10 +24,14 @@ def prepared(core, *requests):
     parcel = Parcel(np.concatenate(requests).tobytes(), list(range(len(requests))), print, print)
     turn = Turn([parcel])
     rows = core.directory.find(turn.requests)
-    turn.open(core.state.repeats.admit(turn.requests), core.state.sequence + 1, 1)
+    admitted = core.state.repeats.admit(turn.requests)
+    turn.open(admitted, core.state.sequence + 1, 1)
     core.state.sequence += len(turn.intents)
-    authorizations = turn.intents[: turn.authorizations]
-    core.controls.check(authorizations, rows[turn.origin[: turn.authorizations]])
+    if turn.messages:
+        messages, origin = turn.intents[: turn.messages], turn.origin[: turn.messages]
+        core.lifecycle.prepare(messages, admitted.originals[origin], rows[origin])
+    authorizations = turn.intents[turn.messages :]
+    core.controls.check(authorizations, rows[turn.origin[turn.messages :]])
     core.state.limits.reserve(authorizations, core.controls.limits)
     core.risk.score(authorizations, core.directory.cards, core.controls.programmes)
     prepare_authorizations(authorizations)
@@ -42,17 +46,17 @@ async def hold(core, intents, attempt=0):
 
 async def standing(core, *requests):
     """What the ledger holds for each of these, over all attempts; -1 where nothing stands."""
+    pages = [page async for page in core.ledger.history()]
+    transfers = np.concatenate(pages)
+    gone = set(
+        map(tuple, ids_of(transfers[ids_of(transfers, "pending_id").any(axis=1)], "pending_id").tolist())
+    )
     found = []
     for request in requests:
-        identifier = request["authorization_id"]
-        amount = -1
-        for attempt in range(2):
-            ids = np.concatenate(
-                [holds.leg_id(identifier, leg, attempt) for leg in (holds.Leg.HOLD, holds.Leg.RELEASE)]
-            )
-            held, voided = holds.held_minor(ids, await core.ledger.lookup_transfers(ids)).tolist()
-            amount = held if held >= 0 and voided < 0 else amount
-        found.append(amount)
+        own = (ids_of(transfers, "user_data_128") == request["authorization_id"]).all(axis=1)
+        pending = transfers[own & (transfers["flags"] & TransferFlags.PENDING != 0)]
+        stands = [int(t["amount_lo"]) for t in pending if (int(t["id_lo"]), int(t["id_hi"])) not in gone]
+        found.append(sum(stands) if stands else -1)
     return found
 
 
@@ -194,7 +198,8 @@ def test_a_hold_that_reached_the_disk_after_its_answer_was_91_is_voided(lives):
         number = core.journal.append_intents(intents)
         await hold(core, intents)
         decisions = np.zeros(1, DECISION)
-        decisions["version"], decisions["response_code"], decisions["operation"] = 1, b"91", 1
+        decisions["version"], decisions["response_code"], decisions["operation"] = REQUEST_VERSION, b"91", 1
+        decisions["reasons"] = bit(Check.LEDGER_AWAY)
         decisions["sequence"] = intents["sequence"]
         decisions["authorization_id"] = unlucky["authorization_id"]
         decisions["intent_batch"] = await number

@@ -123,7 +123,7 @@ def decided(rng, requests):
     decisions["operation"] = requests["operation"]
     decisions["held"] = rng.integers(0, 2, len(requests))
     decisions["response_code"] = np.where(decisions["held"] != 0, b"00", b"51")
-    decisions["sequence"] = 1
+    decisions["sequence"] = decisions["claims"] = 1
     decisions["chain"] = np.where(
         requests["operation"] == Operation.AUTHORIZE,
         np.where(decisions["held"] != 0, Chain.ADDED, Chain.UNTOUCHED),

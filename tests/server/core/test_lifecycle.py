@@ -1,0 +1,323 @@
+"""The life of a hold after its authorization, against the same lives in plain Python."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from ledger.chart import AccountCode
+from server.core.entries import EntryState
+from server.core.expiry import Expiry
+from server.core.record import Operation, TransactionType
+from server.core.turn import Parcel, Turn
+from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
+from tests.server.core.scene import NOON_S, Core, directory, purchase
+
+OPENING = 100_000
+CARDS = 4
+
+
+def said(decision):
+    """(code, approved, released, overdrawn) of a DECISION."""
+    names = ("approved_minor", "released_minor", "overdrawn_minor")
+    return (decision["response_code"].decode(), *(int(decision[name]) for name in names))
+
+
+async def assert_books(core, model):
+    """The ledger has what the model has, and money is neither made nor lost."""
+    books, house = await books_of(core.ledger, list(range(CARDS)))
+    for card in range(CARDS):
+        account = model.account(card)
+        expected = (account.posted, account.held, account.coming, account.owed, account.owed_pending)
+        assert books[card] == expected, card
+        assert account.available >= 0
+    assert house[AccountCode.CONTROL] == 0
+    assert house[AccountCode.SETTLEMENT] == model.settled
+    # posted = funded + owed - settled: what was overdrawn is owed, and nothing else is missing.
+    owed = sum(account.owed for account in model.accounts.values())
+    posted = sum(account.posted for account in model.accounts.values())
+    assert posted == OPENING * CARDS + owed - model.settled
+
+
+class Random:
+    """Messages of random lives, each with what it must answer."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.model = Lives(OPENING)
+        self.asked = []
+
+    def amount(self):
+        return int(self.rng.choice([1, 700, 1_000, 5_000, 40_000, 120_000]))
+
+    def step(self):
+        """Messages that arrive together, and their expected answers in order."""
+        if not self.asked or self.rng.random() < 0.25:
+            return [self._authorize()]
+        original, card = self.asked[self.rng.integers(max(0, len(self.asked) - 12), len(self.asked))]
+        if self.rng.random() < 0.15:
+            return [self._advise(original, card)]
+        return [self._about(original, card) for _ in range(self.rng.integers(1, 4))]
+
+    def _authorize(self):
+        card, amount = int(self.rng.integers(CARDS)), self.amount()
+        partial, credit = bool(self.rng.random() < 0.3), bool(self.rng.random() < 0.15)
+        kind = TransactionType.REFUND if credit else TransactionType.PURCHASE
+        request = purchase(card, amount_minor=amount, partial_approval_allowed=partial, transaction_type=kind)
+        self.asked.append((request, card))
+        if self.rng.random() < 0.1 and not credit:
+            # The network answered in our stead: we only hear of it.
+            code = str(self.rng.choice(["00", "05"]))
+            return advise(request, code.encode()), self.model.advise(_key(request), card, amount, code)
+        expected = self.model.authorize(_key(request), card, amount, partial=partial, credit=credit)
+        return request, expected
+
+    def _advise(self, original, card):
+        key, code = _key(original), str(self.rng.choice(["00", "51"]))
+        if original["transaction_type"][0] == TransactionType.REFUND:
+            return reverse(original), self.model.reverse(key)
+        asked = int(original["amount_minor"][0])
+        return advise(original, code.encode()), self.model.advise(key, card, asked, code)
+
+    def _about(self, original, card):
+        key, amount, choice = _key(original), self.amount(), self.rng.integers(7)
+        if choice == 0:
+            return increment(original, amount), self.model.increment(key, amount)
+        if choice == 1:
+            whole = increment(original, amount, cumulative=1)
+            return whole, self.model.increment(key, amount, cumulative=True)
+        if choice == 2:
+            return reverse(original), self.model.reverse(key)
+        if choice == 3:
+            return reverse(original, amount), self.model.reverse(key, amount)
+        final, credit = bool(self.rng.random() < 0.6), bool(self.rng.random() < 0.2)
+        presented = clear(original, amount, final=final, credit=credit, card_key=card + 1, card_reference=1)
+        return presented, self.model.clear(key, amount, card, final=final, credit=credit)
+
+
+def _key(request):
+    return tuple(request["authorization_id"][0].tolist())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_message_answers_and_books_as_plain_lives_do(with_core, seed):
+    """Random lives, messages about one hold at once among them; the books are compared after every step."""
+    random = Random(seed)
+
+    async def act(core):
+        for _ in range(120):
+            step = random.step()
+            answers = await core.ask(*(request for request, _ in step))
+            assert [said(answer) for answer in answers] == [expected for _, expected in step]
+            await assert_books(core, random.model)
+        entries = core.state.repeats.entries[: core.state.repeats.count]
+        states = {tuple(entry["id"].tolist()): entry["state"] for entry in entries}
+        for key, hold in random.model.holds.items():
+            assert EntryState(states[key]).name == hold.state
+
+    with_core(act, opening_minor=OPENING)
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_a_restart_goes_on_with_every_life(tmp_path, save):
+    """From the journal alone, or from a snapshot: the state is the same byte for byte, and so are the answers."""
+    random = Random(99)
+
+    async def live(steps, core):
+        for _ in range(steps):
+            step = random.step()
+            answers = await core.ask(*(request for request, _ in step))
+            assert [said(answer) for answer in answers] == [expected for _, expected in step]
+
+    async def whole():
+        core = await Core(tmp_path, directory(), opening_minor=OPENING).start()
+        await live(100, core)
+        before = _state_of(core)
+        await core.stop(save=save)
+        core = await Core(tmp_path, directory(), opening_minor=OPENING).start()
+        assert _state_of(core) == before
+        await live(60, core)
+        await assert_books(core, random.model)
+        await core.stop()
+
+    asyncio.run(whole())
+
+
+def _state_of(core):
+    """All that changes, as bytes."""
+    table = core.state.repeats
+    entries = np.sort(table.entries[: table.count], order="id")
+    limits = core.state.limits.arrays()
+    return entries.tobytes(), {name: array.tobytes() for name, array in limits.items()}
+
+
+def test_a_move_that_a_crash_left_undecided_is_carried_out_once(tmp_path):
+    """Whether the ledger had done it or not: a repeat gets what came of it."""
+    originals = [purchase(card, amount_minor=1_000) for card in range(3)]
+    messages = [clear(originals[0], 700), reverse(originals[1], 400), increment(originals[2], 500)]
+
+    async def killed(done):
+        core = await Core(tmp_path / str(done), directory(), opening_minor=OPENING).start()
+        assert await core.codes(*originals) == ["00"] * 3
+        admitted = core.state.repeats.admit(np.concatenate(messages))
+        turn = Turn([Parcel(np.concatenate(messages).tobytes(), [0, 1, 2], print, print)])
+        turn.open(admitted, core.state.sequence + 1, 1)
+        finds = admitted.originals[turn.origin]
+        core.lifecycle.prepare(turn.intents, finds, core.directory.find(turn.requests))
+        await core.journal.append_intents(turn.intents)
+        if done:
+            await core.lifecycle.carry_out(turn.intents, finds)
+        await core.stop()
+        core = await Core(tmp_path / str(done), directory(), opening_minor=OPENING).start()
+        assert core.decided_at_start == 3
+        answers = await core.ask(*messages)
+        books, house = await books_of(core.ledger, [0, 1, 2])
+        await core.stop()
+        return (
+            answers[["response_code", "approved_minor", "released_minor", "replayed"]].tolist(),
+            books,
+            house,
+        )
+
+    for done in (False, True):
+        answers, books, house = asyncio.run(killed(done))
+        assert answers == [(b"00", 700, 300, 1), (b"00", 600, 0, 1), (b"00", 1_500, 0, 1)]
+        assert [books[card][:2] for card in range(3)] == [(99_300, 0), (100_000, 400), (100_000, 1_500)]
+        assert house[AccountCode.CONTROL] == 0
+
+
+def test_a_hold_expires_at_its_hour_and_gives_back_what_it_consumed(with_core):
+    """What was cleared stays consumed; a later clearing is posted all the same."""
+    known = directory(limit_month_minor=1_500)
+    first = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        now_s = NOON_S
+        expiry = Expiry(core.authorizer, lambda: now_s, lambda: 1)
+        codes = await core.codes(first)
+        codes += await core.codes(purchase(0, amount_minor=1_000))
+        assert expiry.look() == 0
+        now_s = NOON_S + HOLD_S
+        assert expiry.look() == 1
+        await core.authorizer.drain()
+        assert expiry.look() == 0
+        codes += await core.codes(purchase(0, amount_minor=1_000))
+        late = await core.ask(clear(first, 300))
+        return codes, late, await books_of(core.ledger, [0])
+
+    codes, late, (books, _) = with_core(act, known, opening_minor=OPENING)
+    assert codes == ["00", "61", "00"]
+    assert said(late[0]) == ("00", 300, 0, 0)
+    assert books[0][:2] == (99_700, 1_000)
+
+
+def test_messages_that_find_nothing_say_so(with_core):
+    """25 where nothing is known; a clearing with a card is posted to it, 14 where the card is none of ours."""
+    unknown = purchase()
+
+    async def act(core):
+        return await core.codes(
+            increment(unknown, 100),
+            clear(unknown, 100),
+            clear(unknown, 100, card_key=1, card_reference=1),
+            clear(unknown, 100, card_key=77, card_reference=1),
+            reverse(unknown),
+        )
+
+    assert with_core(act) == ["25", "25", "00", "14", "00"]
+
+
+def test_an_expiry_and_a_clearing_at_once_come_to_one_outcome(with_core):
+    """Whichever is first: the money is captured once, and nothing is held."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        await core.codes(original)
+        await asyncio.gather(
+            core.ask(clear(original, 1_000)), _expire(core, original), core.ask(clear(original, 1_000))
+        )
+        await core.authorizer.drain()
+        return await books_of(core.ledger, [0])
+
+    books, house = with_core(act, opening_minor=OPENING)
+    assert books[0] == (98_000, 0, 0, 0, 0)
+    assert house[AccountCode.SETTLEMENT] == 2_000
+
+
+async def _expire(core, original):
+    core.authorizer.submit(Parcel(expire(original).tobytes(), [0], lambda _p, _d: None, lambda _e: None))
+
+
+def test_an_increment_of_a_card_that_was_frozen_since_is_declined(with_core):
+    """The card is judged again; the hold stands."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        codes = await core.codes(original)
+        core.directory.cards["state"][0] = 2
+        codes += await core.codes(increment(original, 100), purchase(0))
+        return codes, await books_of(core.ledger, [0])
+
+    codes, (books, _) = with_core(act, opening_minor=OPENING)
+    assert codes == ["00", "78", "78"]
+    assert books[0][1] == 1_000
+
+
+def test_a_repeat_of_any_message_gets_its_first_answer(with_core):
+    """And books nothing."""
+    original = purchase(0, amount_minor=1_000)
+    messages = [
+        increment(original, 500),
+        reverse(original, 1_200),
+        clear(original, 900, final=0),
+        clear(original, 100),
+    ]
+
+    async def act(core):
+        await core.ask(original)
+        first = [await core.ask(request) for request in messages]
+        before = await books_of(core.ledger, [0])
+        again = [await core.ask(request) for request in messages]
+        conflict = messages[3].copy()
+        conflict["content"] += np.uint64(1)
+        codes = await core.codes(conflict)
+        return first, again, before, await books_of(core.ledger, [0]), codes
+
+    first, again, before, after, codes = with_core(act, opening_minor=OPENING)
+    for answer, repeated in zip(first, again, strict=True):
+        assert repeated["replayed"].tolist() == [1]
+        repeated["replayed"] = 0
+        assert answer.tobytes() == repeated.tobytes()
+    assert before == after
+    assert before[0][0] == (99_000, 0, 0, 0, 0)
+    assert codes == ["94"]
+
+
+def test_a_late_original_gets_the_networks_answer_when_its_advice_came_first(with_core):
+    """It is a repeat of what the network said in our stead."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        advised = await core.ask(advise(original))
+        return advised, await core.ask(original), await books_of(core.ledger, [0])
+
+    advised, answered, (books, _) = with_core(act, opening_minor=OPENING)
+    assert said(advised[0]) == ("00", 1_000, 0, 0)
+    assert answered[["response_code", "stand_in", "replayed", "operation"]].tolist() == [
+        (b"00", 1, 1, Operation.AUTHORIZE)
+    ]
+    assert books[0][1] == 1_000
+
+
+def test_an_inquiry_answers_and_holds_nothing(with_core):
+    """00 with what is available for a balance, 85 for a status."""
+
+    async def act(core):
+        balance = purchase(0, amount_minor=0, transaction_type=TransactionType.BALANCE_INQUIRY)
+        status = purchase(0, amount_minor=0, transaction_type=TransactionType.ACCOUNT_STATUS)
+        return await core.ask(balance, status), await books_of(core.ledger, [0])
+
+    answers, (books, _) = with_core(act, opening_minor=OPENING)
+    assert answers["response_code"].tolist() == [b"00", b"85"]
+    assert answers["available_minor"].tolist() == [OPENING, OPENING]
+    assert books[0] == (OPENING, 0, 0, 0, 0)
