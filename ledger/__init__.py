@@ -8,6 +8,7 @@ journal     every batch on disk, in SQLite, before it is answered
 snapshot    the books in one file, so that a start needs only the journal's tail
 state       the books in memory: the kernels' arrays, grown ahead of every batch
 kernel      whole batches: linked chains, one result for each event (Numba)
+queries     reading the books by what is in them (Numba)
 expiry      when pending transfers time out (Numba)
 rules       what one event does to the books, in TigerBeetle's order of precedence (Numba)
 repeats     whether an event with a known id says the same again (Numba)

@@ -28,7 +28,20 @@ from ledger import snapshot, state
 from ledger.book import LedgerBusy, LedgerCorrupt, LedgerError, LedgerStopped
 from ledger.journal import Entry, Journal, Kind
 from ledger.state import State, Totals
-from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, Accounts, Ids, Results, Transfers
+from ledger.transfer import (
+    ACCOUNT,
+    ACCOUNT_FILTER,
+    BATCH_MAX,
+    QUERY_FILTER,
+    RESULT,
+    TRANSFER,
+    Accounts,
+    Balances,
+    Filter,
+    Ids,
+    Results,
+    Transfers,
+)
 
 GROUP_MAX = 64  # calls answered together
 WAITING_MAX = 4096  # calls taken and not answered
@@ -131,6 +144,18 @@ class EmbeddedLedger:
 
     async def lookup_transfers(self, ids: Ids) -> Transfers:
         return await self._ask(partial(_lookup_transfers, _checked_ids(ids)))
+
+    async def account_transfers(self, wanted: Filter) -> Transfers:
+        return await self._ask(partial(_account_transfers, _checked_filter(wanted, ACCOUNT_FILTER)))
+
+    async def account_balances(self, wanted: Filter) -> Balances:
+        return await self._ask(partial(_account_balances, _checked_filter(wanted, ACCOUNT_FILTER)))
+
+    async def query_accounts(self, wanted: Filter) -> Accounts:
+        return await self._ask(partial(_query_accounts, _checked_filter(wanted, QUERY_FILTER)))
+
+    async def query_transfers(self, wanted: Filter) -> Transfers:
+        return await self._ask(partial(_query_transfers, _checked_filter(wanted, QUERY_FILTER)))
 
     async def close(self) -> None:
         """Carry out what was asked, write a snapshot, let go of the files and the directory."""
@@ -337,6 +362,28 @@ def _lookup_accounts(ids: Ids, books: State) -> Accounts:
 
 def _lookup_transfers(ids: Ids, books: State) -> Transfers:
     return books.lookup_transfers(ids)
+
+
+def _account_transfers(wanted: Filter, books: State) -> Transfers:
+    return books.account_transfers(wanted)
+
+
+def _account_balances(wanted: Filter, books: State) -> Balances:
+    return books.account_balances(wanted)
+
+
+def _query_accounts(wanted: Filter, books: State) -> Accounts:
+    return books.query_accounts(wanted)
+
+
+def _query_transfers(wanted: Filter, books: State) -> Transfers:
+    return books.query_transfers(wanted)
+
+
+def _checked_filter(wanted: Filter, dtype: np.dtype[np.void]) -> Filter:
+    if wanted.dtype != dtype or wanted.shape != (1,):
+        raise TypeError(f"a filter is one record of {dtype}, not {wanted.shape} of {wanted.dtype}")
+    return wanted.copy()
 
 
 def _page(since_ns: int, books: State) -> Transfers:

@@ -5,21 +5,27 @@ Synchronous and deterministic: the same batches at the same timestamps make the 
 replaying a journal rests on. Owned by one thread.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import expiry, index, kernel
+from ledger import expiry, index, kernel, queries
 from ledger.columns import ACCOUNTS, BURNT_IDS, EXPIRIES, NS_PER_S, TRANSFERS, Books
 from ledger.index import LOAD_MAX, ROWS_MAX, Slots
+from ledger.queries import Links
 from ledger.transfer import (
     ACCOUNT,
-    BATCH_MAX,
+    ACCOUNT_BALANCE,
+    ACCOUNT_FILTER,
+    QUERY_FILTER,
     RESULT,
     TRANSFER,
+    AccountFilterFlags,
+    AccountFlags,
     Accounts,
+    Balances,
+    Filter,
     Ids,
     PendingState,
     Results,
@@ -53,6 +59,8 @@ class State:
 
     def __init__(self) -> None:
         self.last_ns = 0
+        self._links = _no_links()
+        self._linked = 0
         self._books = Books(
             accounts=np.zeros(_ROOM_FIRST, ACCOUNT),
             account_slots=np.zeros(_SLOTS_FIRST, np.uint64),
@@ -89,6 +97,7 @@ class State:
         self._books = books._replace(transfer_slots=_make_slots(books.transfer_slots, ids + len(batch)))
         results = np.zeros(len(batch), RESULT)
         kernel.create_transfers(self._books, batch, first_ns, results)
+        self._link()
         return results
 
     def is_due(self, now_ns: int) -> bool:
@@ -112,6 +121,26 @@ class State:
         rows = np.empty(len(ids), np.int64)
         count = kernel.find_transfers(self._books, ids, rows)
         return self._books.transfers[rows[:count]]
+
+    def account_transfers(self, wanted: Filter) -> Transfers:
+        """See `book.Ledger`."""
+        return self._books.transfers[queries.account_rows(self._books, self._links, wanted)]
+
+    def account_balances(self, wanted: Filter) -> Balances:
+        """See `book.Ledger`."""
+        ids = np.stack((wanted["account_id_lo"], wanted["account_id_hi"]), axis=1)
+        found = self.lookup_accounts(ids)
+        if not len(found) or not found["flags"][0] & AccountFlags.HISTORY:
+            return np.zeros(0, ACCOUNT_BALANCE)
+        return queries.balances_of(self._books, self._links, wanted)
+
+    def query_accounts(self, wanted: Filter) -> Accounts:
+        """See `book.Ledger`."""
+        return self._books.accounts[queries.query_rows(self._books, self._links, wanted, of_accounts=True)]
+
+    def query_transfers(self, wanted: Filter) -> Transfers:
+        """See `book.Ledger`."""
+        return self._books.transfers[queries.query_rows(self._books, self._links, wanted, of_accounts=False)]
 
     def accounts(self) -> Accounts:
         """All accounts, in the order of their timestamps; a view, good until the next call."""
@@ -173,17 +202,32 @@ class State:
         index.enter(state._books.transfer_slots, transfers)
         index.enter_burnt(state._books.transfer_slots, burnt)
         state.last_ns = last_ns
+        state._link()
         return state
+
+    def _link(self) -> None:
+        """Link the transfers that are new."""
+        books, count = self._books, int(self._books.counts[TRANSFERS])
+        accounts = int(books.counts[ACCOUNTS])
+        for name in ("debit_before", "credit_before", "user_before"):
+            _make_room(getattr(self._links, name), self._linked, count - self._linked)
+        for name in ("last_debit", "last_credit"):
+            column = getattr(self._links, name)
+            _make_room(column, min(accounts, len(column)), max(0, accounts - len(column)))
+        if count > len(self._links.last_user):
+            buckets = 1 << (2 * count - 1).bit_length()
+            self._links = self._links._replace(last_user=np.zeros(buckets, np.uint32))
+            queries.link_users(books, self._links, 0, self._linked)
+        queries.link(books, self._links, self._linked, count)
+        self._linked = count
 
     def _advance(self, first_ns: int, count: int) -> None:
         assert first_ns > self.last_ns
         self.last_ns = max(self.last_ns, first_ns + count - 1)
 
 
-def history(state: State) -> Iterator[Transfers]:
-    """The stored transfers in the order of their timestamps, in batches of copies."""
-    for start in range(0, len(state.transfers()), BATCH_MAX):
-        yield state.transfers()[start : start + BATCH_MAX].copy()
+def _no_links() -> Links:
+    return Links(*(np.zeros(_ROOM_FIRST, np.uint32) for _ in Links._fields))
 
 
 def warm_up() -> None:
@@ -194,6 +238,14 @@ def warm_up() -> None:
     state.expire(3)
     state.lookup_accounts(np.zeros((1, 2), np.uint64))
     state.lookup_transfers(np.zeros((1, 2), np.uint64))
+    wanted, query = np.zeros(1, ACCOUNT_FILTER), np.zeros(1, QUERY_FILTER)
+    wanted["account_id_lo"] = wanted["limit"] = query["limit"] = 1
+    wanted["flags"] = AccountFilterFlags.DEBITS
+    state.account_transfers(wanted)
+    state.query_accounts(query)
+    state.query_transfers(query)
+    query["user_data_128_lo"] = 1
+    state.query_transfers(query)
     index.spread(np.zeros(2, np.uint64), np.zeros(4, np.uint64))
     State.restored(
         np.zeros(0, ACCOUNT), np.zeros(0, TRANSFER), np.zeros(0, np.uint8), np.zeros((0, 2), np.uint64), 0
