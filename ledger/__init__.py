@@ -1,22 +1,24 @@
 """
 The ledger: double-entry books for card money, by TigerBeetle's rules.
 
-chains      what becomes of a hold: moves on its parts, as linked chains
-holds       what an authorization holds, lets go, or must never hold
-embedded    the embedded engine: one thread, group commit, answers after the disk
-journal     every batch on disk, in SQLite, before it is answered
-snapshot    the books in one file, so that a start needs only the journal's tail
-state       the books in memory: the kernels' arrays, grown ahead of every batch
-kernel      whole batches: linked chains, one result for each event (Numba)
-queries     reading the books by what is in them (Numba)
-expiry      when pending transfers time out (Numba)
-rules       what one event does to the books, in TigerBeetle's order of precedence (Numba)
-repeats     whether an event with a known id says the same again (Numba)
-columns     the arrays that the books lie in, and the smallest moves on them (Numba)
-index       from u128 ids to rows (Numba)
-wide        u128 arithmetic (Numba)
-book        what every ledger engine answers to
-chart       the chart of accounts: which accounts there are, and how an id reads
-money       ISO 4217: numbers, names, minor units
-transfer    the records and statuses, as TigerBeetle 0.17.9 lays them out
+chains       what becomes of a hold: moves on its parts, as linked chains
+holds        what an authorization holds, lets go, or must never hold
+embedded     the embedded engine: one thread, group commit, answers after the disk
+tigerbeetle  the TigerBeetle engine: arrays down to the native client and up again, in order
+native       TigerBeetle's client library by its C interface
+journal      every batch on disk, in SQLite, before it is answered
+snapshot     the books in one file, so that a start needs only the journal's tail
+state        the books in memory: the kernels' arrays, grown ahead of every batch
+kernel       whole batches: linked chains, one result for each event (Numba)
+queries      reading the books by what is in them (Numba)
+expiry       when pending transfers time out (Numba)
+rules        what one event does to the books, in TigerBeetle's order of precedence (Numba)
+repeats      whether an event with a known id says the same again (Numba)
+columns      the arrays that the books lie in, and the smallest moves on them (Numba)
+index        from u128 ids to rows (Numba)
+wide         u128 arithmetic (Numba)
+book         what every ledger engine answers to
+chart        the chart of accounts: which accounts there are, and how an id reads
+money        ISO 4217: numbers, names, minor units
+transfer     the records and statuses, as TigerBeetle 0.17.9 lays them out
 """

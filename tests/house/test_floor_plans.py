@@ -34,6 +34,7 @@ DOORS = {
         "server.cli.accounts",  # copies a ledger that is its server's alone
     ),
     "structlog": ("server",),
+    "tigerbeetle": ("ledger.native",),
     "typer": ("server.cli",),
     "uvloop": ("server.cli.serve", "loadtest.floors"),
 }
