@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger.columns import ACCOUNTS, TRANSFERS, Books, Record, account_row, expires_at, transfer_row
+from ledger.index import tag_of
 from ledger.transfer import (
     ACCOUNT_BALANCE,
     BATCH_MAX,
@@ -29,7 +30,6 @@ Rows = NDArray[np.int64]
 
 _TIMESTAMP_MAX = (1 << 63) - 1
 _U128_MAX = (1 << 64) - 1
-_SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
 _DEBITS = int(AccountFilterFlags.DEBITS)
 _CREDITS = int(AccountFilterFlags.CREDITS)
 _PENDING = int(TransferFlags.PENDING)
@@ -51,8 +51,7 @@ class Links(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _bucket(links: Links, lo: U64, hi: U64) -> I64:
-    mixed = (lo ^ (hi * _SPREAD)) * _SPREAD
-    return np.int64(mixed >> np.uint64(32)) & (len(links.last_user) - 1)
+    return np.int64(tag_of(lo, hi)) & (len(links.last_user) - 1)
 
 
 @njit(cache=True, nogil=True)

@@ -13,8 +13,9 @@ from typing import Any, Final, Self, TypeVar
 
 import structlog
 
-from ledger.book import LedgerStopped
+from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
+from ledger.tigerbeetle import TigerBeetleLedger
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
@@ -42,7 +43,7 @@ from server.front.reading import Reader
 from server.front.service import AuthorizationService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
-from server.settings import Settings
+from server.settings import Settings, cluster_of
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
@@ -77,7 +78,7 @@ class Server:
         self.settings = settings
         self.port = 0
         self.core: Authorizer
-        self.ledger: EmbeddedLedger
+        self.ledger: Ledger
         self.directory = Directory()
         self._told = told
         self._stack = contextlib.AsyncExitStack()
@@ -179,10 +180,15 @@ class Server:
         await self._open_door(keys, reader, shipper, Cards(database, keys))
         self._open_metrics(journal, shipper)
 
-    async def _open_ledger(self) -> EmbeddedLedger:
-        ledger = await asyncio.to_thread(
-            EmbeddedLedger.open, self.settings.home / "ledger", now_ns=time.time_ns
-        )
+    async def _open_ledger(self) -> Ledger:
+        cluster = cluster_of(self.settings.ledger)
+        ledger: Ledger
+        if cluster is None:
+            ledger = await asyncio.to_thread(
+                EmbeddedLedger.open, self.settings.home / "ledger", now_ns=time.time_ns
+            )
+        else:
+            ledger = await TigerBeetleLedger.open(cluster[1], cluster[0])
         self._stack.push_async_callback(ledger.close)
         return ledger
 

@@ -1,10 +1,23 @@
 """Settings: from the environment (`HOLDFAST_…`), overridden by the command line. Each with its unit and bounds."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def cluster_of(ledger: str) -> tuple[int, list[str]] | None:
+    """Id and addresses of the cluster that the setting `ledger` names; None for the embedded one. Raises ValueError."""
+    if ledger == "embedded":
+        return None
+    found = re.fullmatch(r"tigerbeetle://(\d+)@([^,@/\s]+:\d+(?:,[^,@/\s]+:\d+)*)", ledger)
+    if found is None or int(found[1]) >= 1 << 128:
+        raise ValueError(
+            f"{ledger!r} must be embedded, or tigerbeetle://CLUSTER@HOST:PORT,HOST:PORT with the cluster's id as a number"
+        )
+    return int(found[1]), found[2].split(",")
 
 
 class Settings(BaseSettings):
@@ -53,6 +66,12 @@ class Settings(BaseSettings):
     journal_rows_min: int = Field(
         10_000, ge=1, description="newest journal rows that are kept here, also once PostgreSQL has them"
     )
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger_is_known(cls, text: str) -> str:
+        cluster_of(text)
+        return text
 
     @model_validator(mode="after")
     def _limits_relate(self) -> Self:

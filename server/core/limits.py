@@ -40,7 +40,9 @@ PIN_TRIES_MAX: Final = 3
 MEMORY: Final = np.dtype([("pin_day", "<i4"), ("pin_misses", "u1"), ("used", "u1")])
 
 _ABSENT: Final = int(CheckResult.ABSENT)
-_RESERVING: Final = sum(1 << kind for kind in (Operation.AUTHORIZE, Operation.INCREMENT, Operation.ADVISE))
+_RESERVING: Final = np.int64(
+    sum(1 << kind for kind in (Operation.AUTHORIZE, Operation.INCREMENT, Operation.ADVISE))
+)
 _MATCH: Final = int(CheckResult.MATCH)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
 _FLAG_PIN_BLOCKED: Final = int(CardFlag.PIN_BLOCKED)

@@ -70,8 +70,8 @@ class TransactionType(IntEnum):
     ORIGINAL_CREDIT = 9
 
 
-def _bits(*kinds: TransactionType) -> int:
-    return sum(1 << kind for kind in kinds)
+def _bits(*kinds: TransactionType) -> np.int64:
+    return np.int64(sum(1 << kind for kind in kinds))
 
 
 HOLDING: Final = _bits(
