@@ -5,6 +5,14 @@ A live hold is a list of parts, oldest first: what each message about it left pe
 makes carry its own id, with the leg and the attempt in the low byte, and the authorization's id in `user_data_128`;
 so a chain has no end, and any process after any crash makes the same ids.
 
+    low byte   transfer
+    0x1a       what is held again, as a hold's own; 0x3a the same of what is owed
+    0x4a       excess, or what is taken for repayment; 0x5a overdrawn; 0x6a owed; 0x7a credit
+    0x80       posts a part, 0x90 voids one: the part twice in the low bits, plus one for what is owed of it
+
+`a` is the attempt. What resolves a part has none: whatever attempt carried a move out, a redo after a crash meets its
+transfers, and can't resolve, or pay, a second time.
+
     kind      posts                voids            holds again   and besides
     RELEASE   -                    all parts        the rest      -
     REGROW    -                    all parts        more          - (fails whole where the balance does not cover it)
@@ -25,11 +33,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger.chart import HOUSE, AccountCode, TransferCode
-from ledger.holds import BURNT_STATUSES, HOLD_BYTE, STALE_STATUSES
-from ledger.transfer import TRANSFER, CreateTransferStatus, Ids, Results, TransferFlags, Transfers
+from ledger.holds import ATTEMPT_MAX, BURNT_STATUSES, HOLD_BYTE, STALE_STATUSES
+from ledger.transfer import TRANSFER, CreateTransferStatus, Ids, Results, TransferFlags, Transfers, ids_of
 
 PARTS_MAX: Final = 8
-MOVE_ATTEMPTS: Final = 8
+MOVE_ATTEMPTS: Final = ATTEMPT_MAX + 1
+"""More than a move has parts: each attempt may find one of them stale."""
 
 PART: Final = np.dtype(
     [
@@ -77,24 +86,31 @@ class MoveOutcome(IntEnum):
     """What the ledger answered to a move."""
 
     DONE = 0
-    DONE_BEFORE = 1  # by this very message: a crash had taken the answer
+    DONE_BEFORE = 1  # by this very message, a crash had taken the answer: `recall` what it did
     STALE = 2  # a part is no longer pending: the next attempt goes without it
-    BURNT = 3  # an id failed before: the next attempt has others
+    BURNT = 3  # an id failed before: the next attempt has others, or goes without a part
     CLOSED = 4  # the cardholder's account is closed: the next attempt goes round it
     INSUFFICIENT = 5
     REFUSED = 6
 
 
-# The low byte of a transfer's id: these have the attempt in their low four bits, as holds and releases have.
 _OWED_HOLD: Final = 0x30
 _EXCESS: Final = 0x40
 _OVERDRAWN: Final = 0x50
 _OWED: Final = 0x60
 _CREDIT: Final = 0x70
-# What resolves a part has the attempt above, and the part below, twice: what the cardholder holds, and what is owed.
-_RESOLVE: Final = 0x80
+_RESOLVE_POST: Final = 0x80
+_RESOLVE_VOID: Final = 0x90
+_TRIED: Final = (HOLD_BYTE, _OWED_HOLD, _EXCESS, _OVERDRAWN, _OWED, _CREDIT)
 
-_TRANSFERS_MAX: Final = 2 * PARTS_MAX + 8
+# All parts resolved on both sides, the rest held again on both, and the three legs of a force or four of a credit.
+_TRANSFERS_MAX: Final = 2 * PARTS_MAX + 2 + 4
+
+assert 2 * PARTS_MAX <= 0x10, "what resolves a part has four bits for which"
+assert PARTS_MAX < MOVE_ATTEMPTS, "every part of a move may be stale, one found at each attempt"
+assert len({*_TRIED, _RESOLVE_POST, _RESOLVE_VOID, 0x20}) == len(_TRIED) + 3, (
+    "ids are unique, also beside releases"
+)
 
 _CARDHOLDER: Final = int(AccountCode.CARDHOLDER)
 _SETTLEMENT: Final = int(AccountCode.SETTLEMENT)
@@ -135,7 +151,7 @@ def _resolve(
     """Post so much of what a part has pending, or void it where that is nothing."""
     at = 2 * place + (1 if is_owed else 0)
     transfer = transfers[count]
-    _begin(transfer, move, _RESOLVE | np.int64(move.attempt) << 4 | at)
+    _begin(transfer, move, (_RESOLVE_POST if amount_minor > 0 else _RESOLVE_VOID) | at)
     leg = _OWED_HOLD if is_owed else HOLD_BYTE
     transfer.pending_id_lo = part.message_id[0] | np.uint64(leg | np.int64(part.attempt))
     transfer.pending_id_hi = part.message_id[1]
@@ -254,12 +270,17 @@ def sums_of(parts: Any, first: int, last: int) -> tuple[int, int]:
 def rest_of(
     kind: int, amount_minor: int, rest_minor: int, held_minor: int, owed_minor: int
 ) -> tuple[int, int]:
-    """How the rest of a move is held: on the cardholder's account as far as that is freed, and as owed."""
+    """
+    How the rest of a move is held: on the cardholder's account as far as that is freed, and as owed.
+
+    Less than the rest where parts were stale: what the ledger let go is not held again, but by what makes it grow.
+    """
     if kind == _KIND_REGROW:
         return rest_minor - owed_minor, owed_minor
-    left = max(0, held_minor - amount_minor) if kind == _KIND_CAPTURE else held_minor
-    again = min(rest_minor, left)
-    return again, rest_minor - again
+    taken = amount_minor if kind == _KIND_CAPTURE else 0
+    again = min(rest_minor, max(0, held_minor - taken))
+    owed_left = min(owed_minor, max(0, held_minor + owed_minor - taken))
+    return again, min(rest_minor - again, owed_left)
 
 
 @njit(cache=True, nogil=True)
@@ -322,10 +343,17 @@ _OUTCOMES: Final = {
     **dict.fromkeys(STALE_STATUSES, MoveOutcome.STALE),
     **dict.fromkeys(BURNT_STATUSES, MoveOutcome.BURNT),
     CreateTransferStatus.EXISTS: MoveOutcome.DONE_BEFORE,
+    # Its own, from an attempt that had gone without a part (its chain may have ended there), or round a closed account.
+    CreateTransferStatus.EXISTS_WITH_DIFFERENT_FLAGS: MoveOutcome.DONE_BEFORE,
+    CreateTransferStatus.EXISTS_WITH_DIFFERENT_AMOUNT: MoveOutcome.DONE_BEFORE,
+    CreateTransferStatus.EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID: MoveOutcome.DONE_BEFORE,
+    CreateTransferStatus.EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID: MoveOutcome.DONE_BEFORE,
     CreateTransferStatus.EXCEEDS_CREDITS: MoveOutcome.INSUFFICIENT,
     CreateTransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED: MoveOutcome.CLOSED,
     CreateTransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED: MoveOutcome.CLOSED,
 }
+# A part that was once not found has burnt what would resolve it.
+_PART_GONE: Final = list(STALE_STATUSES | BURNT_STATUSES)
 
 
 def carried(ends: NDArray[np.int64], results: Results) -> NDArray[np.uint8]:
@@ -343,7 +371,7 @@ def carried(ends: NDArray[np.int64], results: Results) -> NDArray[np.uint8]:
 
 def stale_parts(part_of: NDArray[np.int64], results: Results) -> NDArray[np.int64]:
     """Which parts the results say are no longer pending."""
-    return part_of[np.isin(results["status"], list(STALE_STATUSES)) & (part_of >= 0)]
+    return part_of[np.isin(results["status"], _PART_GONE) & (part_of >= 0)]
 
 
 def owed_ids(moves: Moves) -> Ids:
@@ -354,24 +382,67 @@ def owed_ids(moves: Moves) -> Ids:
 
 
 def overdrawn_minor(moves: Moves, parts: Parts, found: Transfers) -> NDArray[np.int64]:
-    """What each move left its cardholder owing, i8[n]: what was owed and is now posted, and what `owed_ids` found."""
+    """
+    What each move left its cardholder owing, i8[n]: what was owed and is now posted, and what `owed_ids` found.
+
+    `found` is what `lookup_transfers` says of those ids, in their order.
+    """
     overdrawn = np.zeros(len(moves), np.int64)
-    taken = {
-        (lo, hi): amount
-        for lo, hi, amount in zip(
-            found["id_lo"].tolist(), found["id_hi"].tolist(), found["amount_lo"].tolist(), strict=True
-        )
-    }
-    for i, (move, pair) in enumerate(zip(moves, owed_ids(moves).tolist(), strict=True)):
-        if move["kind"] not in (Kind.CAPTURE, Kind.FORCE):
-            continue
-        first = int(move["first_part"])
-        some = parts[first : first + int(move["parts"])]
-        if len(some) and some["credit"][0]:
-            continue
-        beyond = int(move["amount_minor"]) - int(some["held_minor"].sum())
-        overdrawn[i] = min(max(beyond, 0), int(some["owed_minor"].sum())) + taken.get(tuple(pair), 0)
+    _sum_overdrawn(
+        moves, parts, owed_ids(moves), ids_of(found), found["amount_lo"].astype(np.int64), overdrawn
+    )
     return overdrawn
+
+
+@njit(cache=True, nogil=True)
+def _sum_overdrawn(
+    moves: Any, parts: Any, asked: Any, found: Any, found_minor: Any, overdrawn_minor: Any
+) -> None:
+    j = 0
+    for i in range(len(moves)):
+        move = moves[i]
+        amount = 0
+        if j < len(found) and asked[i, 0] == found[j, 0] and asked[i, 1] == found[j, 1]:
+            amount = found_minor[j]
+            j += 1
+        first, last = np.int64(move.first_part), np.int64(move.first_part) + np.int64(move.parts)
+        is_credit = last > first and parts[first].credit != 0
+        if is_credit or (move.kind != _KIND_CAPTURE and move.kind != _KIND_FORCE):
+            continue
+        held, owed = sums_of(parts, first, last)
+        overdrawn_minor[i] = min(max(move.amount_minor - held, 0), owed) + amount
+
+
+def traces(moves: Moves) -> Ids:
+    """All ids, (128 n, 2), that transfers of n moves can have: for `recall`, where a move was DONE_BEFORE."""
+    low_bytes = [leg | attempt for leg in _TRIED for attempt in range(MOVE_ATTEMPTS)]
+    low_bytes += [leg | at for leg in (_RESOLVE_POST, _RESOLVE_VOID) for at in range(0x10)]
+    ids: Ids = np.repeat(moves["message_id"], len(low_bytes), axis=0)
+    ids[:, 0] |= np.tile(np.array(low_bytes, np.uint64), len(moves))
+    return ids
+
+
+def recall(moves: Moves, parts: Parts, found: Transfers) -> None:
+    """
+    Make of moves that were DONE_BEFORE what they were when they were done, from what the ledger has of `traces`.
+
+    `moves` get the attempt that did it; parts that it went without are zero.
+    """
+    attempts: dict[tuple[int, int], int] = {}
+    resolved: dict[tuple[int, int], int] = {}
+    for lo, hi in ids_of(found).tolist():
+        message, low_byte = (lo & ~0xFF, hi), lo & 0xFF
+        if low_byte >= _RESOLVE_POST:
+            resolved[message] = resolved.get(message, 0) | 1 << (low_byte & 0xF) // 2
+        else:
+            attempts[message] = low_byte & ATTEMPT_MAX
+    for i, pair in enumerate(moves["message_id"].tolist()):
+        message = tuple(pair)
+        moves["attempt"][i] = attempts.get(message, 0)
+        first, mask = int(moves["first_part"][i]), resolved.get(message, 0)
+        gone = [first + k for k in range(int(moves["parts"][i])) if not mask >> k & 1]
+        parts["held_minor"][gone] = 0
+        parts["owed_minor"][gone] = 0
 
 
 def owed_hold(placed: Transfers, owed_minor: NDArray[np.int64]) -> Transfers:
@@ -389,4 +460,6 @@ def warm_up() -> None:
     for count in (1, 2):
         moves = np.zeros(count, MOVE)
         moves["kind"] = Kind.FORCE
-        carry(moves, np.zeros(count, PART))
+        parts = np.zeros(count, PART)
+        carry(moves, parts)
+        overdrawn_minor(moves, parts, np.zeros(count, TRANSFER))
