@@ -15,6 +15,9 @@ from server.core.record import NO_ROW, CheckResult, EntryMode, TransactionType
 
 Inputs = dict[str, str]
 
+_OF_MESSAGES: Final = (Check.AUTHORIZATION_UNKNOWN, Check.AUTHORIZATION_ENDED)
+"""What only messages about authorizations run into."""
+
 _STAGES: Final = ("find and admit", "controls", "limits", "score", "policy")
 
 
@@ -33,7 +36,7 @@ def outcomes(intent: Any, decision: Any) -> list[CheckOutcome]:
     """Every check of one INTENT, with its DECISION's last word, in the order of precedence."""
     failed = int(intent["checks_failed"]) | int(decision["reasons"])
     known = intent["card_row"] != NO_ROW
-    shown = [check for check in Check if known or check <= Check.CARD_UNKNOWN]
+    shown = [check for check in Check if check not in _OF_MESSAGES and (known or check <= Check.CARD_UNKNOWN)]
     return [
         CheckOutcome(
             name=CHECKS[check].name,

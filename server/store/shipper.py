@@ -17,8 +17,9 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
 from server.core.journal import JournalBatch
-from server.core.record import DECISION, INTENT, NO_ROW, REQUEST_VERSION
+from server.core.record import DECISION, INTENT, NO_ROW
 from server.store.binary_copy import Column, numbers, packed, stream_of, texts, unpack, uuids
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
@@ -279,6 +280,11 @@ def _columns(
         text(intents["model"]),
         packed(intents),
         packed(decisions),
+        numbers(decisions["released_minor"], ">i8"),
+        numbers(decisions["overdrawn_minor"], ">i8"),
+        numbers(decisions["part_minor"], ">i8"),
+        numbers(decisions["owed_minor"], ">i8"),
+        numbers(decisions["chain"], ">u2"),
     ]
 
 
@@ -311,8 +317,10 @@ async def _whole(stream: bytes) -> Any:
 
 
 def _shipped(row: Any) -> Shipped:
-    if row["record_version"] != REQUEST_VERSION:
-        raise StoreError(
-            f"A row's records have format {row['record_version']}; this version reads {REQUEST_VERSION}."
-        )
-    return Shipped(unpack(row["intent"], INTENT), unpack(row["decision"], DECISION))
+    version = row["record_version"]
+    if version not in INTENTS:
+        raise StoreError(f"A row's records have format {version}; this version reads {sorted(INTENTS)}.")
+    return Shipped(
+        intents_of(unpack(row["intent"], INTENTS[version])),
+        decisions_of(unpack(row["decision"], DECISIONS[version])),
+    )

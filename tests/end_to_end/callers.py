@@ -72,6 +72,31 @@ def reversal(original=None, **changes):
     return request
 
 
+def increment(authorization_id, amount_minor, **changes):
+    """A raise of what an authorization holds."""
+    return pb.IncrementRequest(
+        key=fresh_key(), authorization_id=authorization_id, amount_minor=amount_minor, **changes
+    )
+
+
+def clear(authorization_id="", amount_minor=1_000, *, final=True, **changes):
+    """A presentment."""
+    return pb.ClearRequest(
+        key=fresh_key(),
+        authorization_id=authorization_id,
+        amount_minor=amount_minor,
+        final=final,
+        **changes,
+    )
+
+
+def advise(original, response_code="00", **changes):
+    """What the network answered to a request in our stead."""
+    return pb.AdviseRequest(
+        original=original, response_code=response_code, authorization_code="NETW01", **changes
+    )
+
+
 def same(first, again):
     """Whether two answers are equal in every field but `replayed`."""
     copies = []
@@ -118,6 +143,11 @@ class Caller:
     def reverse(self, request):
         """The answer to a ReverseRequest."""
         return pb.ReverseResponse.FromString(self.raw("Reverse", request.SerializeToString()))
+
+    def ask(self, request):
+        """The answer to any message about an authorization."""
+        method, answer = _METHODS[type(request)]
+        return answer.FromString(self.raw(method, request.SerializeToString()))
 
     def explain(self, authorization_id):
         """The explanation of an authorization."""
@@ -299,3 +329,11 @@ def connected(target):
     ]
     with grpc.insecure_channel(target, options=options) as channel:
         yield channel
+
+
+_METHODS = {
+    pb.IncrementRequest: ("Increment", pb.AuthorizeResponse),
+    pb.ReverseRequest: ("Reverse", pb.ReverseResponse),
+    pb.AdviseRequest: ("Advise", pb.AdviseResponse),
+    pb.ClearRequest: ("Clear", pb.ClearResponse),
+}

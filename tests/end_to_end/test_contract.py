@@ -52,21 +52,26 @@ def test_account_status_answers_85_and_holds_nothing(caller, card):
     assert answer.available_minor == funded_minor(card)
 
 
+def test_balance_inquiry_answers_00_with_what_is_available(caller, card):
+    """Nothing is held, and nothing approved."""
+    answer = caller.authorize(purchase(card, 0, transaction_type=pb.TRANSACTION_TYPE_BALANCE_INQUIRY))
+    assert (answer.response_code, answer.approved_amount_minor) == ("00", 0)
+    assert answer.available_minor == funded_minor(card)
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "taken_minor"),
     [
-        pb.TRANSACTION_TYPE_REFUND,
-        pb.TRANSACTION_TYPE_BALANCE_INQUIRY,
-        pb.TRANSACTION_TYPE_ACCOUNT_FUNDING,
-        pb.TRANSACTION_TYPE_ORIGINAL_CREDIT,
+        (pb.TRANSACTION_TYPE_REFUND, 0),
+        (pb.TRANSACTION_TYPE_ORIGINAL_CREDIT, 0),
+        (pb.TRANSACTION_TYPE_ACCOUNT_FUNDING, 1_000),
     ],
 )
-def test_transaction_that_is_not_offered_answers_57(caller, card, kind):
-    """What this version does not book is declined by name, and nothing is held."""
+def test_money_goes_the_way_its_transaction_says(caller, card, kind, taken_minor):
+    """A refund and an original credit are pending until cleared; account funding is taken from the card."""
     answer = caller.authorize(purchase(card, 1_000, transaction_type=kind))
-    assert answer.response_code == "57"
-    assert "type_not_offered" in answer.reasons
-    assert caller.available_minor(card) == funded_minor(card)
+    assert (answer.response_code, answer.approved_amount_minor) == ("00", 1_000)
+    assert answer.available_minor == caller.available_minor(card) == funded_minor(card) - taken_minor
 
 
 def test_foreign_currency_without_a_billing_amount_answers_57(caller, card):

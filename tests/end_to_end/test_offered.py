@@ -12,24 +12,29 @@ from holdfast.v1 import authorization_pb2 as pb
 from loadtest.floors import SERVICE
 from tests.end_to_end.callers import Refused, connected, purchase
 
-UNIMPLEMENTED = 12
+INVALID_ARGUMENT = 3
 
 
-@pytest.mark.parametrize("method", ["Increment", "Advise", "Clear"])
-def test_method_that_is_to_come_is_unimplemented(caller, method):
-    """It says so by name, whatever bytes come."""
-    for data in (b"", b"\xff\xff"):
-        with pytest.raises(Refused) as refused:
-            caller.raw(method, data)
-        assert refused.value.code == grpc.StatusCode.UNIMPLEMENTED
-        assert method in refused.value.details
+@pytest.mark.parametrize("method", ["Authorize", "Increment", "Reverse", "Advise", "Clear", "Explain"])
+def test_method_refuses_what_is_no_message_by_name(caller, method):
+    """INVALID_ARGUMENT for bytes that are none, and for a message without anything in it."""
+    with pytest.raises(Refused, match="protobuf") as refused:
+        caller.raw(method, b"\xff\xff")
+    assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(Refused) as refused:
+        caller.raw(method, b"")
+    assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.fields
 
 
-def test_messages_to_come_get_faults_on_a_link(link, card):
-    """On a link, the same is a Fault with UNIMPLEMENTED's number, and the link lives on."""
+def test_empty_messages_get_faults_on_a_link(link, card):
+    """On a link, the same is a Fault that names the fields, and the link lives on."""
     link.send(s1=pb.IncrementRequest(), s2=pb.AdviseRequest(), s3=pb.ClearRequest(), s4=purchase(card))
     found = link.answers(4)
-    assert [found[k].fault.status_code for k in (1, 2, 3)] == [UNIMPLEMENTED] * 3
+    assert [found[k].fault.status_code for k in (1, 2, 3)] == [INVALID_ARGUMENT] * 3
+    assert "authorization_id" in found[1].fault.fields
+    assert "original" in found[2].fault.fields
+    assert "amount_minor" in found[3].fault.fields
     assert found[4].authorize.response_code == "00"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from holdfast.v1 import authorization_pb2 as pb
-from tests.end_to_end.callers import Refused, fresh_key, funded_minor, purchase, reversal, same
+from tests.end_to_end.callers import fresh_key, funded_minor, purchase, reversal, same
 
 
 def test_same_key_and_content_gets_the_first_answer(caller, card):
@@ -267,14 +267,3 @@ def test_many_reversals_at_once_release_once(link, caller, card):
     released = [answer.reverse.released_minor for answer in link.answers(20).values()]
     assert sorted(released) == [0] * 19 + [1_000]
     assert caller.available_minor(card) == funded_minor(card)
-
-
-def test_partial_reversal_is_not_offered_yet(caller, link, card):
-    """What stays held can't be named yet: UNIMPLEMENTED, and the hold stands."""
-    request = purchase(card)
-    caller.authorize(request)
-    with pytest.raises(Refused, match="UNIMPLEMENTED"):
-        caller.reverse(reversal(request, remaining_minor=400))
-    link.send(s1=reversal(request, remaining_minor=400))
-    assert link.answers(1)[1].fault.status_code == 12
-    assert caller.available_minor(card) == funded_minor(card) - 1_000
