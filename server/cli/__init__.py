@@ -11,7 +11,7 @@ own_server   a server of a replay's own: its portfolio, its process, its deaths 
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
 bench        the server beside an empty one, measured in turns
-calls        commands that talk to a running server: authorize, reverse, explain
+calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     show one with its balances
@@ -36,7 +36,9 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(calls.authorize)
+app.command()(calls.increment)
 app.command()(calls.reverse)
+app.command()(calls.clear)
 app.command()(calls.explain)
 app.command()(replay.replay)
 app.command()(train.train)

@@ -1,4 +1,8 @@
-"""Commands that talk to a running server: authorize, reverse, explain. They are ordinary clients of the contract."""
+"""
+Commands that talk to a running server: authorize, increment, reverse, clear, explain.
+
+They are ordinary clients of the contract.
+"""
 
 import secrets
 import time
@@ -11,6 +15,8 @@ from server.cli.output import explained, facts, fail, rows, show
 
 Target = Annotated[str, typer.Option(help="The server's address.", envvar="HOLDFAST_TARGET")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AuthorizationId = Annotated[str, typer.Argument(help="32 hexadecimal digits of the answer.")]
+Currency = Annotated[str, typer.Option(help="ISO 4217 alpha-3.")]
 TARGET: Final = "127.0.0.1:50051"
 _TIMEOUT_S: Final = 5.0
 _TYPES: Final = {
@@ -83,15 +89,75 @@ def authorize(
 
 
 @explained(CallFailed)
-def reverse(
-    authorization_id: Annotated[str, typer.Argument(help="32 hexadecimal digits of the answer.")],
+def increment(
+    authorization_id: AuthorizationId,
+    amount: Annotated[str, typer.Argument(help="Amount in major units of the account's currency.")],
+    cumulative: Annotated[bool, typer.Option("--to", help="The amount is the new total.")] = False,
+    currency: Currency = "USD",
     target: Target = TARGET,
     as_json: AsJson = False,
 ) -> None:
-    """Reverse an authorization in full and print what was released."""
+    """Raise what an authorization holds and print the answer."""
     from holdfast.v1 import authorization_pb2 as pb
 
-    request = pb.ReverseRequest(key=_fresh_key(-1), authorization_id=authorization_id)
+    request = pb.IncrementRequest(
+        key=_fresh_key(-1),
+        authorization_id=authorization_id,
+        amount_minor=minor_units(amount, currency),
+        cumulative=cumulative,
+    )
+    _show_answer(call(target, "Increment", request, pb.AuthorizeResponse), as_json=as_json)
+
+
+@explained(CallFailed)
+def clear(
+    authorization_id: Annotated[
+        str, typer.Argument(help='32 hexadecimal digits of the answer; "" posts to --pan without one.')
+    ],
+    amount: Annotated[str, typer.Argument(help="Amount in major units of the account's currency.")],
+    more: Annotated[
+        bool, typer.Option("--more", help="More presentments follow: the rest stays held.")
+    ] = False,
+    credit: Annotated[bool, typer.Option("--credit", help="A refund.")] = False,
+    pan: Annotated[str, typer.Option(help="Card number or token, where there is no authorization.")] = "",
+    currency: Currency = "USD",
+    target: Target = TARGET,
+    as_json: AsJson = False,
+) -> None:
+    """Present an amount of an authorization, or post one to a card, and print what was posted."""
+    from holdfast.v1 import authorization_pb2 as pb
+
+    request = pb.ClearRequest(
+        key=_fresh_key(-1),
+        authorization_id=authorization_id,
+        amount_minor=minor_units(amount, currency),
+        final=not more,
+        credit=credit,
+    )
+    if pan:
+        setattr(request, "card_token" if pan.startswith("card_") else "pan", pan)
+    document = as_document(call(target, "Clear", request, pb.ClearResponse))
+    show(document, as_json=as_json, table=lambda: facts("clearing", document))
+
+
+@explained(CallFailed)
+def reverse(
+    authorization_id: AuthorizationId,
+    remaining: Annotated[
+        str, typer.Option(help="What stays held, in major units; 0 reverses in full.")
+    ] = "0",
+    currency: Currency = "USD",
+    target: Target = TARGET,
+    as_json: AsJson = False,
+) -> None:
+    """Reverse an authorization, in full or in part, and print what was released."""
+    from holdfast.v1 import authorization_pb2 as pb
+
+    request = pb.ReverseRequest(
+        key=_fresh_key(-1),
+        authorization_id=authorization_id,
+        remaining_minor=minor_units(remaining, currency),
+    )
     document = as_document(call(target, "Reverse", request, pb.ReverseResponse))
     show(document, as_json=as_json, table=lambda: facts("reversal", document))
 

@@ -123,8 +123,10 @@ RETURNING position;
 UPDATE journal_positions SET position = $3, moved_at = now() WHERE journal = $1 AND position = $2;
 
 -- name: find_authorization
--- The records of authorization $1: the first decision under this id.
-SELECT record_version, intent, decision FROM authorizations WHERE authorization_id = $1 ORDER BY sequence LIMIT 1;
+-- The records of authorization $1: the first decision under this id, or of the advice that told of it.
+SELECT record_version, intent, decision FROM authorizations
+WHERE authorization_id = $1 OR (original_id = $1 AND operation = 4)
+ORDER BY sequence LIMIT 1;
 
 -- name: find_reversals
 -- The records of the reversals of authorization $1, in order.
@@ -202,3 +204,133 @@ UPDATE cards SET state = $2 WHERE number = $1 AND state = ANY ($3::text[]) RETUR
 -- name: find_pan_ends
 -- BIN and sealed last four of card $1.
 SELECT bin, last_four FROM cards WHERE number = $1;
+
+-- name: open_account
+-- A new account without a deposit: number, customer, its sealed number and last four, currency, and the request.
+INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency, opened_by,
+                      idempotency_key, request_digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: find_opened
+-- The account that request $2 of sender $1 opened, and what it said.
+SELECT number, request_digest FROM accounts WHERE opened_by = $1 AND idempotency_key = $2;
+
+-- name: next_account
+-- The next free number of an account; under the lock.
+SELECT coalesce(max(number) + 1, 0) FROM accounts;
+
+-- name: account_facts
+-- What the services know of account $1 beside its balances.
+SELECT number, customer_number, currency, state, credit_limit_minor, account_last_four, created_at, closing_id,
+       closing_at, closed_at
+FROM accounts WHERE number = $1;
+
+-- name: accounts_of_customer
+-- The accounts of customer $1 after number $2, at most $3.
+SELECT number, customer_number, currency, state, credit_limit_minor, account_last_four, created_at, closing_id,
+       closing_at, closed_at
+FROM accounts WHERE customer_number = $1 AND number > $2 ORDER BY number LIMIT $3;
+
+-- name: begin_closing
+-- Account $1 closes: its cards answer 46. $2 is its closing transfer's id, where none was given before.
+UPDATE accounts SET state = 'closed', closing_id = coalesce(closing_id, $2), closing_at = coalesce(closing_at, now())
+WHERE number = $1;
+
+-- name: accounts_that_close
+-- Accounts that wait for the ledger to close them, the longest waiting first, with their last approved authorization.
+SELECT number, currency, closing_id, closing_at,
+       (SELECT max(authorizations.transmission_time)
+        FROM cards JOIN authorizations ON authorizations.card_number = cards.number
+        WHERE cards.account_number = accounts.number AND authorizations.response_code IN ('00', '10')
+          AND authorizations.transmission_time > now() - interval '100 days') AS last_approval
+FROM accounts
+WHERE closing_id IS NOT NULL AND closed_at IS NULL AND number > $1
+ORDER BY number LIMIT $2;
+
+-- name: end_closing
+-- The ledger has closed account $1.
+UPDATE accounts SET closed_at = now() WHERE number = $1 AND closed_at IS NULL;
+
+-- name: set_credit_limit
+-- The credit limit of account $1 is $2.
+UPDATE accounts SET credit_limit_minor = $2 WHERE number = $1 AND credit_limit_minor <> $2;
+
+-- name: add_transfer
+-- A transfer that was asked for; nothing where its sender's key is known.
+INSERT INTO transfers (id, sender, idempotency_key, request_digest, state, kind, direction, account_number,
+                       payee_account, amount_minor, currency, payer_minor, payer_currency, payee_minor,
+                       payee_currency, fee_minor, usd_minor, rate_billionths, spread_bps, rate_day,
+                       counterparty_country, counterparty_bank, details, review_reasons)
+VALUES ($1, $2, $3, $4, 'submitted', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+        $22, $23)
+ON CONFLICT (sender, idempotency_key) DO NOTHING
+RETURNING *;
+
+-- name: find_transfer_by_key
+-- The transfer of sender $1 with idempotency key $2.
+SELECT * FROM transfers WHERE sender = $1 AND idempotency_key = $2;
+
+-- name: find_transfer
+-- Transfer $1.
+SELECT * FROM transfers WHERE id = $1;
+
+-- name: transfer_events
+-- What became of transfer $1, in order.
+SELECT state, actor, reason, happened_at FROM transfer_events WHERE transfer_id = $1 ORDER BY number;
+
+-- name: list_transfers
+-- At most $10 transfers of account $1, kind $2, state $3, time $4 to $5, amount $6 to $7, older than position ($8, $9).
+SELECT * FROM transfers
+WHERE ($1::integer IS NULL OR account_number = $1 OR payee_account = $1)
+  AND ($2::text IS NULL OR kind = $2)
+  AND ($3::text IS NULL OR state = $3)
+  AND ($4::timestamptz IS NULL OR created_at >= $4)
+  AND ($5::timestamptz IS NULL OR created_at < $5)
+  AND ($6::bigint IS NULL OR amount_minor >= $6)
+  AND ($7::bigint IS NULL OR amount_minor <= $7)
+  AND ($8::timestamptz IS NULL OR (created_at, id) < ($8, $9::uuid))
+ORDER BY created_at DESC, id DESC
+LIMIT $10;
+
+-- name: move_transfer
+-- Transfer $1 goes from state $2 to state $3, for reason $4; nothing where it is in another state by now.
+UPDATE transfers SET state = $3, reason = $4, changed_at = now() WHERE id = $1 AND state = $2 RETURNING *;
+
+-- name: decide_transfer
+-- Decision $2 on transfer $1, by $3, because of $4; nothing where it does not wait for one any more.
+UPDATE transfers
+SET state = 'deciding', decision = $2, decided_by = $3, decision_reason = $4, decided_at = now(), changed_at = now()
+WHERE id = $1 AND state = 'pending_review'
+RETURNING *;
+
+-- name: begin_reversal
+-- Transfer $1 is to be reversed by the transfers of id $2, because of $3; nothing where it is not posted.
+UPDATE transfers SET state = 'reversing', reversal_id = $2, reversal_reason = $3, changed_at = now()
+WHERE id = $1 AND state = 'posted'
+RETURNING *;
+
+-- name: transfers_under_way
+-- Transfers that the ledger has yet to answer, changed before $1, the longest waiting first, at most $2.
+SELECT * FROM transfers
+WHERE state IN ('submitted', 'deciding', 'reversing') AND changed_at <= $1
+ORDER BY changed_at LIMIT $2;
+
+-- name: next_rate_import
+-- The number of an import of rates.
+SELECT nextval('rate_imports');
+
+-- name: put_rate
+-- A rate by its day, base and quote; in place of what was there.
+INSERT INTO rates (day, base, quote, rate, spread_bps, imported) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (base, quote, day)
+DO UPDATE SET rate = excluded.rate, spread_bps = excluded.spread_bps, imported = excluded.imported;
+
+-- name: last_rate_import
+-- The newest import that has written a rate; 0 for none.
+SELECT coalesce(max(imported), 0) FROM rates;
+
+-- name: newest_rates
+-- Of each pair the newest rate that is not of a day after $1.
+SELECT DISTINCT ON (base, quote) day, base, quote, rate, spread_bps
+FROM rates WHERE day <= $1
+ORDER BY base, quote, day DESC;
