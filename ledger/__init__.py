@@ -1,6 +1,7 @@
 """
 The ledger: double-entry books for card money, by TigerBeetle's rules.
 
+reconcile    what stands for each authorization, and where that differs from what should
 chains       what becomes of a hold: moves on its parts, as linked chains
 holds        what an authorization holds, lets go, or must never hold
 embedded     the embedded engine: one thread, group commit, answers after the disk

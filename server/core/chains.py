@@ -53,6 +53,11 @@ class Chains:
             if not len(todo):
                 break
             moves["attempt"][todo] += 1
+        before = np.flatnonzero(outcomes == MoveOutcome.DONE_BEFORE)
+        if len(before):
+            again = moves[before]
+            chains.recall(again, parts, await self._found(chains.traces(again)))
+            moves[before] = again
         done = np.isin(outcomes, (MoveOutcome.DONE, MoveOutcome.DONE_BEFORE))
         overdrawn[done] = await self._overdrawn(moves[done], parts)
         return outcomes, overdrawn
@@ -136,10 +141,12 @@ class Chains:
         return np.concatenate(results)
 
     async def _overdrawn(self, moves: NDArray[Any], parts: NDArray[Any]) -> NDArray[np.int64]:
-        ids: Ids = chains.owed_ids(moves)
-        found: list[Transfers] = [np.zeros(0, TRANSFER)]
-        found += [
+        return chains.overdrawn_minor(moves, parts, await self._found(chains.owed_ids(moves)))
+
+    async def _found(self, ids: Ids) -> Transfers:
+        """Those of the transfers that are there."""
+        pages = [
             await self.ledger.lookup_transfers(ids[first : first + BATCH_MAX])
             for first in range(0, len(ids), BATCH_MAX)
         ]
-        return chains.overdrawn_minor(moves, parts, np.concatenate(found))
+        return np.concatenate([np.zeros(0, TRANSFER), *pages])
