@@ -137,11 +137,11 @@ _KIND_REGROW: Final = int(Kind.REGROW)
 @njit(cache=True, nogil=True)
 def _begin(transfer: Any, move: Any, low_byte: int) -> None:
     """The next transfer of a move, linked to the one after it."""
-    transfer.id_lo = move.message_id[0] | np.uint64(low_byte)
-    transfer.id_hi = move.message_id[1]
-    transfer.user_data_128_lo = move.authorization_id[0]
-    transfer.user_data_128_hi = move.authorization_id[1]
-    transfer.flags = _LINKED
+    transfer["id_lo"] = move["message_id"][0] | np.uint64(low_byte)
+    transfer["id_hi"] = move["message_id"][1]
+    transfer["user_data_128_lo"] = move["authorization_id"][0]
+    transfer["user_data_128_hi"] = move["authorization_id"][1]
+    transfer["flags"] = _LINKED
 
 
 @njit(cache=True, nogil=True)
@@ -153,10 +153,10 @@ def _resolve(
     transfer = transfers[count]
     _begin(transfer, move, (_RESOLVE_POST if amount_minor > 0 else _RESOLVE_VOID) | at)
     leg = _OWED_HOLD if is_owed else HOLD_BYTE
-    transfer.pending_id_lo = part.message_id[0] | np.uint64(leg | np.int64(part.attempt))
-    transfer.pending_id_hi = part.message_id[1]
-    transfer.amount_lo = amount_minor
-    transfer.flags = _LINKED | (_POST if amount_minor > 0 else _VOID)
+    transfer["pending_id_lo"] = part["message_id"][0] | np.uint64(leg | np.int64(part["attempt"]))
+    transfer["pending_id_hi"] = part["message_id"][1]
+    transfer["amount_lo"] = amount_minor
+    transfer["flags"] = _LINKED | (_POST if amount_minor > 0 else _VOID)
 
 
 @njit(cache=True, nogil=True)
@@ -173,17 +173,17 @@ def _pay(
 ) -> None:
     """A transfer between two accounts of the chart, by their codes."""
     transfer = transfers[count]
-    _begin(transfer, move, low_byte | np.int64(move.attempt))
-    own = np.uint64(move.account_number)
+    _begin(transfer, move, low_byte | np.int64(move["attempt"]))
+    own = np.uint64(move["account_number"])
     house = np.uint64(HOUSE)
-    transfer.debit_account_id_lo = own if payer in (_CARDHOLDER, _RECEIVABLE) else house
-    transfer.debit_account_id_hi = np.uint64(payer) << np.uint64(32) | np.uint64(move.currency)
-    transfer.credit_account_id_lo = own if payee in (_CARDHOLDER, _RECEIVABLE) else house
-    transfer.credit_account_id_hi = np.uint64(payee) << np.uint64(32) | np.uint64(move.currency)
-    transfer.amount_lo = amount_minor
-    transfer.ledger = move.currency
-    transfer.code = code
-    transfer.flags = _LINKED | flags
+    transfer["debit_account_id_lo"] = own if payer in (_CARDHOLDER, _RECEIVABLE) else house
+    transfer["debit_account_id_hi"] = np.uint64(payer) << np.uint64(32) | np.uint64(move["currency"])
+    transfer["credit_account_id_lo"] = own if payee in (_CARDHOLDER, _RECEIVABLE) else house
+    transfer["credit_account_id_hi"] = np.uint64(payee) << np.uint64(32) | np.uint64(move["currency"])
+    transfer["amount_lo"] = amount_minor
+    transfer["ledger"] = move["currency"]
+    transfer["code"] = code
+    transfer["flags"] = _LINKED | flags
 
 
 @njit(cache=True, nogil=True)
@@ -191,7 +191,7 @@ def _force(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
     """Settlement gets its money whatever the balance: the cardholder pays what is there, and owes the rest."""
     _pay(transfers, count, move, _EXCESS, _CONTROL, _SETTLEMENT, amount_minor, _CODE_EXCESS, 0)
     count += 1
-    if not move.closed:
+    if not move["closed"]:
         both = _BALANCING_DEBIT | _BALANCING_CREDIT
         _pay(transfers, count, move, _OVERDRAWN, _CARDHOLDER, _CONTROL, amount_minor, _CODE_OVERDRAWN, both)
         count += 1
@@ -204,7 +204,7 @@ def _force(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
 @njit(cache=True, nogil=True)
 def _credit(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
     """Money comes in; where the account is closed, nobody can claim what is left of it after what is owed."""
-    if not move.closed:
+    if not move["closed"]:
         _pay(transfers, count, move, _CREDIT, _SETTLEMENT, _CARDHOLDER, amount_minor, _CODE_CREDIT, 0)
         return count + 1
     _pay(transfers, count, move, _CREDIT, _SETTLEMENT, _CONTROL, amount_minor, _CODE_CREDIT, 0)
@@ -221,7 +221,7 @@ def _repay(transfers: Any, count: int, move: Any, amount_minor: int) -> int:
 @njit(cache=True, nogil=True)
 def _share_out(transfers: Any, count: int, move: Any, amount_minor: int, payee: int) -> int:
     """What control has got goes to what is owed, and the rest to `payee`."""
-    if move.owes:
+    if move["owes"]:
         _pay(
             transfers,
             count,
@@ -246,11 +246,11 @@ def _hold_again(
     if held_minor > 0:
         payer, payee = (_SETTLEMENT, _CARDHOLDER) if is_credit else (_CARDHOLDER, _SETTLEMENT)
         _pay(transfers, count, move, HOLD_BYTE, payer, payee, held_minor, _CODE_HOLD, _PENDING)
-        transfers[count].timeout = move.timeout_s
+        transfers[count]["timeout"] = move["timeout_s"]
         count += 1
     if owed_minor > 0:
         _pay(transfers, count, move, _OWED_HOLD, _RECEIVABLE, _SETTLEMENT, owed_minor, _CODE_HOLD, _PENDING)
-        transfers[count].timeout = move.timeout_s
+        transfers[count]["timeout"] = move["timeout_s"]
         count += 1
     return count
 
@@ -261,8 +261,8 @@ def sums_of(parts: Any, first: int, last: int) -> tuple[int, int]:
     held = 0
     owed = 0
     for k in range(first, last):
-        held += parts[k].held_minor
-        owed += parts[k].owed_minor
+        held += parts[k]["held_minor"]
+        owed += parts[k]["owed_minor"]
     return held, owed
 
 
@@ -288,21 +288,21 @@ def _chains(moves: Any, parts: Any, transfers: Any, ends: Any, part_of: Any) -> 
     count = 0
     for i in range(len(moves)):
         move = moves[i]
-        kind = move.kind
+        kind = move["kind"]
         if kind == _KIND_FORCE:
-            count = _force(transfers, count, move, move.amount_minor)
+            count = _force(transfers, count, move, move["amount_minor"])
         elif kind == _KIND_CREDIT:
-            count = _credit(transfers, count, move, move.amount_minor)
-            if move.owes and not move.closed:
-                count = _repay(transfers, count, move, move.amount_minor)
+            count = _credit(transfers, count, move, move["amount_minor"])
+            if move["owes"] and not move["closed"]:
+                count = _repay(transfers, count, move, move["amount_minor"])
         else:
-            first, last = np.int64(move.first_part), np.int64(move.first_part) + np.int64(move.parts)
+            first, last = np.int64(move["first_part"]), np.int64(move["first_part"]) + np.int64(move["parts"])
             held, owed = sums_of(parts, first, last)
-            is_credit = last > first and parts[first].credit != 0
-            left = move.amount_minor if kind == _KIND_CAPTURE else 0
+            is_credit = last > first and parts[first]["credit"] != 0
+            left = move["amount_minor"] if kind == _KIND_CAPTURE else 0
             for is_owed in (False, True):
                 for k in range(first, last):
-                    pending = parts[k].owed_minor if is_owed else parts[k].held_minor
+                    pending = parts[k]["owed_minor"] if is_owed else parts[k]["held_minor"]
                     if pending == 0:
                         continue
                     amount = min(left, pending)
@@ -310,17 +310,17 @@ def _chains(moves: Any, parts: Any, transfers: Any, ends: Any, part_of: Any) -> 
                     part_of[count] = k
                     _resolve(transfers, count, move, parts[k], k - first, is_owed, amount)
                     count += 1
-            again, owed_again = rest_of(kind, move.amount_minor, move.rest_minor, held, owed)
+            again, owed_again = rest_of(kind, move["amount_minor"], move["rest_minor"], held, owed)
             count = _hold_again(transfers, count, move, again, owed_again, is_credit)
             if is_credit:
                 if left > 0:
                     count = _credit(transfers, count, move, left)
-                if kind == _KIND_CAPTURE and move.owes and not move.closed:
-                    count = _repay(transfers, count, move, move.amount_minor)
+                if kind == _KIND_CAPTURE and move["owes"] and not move["closed"]:
+                    count = _repay(transfers, count, move, move["amount_minor"])
             elif left > 0:
                 count = _force(transfers, count, move, left)
         if count > (ends[i] if i else 0):
-            transfers[count - 1].flags &= ~np.uint16(_LINKED)
+            transfers[count - 1]["flags"] &= ~np.uint16(_LINKED)
         ends[i + 1] = count
 
 
@@ -405,12 +405,12 @@ def _sum_overdrawn(
         if j < len(found) and asked[i, 0] == found[j, 0] and asked[i, 1] == found[j, 1]:
             amount = found_minor[j]
             j += 1
-        first, last = np.int64(move.first_part), np.int64(move.first_part) + np.int64(move.parts)
-        is_credit = last > first and parts[first].credit != 0
-        if is_credit or (move.kind != _KIND_CAPTURE and move.kind != _KIND_FORCE):
+        first, last = np.int64(move["first_part"]), np.int64(move["first_part"]) + np.int64(move["parts"])
+        is_credit = last > first and parts[first]["credit"] != 0
+        if is_credit or (move["kind"] != _KIND_CAPTURE and move["kind"] != _KIND_FORCE):
             continue
         held, owed = sums_of(parts, first, last)
-        overdrawn_minor[i] = min(max(move.amount_minor - held, 0), owed) + amount
+        overdrawn_minor[i] = min(max(move["amount_minor"] - held, 0), owed) + amount
 
 
 def traces(moves: Moves) -> Ids:

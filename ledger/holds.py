@@ -1,20 +1,34 @@
 """
-The life of a hold, as chains of transfers. Arrays in, arrays out; no clock, no ledger.
+The life of a hold. Arrays in, arrays out; no clock, no ledger.
 
-A hold is a pending transfer from the cardholder's account to settlement. All transfers of one
-authorization carry its id in `user_data_128`, and their own ids are that id with the leg and the attempt
-in its low byte, so that any process after any crash makes the same ids.
+A hold is pending from the cardholder's account to settlement, or the other way where money comes in. It is a list of
+parts, one for each message that left something pending: here they are placed, released and fenced; what resolves
+several at once is in `chains`. All transfers of one authorization carry its id in `user_data_128`; their own ids are
+the id of the message that makes them, with the leg and the attempt in its low byte, so that any process after any
+crash makes the same ids. An authorization's own message has its id.
 
-                      place
-                        |
-         +--------------+---------------+------------------+
-         | funds          no funds      | sent, no answer  |
-         v                              v                  v
-       HELD                       INSUFFICIENT          unknown -- fence --> BURNT: never held, never will be
-         |                        (its id burns)           |
-         |                                                 +----- fence --> HELD: it had arrived
-         +-- release --> RELEASED
-         +-- the ledger's timeout --> EXPIRED
+        authorize                                                                 advise (approved)
+            |                                                                  also beyond the balance:
+            +-- the ledger refuses, or we do --> DECLINED -----------------------> what is not there, as owed
+            |                                                                           |
+            +-- place --> OPEN <--------------------------------------------------------+
+                           |  increment: one more part (REGROW: all in one); refused, the others stay
+                           |  reverse in part: RELEASE, the rest held again
+                           |  clear, more to follow: CAPTURE, the rest held again
+                           |
+                           +-- clear, the last, or all of it: CAPTURE -------> CLEARED
+                           +-- reverse, advise (declined): RELEASE ----------> REVERSED (CLEARED where some was)
+                           +-- the core's clock, or the ledger's own --------> EXPIRED
+
+        reverse, of what nobody has seen --> AHEAD: the late authorization is declined without a hold
+
+Whatever state it is in, and where there is none, a clearing is posted (FORCE), and a refund is booked (CREDIT).
+
+One part, between us and the ledger:
+
+    place ... funds ---------> HELD ---- post, void ----> resolved, once
+          ... no funds ------> INSUFFICIENT (its id burns)
+          ... no answer -----> unknown ---- fence ------> BURNT: never held, never will be; or HELD: it had arrived
 
 A partial hold takes what is there (balancing debit); with nothing there the ledger creates it with
 amount 0, which the caller reads back (`held_minor`), answers as insufficient, and releases.
