@@ -9,13 +9,15 @@ tigerbeetle  the TigerBeetle engine: arrays down to the native client and up aga
 native       TigerBeetle's client library by its C interface
 journal      every batch on disk, in SQLite, before it is answered
 snapshot     the books in one file, so that a start needs only the journal's tail
+scans        requests with a filter, a slice at a time
 state        the books in memory: the kernels' arrays, grown ahead of every batch
 kernel       whole batches: linked chains, one result for each event (Numba)
-queries      reading the books by what is in them (Numba)
+queries      which transfers or accounts a filter lets through (Numba)
 expiry       when pending transfers time out (Numba)
 rules        what one event does to the books, in TigerBeetle's order of precedence (Numba)
 repeats      whether an event with a known id says the same again (Numba)
 columns      the arrays that the books lie in, and the smallest moves on them (Numba)
+room         arrays that grow where they lie
 index        from u128 ids to rows (Numba)
 wide         u128 arithmetic (Numba)
 book         what every ledger engine answers to

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from bisect import bisect_left
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass
@@ -27,12 +27,11 @@ import numpy as np
 from ledger import snapshot, state
 from ledger.book import LedgerBusy, LedgerCorrupt, LedgerError, LedgerStopped
 from ledger.journal import Entry, Journal, Kind
+from ledger.scans import Asked, Scan
 from ledger.state import State, Totals
 from ledger.transfer import (
     ACCOUNT,
-    ACCOUNT_FILTER,
     BATCH_MAX,
-    QUERY_FILTER,
     RESULT,
     TRANSFER,
     Accounts,
@@ -60,13 +59,14 @@ class LedgerInUse(LedgerError):  # noqa: N818 - it is a state, and reads as one 
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call on its way: either a batch to create, or a question to the state."""
+    """One call on its way: a batch to create, or a question to the state, answered at once or by a scan."""
 
     future: "asyncio.Future[Any] | ThreadFuture[Any]"
     loop: asyncio.AbstractEventLoop | None  # None: the caller blocks on a ThreadFuture
     kind: Kind | None = None
     batch: Accounts | Transfers | None = None
     question: Callable[[State], Any] | None = None
+    scan: Scan | None = None  # a question that takes several turns
     answer: Any = None
     error: Exception | None = None
 
@@ -94,6 +94,7 @@ class EmbeddedLedger:
         self._now_ns = now_ns
         self._snapped = snapped  # the journal's batch that the snapshot on disk stands at
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._scans: deque[_Call] = deque()  # begun and not finished; they take turns
         self._stopped: str | None = None
         self._closed: ThreadFuture[None] = ThreadFuture()
         self._closing = False
@@ -146,16 +147,16 @@ class EmbeddedLedger:
         return await self._ask(partial(_lookup_transfers, _checked_ids(ids)))
 
     async def account_transfers(self, wanted: Filter) -> Transfers:
-        return await self._ask(partial(_account_transfers, _checked_filter(wanted, ACCOUNT_FILTER)))
+        return await self._scan(Asked.ACCOUNT_TRANSFERS, wanted)
 
     async def account_balances(self, wanted: Filter) -> Balances:
-        return await self._ask(partial(_account_balances, _checked_filter(wanted, ACCOUNT_FILTER)))
+        return await self._scan(Asked.ACCOUNT_BALANCES, wanted)
 
     async def query_accounts(self, wanted: Filter) -> Accounts:
-        return await self._ask(partial(_query_accounts, _checked_filter(wanted, QUERY_FILTER)))
+        return await self._scan(Asked.QUERY_ACCOUNTS, wanted)
 
     async def query_transfers(self, wanted: Filter) -> Transfers:
-        return await self._ask(partial(_query_transfers, _checked_filter(wanted, QUERY_FILTER)))
+        return await self._scan(Asked.QUERY_TRANSFERS, wanted)
 
     async def close(self) -> None:
         """Carry out what was asked, write a snapshot, let go of the files and the directory."""
@@ -208,6 +209,12 @@ class EmbeddedLedger:
         answer: T = await call.future  # type: ignore[misc] # made by the loop, two lines up
         return answer
 
+    async def _scan(self, asked: Asked, wanted: Filter) -> Any:
+        loop = asyncio.get_running_loop()
+        call = _Call(loop.create_future(), loop, scan=Scan(asked, wanted))
+        self._put(call)
+        return await call.future  # type: ignore[misc] # made by the loop, two lines up
+
     def _ask_blocking(self, question: Callable[[State], T]) -> T:
         future: ThreadFuture[T] = ThreadFuture()
         self._put(_Call(future, None, question=question))
@@ -217,7 +224,7 @@ class EmbeddedLedger:
         with self._door:
             if self._stopped is not None:
                 raise LedgerStopped(self._stopped)
-            if self._calls.qsize() >= WAITING_MAX:
+            if self._calls.qsize() + len(self._scans) >= WAITING_MAX:
                 raise LedgerBusy(f"{WAITING_MAX} calls wait for the ledger already")
             self._calls.put(call)
 
@@ -229,33 +236,53 @@ class EmbeddedLedger:
                 self._calls.put(None)
 
     def _run(self) -> None:
-        """The thread: one group after the other, until the end is called."""
+        """The thread: one group after the other, a slice of a scan after each, until the end is called."""
         is_sound = True
-        while True:
-            group, is_last = self._next_group()
+        is_last = False
+        while not is_last or self._scans:
+            group: list[_Call] = []
+            if not is_last:
+                group, is_last = self._next_group()
             if group and is_sound:
                 is_sound = self._carry_out(group)
-            if not is_sound:
+            if is_sound:
+                group = [call for call in group if call.scan is None] + self._go_on()
+            else:
+                group += self._scans
+                self._scans.clear()
                 for call in group:
                     call.error = LedgerStopped(self._stopped)
             _deliver(group)
-            if is_last:
-                break
         self._let_go(is_sound)
 
     def _next_group(self) -> tuple[list[_Call], bool]:
-        """What waits, at least one call; and whether the end came after it."""
+        """What waits, at least one call unless a scan is under way; and whether the end came after it."""
         group: list[_Call] = []
-        call = self._calls.get()
-        while call is not None:
-            group.append(call)
-            if len(group) == GROUP_MAX:
-                return group, False
-            try:
+        try:
+            call = self._calls.get_nowait() if self._scans else self._calls.get()
+            while call is not None:
+                group.append(call)
+                if len(group) == GROUP_MAX:
+                    return group, False
                 call = self._calls.get_nowait()
-            except Empty:
-                return group, False
+        except Empty:
+            return group, False
         return group, True
+
+    def _go_on(self) -> list[_Call]:
+        """One slice of the scan whose turn it is; the call, where that was its last."""
+        if not self._scans:
+            return []
+        call = self._scans.popleft()
+        assert call.scan is not None
+        try:
+            if not call.scan.go_on(self._state):
+                self._scans.append(call)
+                return []
+            call.answer = call.scan.found(self._state)
+        except Exception as error:  # it has only looked: the books are sound, and its caller hears of it
+            call.error = error
+        return [call]
 
     def _carry_out(self, group: list[_Call]) -> bool:
         """Apply a group and write it to the journal; False where the engine has to stop."""
@@ -269,6 +296,7 @@ class EmbeddedLedger:
             with self._door:
                 self._stopped = f"{type(error).__name__} while committing to {self._journal.path}: {error}"
             return False
+        self._scans.extend(call for call in group if call.scan is not None)
         return True
 
     def _take(self, call: _Call, entries: list[Entry]) -> None:
@@ -277,11 +305,14 @@ class EmbeddedLedger:
             call.answer = _apply(self._state, call.kind, call.batch, first_ns)
             body = call.batch.view(np.uint8).data
             entries.append(Entry(call.kind, len(call.batch), first_ns, _crc32(call.answer), body))
-        elif call.question is not None:
-            if self._state.is_due(first_ns):
-                entries.append(Entry(Kind.EXPIRE, 0, first_ns, 0, b""))
-                self._state.expire(first_ns)
+            return
+        if self._state.is_due(first_ns):
+            entries.append(Entry(Kind.EXPIRE, 0, first_ns, 0, b""))
+            self._state.expire(first_ns)
+        if call.question is not None:
             call.answer = call.question(self._state)
+        elif call.scan is not None:
+            call.scan.begin(self._state)
 
     def _let_go(self, is_sound: bool) -> None:
         failure: LedgerError | None = None
@@ -364,32 +395,9 @@ def _lookup_transfers(ids: Ids, books: State) -> Transfers:
     return books.lookup_transfers(ids)
 
 
-def _account_transfers(wanted: Filter, books: State) -> Transfers:
-    return books.account_transfers(wanted)
-
-
-def _account_balances(wanted: Filter, books: State) -> Balances:
-    return books.account_balances(wanted)
-
-
-def _query_accounts(wanted: Filter, books: State) -> Accounts:
-    return books.query_accounts(wanted)
-
-
-def _query_transfers(wanted: Filter, books: State) -> Transfers:
-    return books.query_transfers(wanted)
-
-
-def _checked_filter(wanted: Filter, dtype: np.dtype[np.void]) -> Filter:
-    if wanted.dtype != dtype or wanted.shape != (1,):
-        raise TypeError(f"a filter is one record of {dtype}, not {wanted.shape} of {wanted.dtype}")
-    return wanted.copy()
-
-
 def _page(since_ns: int, books: State) -> Transfers:
     transfers = books.transfers()
-    stamps = transfers["timestamp"]
-    start = bisect_left(range(len(stamps)), since_ns, key=lambda row: int(stamps[row]))
+    start, _ = books.rows_between(transfers, since_ns, 0)
     return transfers[start : start + BATCH_MAX].copy()
 
 

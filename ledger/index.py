@@ -2,9 +2,11 @@
 An open-addressing index from u128 ids to rows of records.
 
 A slot is a u64, 0 where empty: the upper half is a 32-bit tag, the id's hash; the lower half is the row
-plus one, with the top bit set for an id that burnt, whose row then is one of the burnt ids. The slot's
-home follows from the tag alone, top bits first, so that an index doubles in one sweep that reads no
-record and writes in order. Slots are a power of two, at most LOAD_MAX of them taken.
+plus one, with the top bit set for an id that burnt, whose row then is one of the burnt ids. A table has a power
+of two of slots, at most LOAD_MAX of them taken, and lies at its own size in one long array: the table of size
+4096 from 4096 to 8191, the next one behind it. So an index grows without pausing: the home of an id follows
+from its tag alone, top bits first, and a sweep that reads no record and writes in order carries a few slots
+over with every batch, while both tables are asked.
 """
 
 from typing import TypeAlias
@@ -53,36 +55,39 @@ def tag_of(id_lo: U64, id_hi: U64) -> U64:
 
 
 @njit(cache=True, nogil=True)
-def find(slots: Slots, records: NDArray[np.void], burnt: Ids, id_lo: U64, id_hi: U64) -> I64:
-    """The position of the id's slot, or of the empty slot where it belongs."""
+def find(
+    slots: Slots, size: I64, old: I64, records: NDArray[np.void], burnt: Ids, id_lo: U64, id_hi: U64
+) -> tuple[I64, I64]:
+    """
+    The position in the table of this size where an id stands or belongs; and its row, ABSENT, or BURNT.
+
+    What is not there is looked for in the table of size `old`, 0 for none. One loop for both, as it is inlined often.
+    """
     tag = tag_of(id_lo, id_hi)
-    size = len(slots)
-    position: I64 = np.int64((tag * np.uint64(size)) >> _HALF)
+    begin = size
+    place: I64 = -1
+    position: I64 = begin + np.int64((tag * np.uint64(begin)) >> _HALF)
     while True:
         slot = slots[position]
         if slot == ZERO:
-            return position
+            if place < 0:
+                place = position
+            if old == 0:
+                return place, ABSENT
+            begin = old
+            old = 0
+            position = begin + np.int64((tag * np.uint64(begin)) >> _HALF)
+            continue
         if slot >> _HALF == tag:
             row = np.int64(slot & _ROW_BITS) - 1
             if slot & _BURNT_BIT:
                 if burnt[row, 0] == id_lo and burnt[row, 1] == id_hi:
-                    return position
+                    return (position if place < 0 else place), BURNT
             elif records[row]["id_lo"] == id_lo and records[row]["id_hi"] == id_hi:
-                return position
+                return (position if place < 0 else place), row
         position += 1
-        if position == size:
-            position = 0
-
-
-@njit(cache=True, nogil=True)
-def row_at(slots: Slots, position: I64) -> I64:
-    """The row that a slot found by `find` points to, ABSENT, or BURNT."""
-    slot = slots[position]
-    if slot == ZERO:
-        return ABSENT
-    if slot & _BURNT_BIT:
-        return BURNT
-    return np.int64(slot & _ROW_BITS) - 1
+        if position == begin + begin:
+            position = begin
 
 
 @njit(cache=True, nogil=True)
@@ -104,39 +109,38 @@ def take_back(slots: Slots, position: I64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _free(slots: Slots, tag: U64) -> I64:
-    size = len(slots)
-    position: I64 = np.int64((tag * np.uint64(size)) >> _HALF)
+def _free(slots: Slots, size: I64, tag: U64) -> I64:
+    end = size + size
+    position: I64 = size + np.int64((tag * np.uint64(size)) >> _HALF)
     while slots[position] != ZERO:
         position += 1
-        if position == size:
-            position = 0
+        if position == end:
+            position = size
     return position
 
 
 @njit(cache=True, nogil=True)
-def spread(old: Slots, new: Slots) -> None:
-    """Carry every slot of an index over into a larger, empty one."""
-    for i in range(len(old)):
-        slot = old[i]
-        if slot == ZERO:
-            continue
-        new[_free(new, slot >> _HALF)] = slot
+def spread(slots: Slots, old: I64, size: I64, start: I64, end: I64) -> None:
+    """Copy the slots from `start` up to `end` of the table of size `old` into a larger one that lacks them yet."""
+    for i in range(old + start, old + end):
+        slot = slots[i]
+        if slot != ZERO:
+            slots[_free(slots, size, slot >> _HALF)] = slot
 
 
 @njit(cache=True, nogil=True)
-def enter(slots: Slots, records: NDArray[np.void]) -> None:
-    """Index records whose ids are all different and not there yet."""
-    for row in range(len(records)):
+def enter(slots: Slots, size: I64, records: NDArray[np.void], count: I64) -> None:
+    """Index the first `count` records, whose ids are all different and not there yet."""
+    for row in range(count):
         id_lo = records[row]["id_lo"]
         id_hi = records[row]["id_hi"]
-        put(slots, _free(slots, tag_of(id_lo, id_hi)), id_lo, id_hi, row)
+        put(slots, _free(slots, size, tag_of(id_lo, id_hi)), id_lo, id_hi, row)
 
 
 @njit(cache=True, nogil=True)
-def enter_burnt(slots: Slots, burnt: Ids) -> None:
-    """Index burnt ids, all different and not there yet."""
-    for row in range(len(burnt)):
-        put_burnt(
-            slots, _free(slots, tag_of(burnt[row, 0], burnt[row, 1])), burnt[row, 0], burnt[row, 1], row
-        )
+def enter_burnt(slots: Slots, size: I64, burnt: Ids, count: I64) -> None:
+    """Index the first `count` burnt ids, all different and not there yet."""
+    for row in range(count):
+        id_lo = burnt[row, 0]
+        id_hi = burnt[row, 1]
+        put_burnt(slots, _free(slots, size, tag_of(id_lo, id_hi)), id_lo, id_hi, row)

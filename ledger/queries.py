@@ -1,91 +1,88 @@
 """
-Reading the books by what is in them: the transfers of an account, of a `user_data_128`, of a time.
+Which transfers or accounts a filter lets through, row by row in the order of time.
 
-Every transfer is linked to the one before it on its debit account, on its credit account, and under its user data, so
-that what belongs together is found without looking at the rest. The links follow from the transfers: nothing of them
-is on disk. Source of the filters' rules: docs.tigerbeetle.com/reference/account-filter and query-filter.
+Each transfer has keys by its two accounts and its user data (`columns.set_keys`). They lie in blocks of
+BLOCK_ROWS; a block that is full is *sealed*: its keys are sorted, so that a binary search finds a value's rows
+there, in order. That is an index which is never rebuilt and never pauses anyone; the rows behind the last
+sealed block are looked at one by one. A search goes on where it stopped, a bounded piece of work at a time.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ledger.columns import ACCOUNTS, TRANSFERS, Books, Record, account_row, expires_at, transfer_row
+from ledger.columns import BALANCES, TRANSFERS, Books, Record, account_row, first_at, set_keys
 from ledger.index import tag_of
-from ledger.transfer import (
-    ACCOUNT_BALANCE,
-    BATCH_MAX,
-    AccountFilterFlags,
-    Balances,
-    Filter,
-    PendingState,
-    QueryFilterFlags,
-    TransferFlags,
+from ledger.transfer import Balances
+from ledger.wide import I64, U64, is_zero
+
+BLOCK_ROWS = 16_384
+_BLOCK_WORK = 64  # what searching a sealed block costs, in rows looked at
+
+# What is asked for; a field that is zero lets everything through, but for `sides`.
+SIEVE = np.dtype(
+    [
+        ("account_id_lo", "<u8"),
+        ("account_id_hi", "<u8"),
+        ("user_data_128_lo", "<u8"),
+        ("user_data_128_hi", "<u8"),
+        ("user_data_64", "<u8"),
+        ("user_data_32", "<u4"),
+        ("ledger", "<u4"),
+        ("code", "<u2"),
+        ("sides", "<u2"),  # DEBITS, CREDITS: where the account may stand; 0 where no account is asked for
+    ]
 )
-from ledger.wide import I64, U64, add, subtract
+DEBITS = 1
+CREDITS = 2
 
-Rows = NDArray[np.int64]
-
-_TIMESTAMP_MAX = (1 << 63) - 1
-_U128_MAX = (1 << 64) - 1
-_DEBITS = int(AccountFilterFlags.DEBITS)
-_CREDITS = int(AccountFilterFlags.CREDITS)
-_PENDING = int(TransferFlags.PENDING)
-_POST = int(TransferFlags.POST_PENDING_TRANSFER)
-_VOID = int(TransferFlags.VOID_PENDING_TRANSFER)
-_EXPIRED = int(PendingState.EXPIRED)
-
-
-class Links(NamedTuple):
-    """Rows plus one, 0 for none. Rows beyond the books' counts are empty room."""
-
-    debit_before: NDArray[np.uint32]  # of each transfer: the one before it that debits the same account
-    credit_before: NDArray[np.uint32]
-    user_before: NDArray[np.uint32]  # the one before it whose user data fall into the same bucket
-    last_debit: NDArray[np.uint32]  # of each account
-    last_credit: NDArray[np.uint32]
-    last_user: NDArray[np.uint32]  # of each bucket, a power of two of them
+_HALF = np.uint64(32)
+_ROW = np.uint64(0xFFFF_FFFF)
 
 
 @njit(cache=True, nogil=True)
-def _bucket(links: Links, lo: U64, hi: U64) -> I64:
-    return np.int64(tag_of(lo, hi)) & (len(links.last_user) - 1)
+def _passes(sieve: Record, record: Record) -> bool:
+    """Whether an account or transfer has the data, ledger and code that are asked for."""
+    if not is_zero(sieve["user_data_128_lo"], sieve["user_data_128_hi"]) and (
+        sieve["user_data_128_lo"] != record["user_data_128_lo"]
+        or sieve["user_data_128_hi"] != record["user_data_128_hi"]
+    ):
+        return False
+    if sieve["user_data_64"] != 0 and sieve["user_data_64"] != record["user_data_64"]:
+        return False
+    if sieve["user_data_32"] != 0 and sieve["user_data_32"] != record["user_data_32"]:
+        return False
+    if sieve["ledger"] != 0 and sieve["ledger"] != record["ledger"]:
+        return False
+    return bool(sieve["code"] == 0 or sieve["code"] == record["code"])
 
 
 @njit(cache=True, nogil=True)
-def link(books: Books, links: Links, first: I64, last: I64) -> None:
-    """Link the transfers in rows from `first` to `last`, which must be the next ones."""
-    for row in range(first, last):
-        transfer = books.transfers[row]
-        debit = account_row(books, transfer["debit_account_id_lo"], transfer["debit_account_id_hi"])
-        credit = account_row(books, transfer["credit_account_id_lo"], transfer["credit_account_id_hi"])
-        links.debit_before[row] = links.last_debit[debit]
-        links.last_debit[debit] = row + 1
-        links.credit_before[row] = links.last_credit[credit]
-        links.last_credit[credit] = row + 1
-    link_users(books, links, first, last)
+def _transfer_passes(sieve: Record, transfer: Record) -> bool:
+    sides = sieve["sides"]
+    if sides != 0:
+        is_debit = (
+            sides & DEBITS
+            and transfer["debit_account_id_lo"] == sieve["account_id_lo"]
+            and transfer["debit_account_id_hi"] == sieve["account_id_hi"]
+        )
+        is_credit = (
+            sides & CREDITS
+            and transfer["credit_account_id_lo"] == sieve["account_id_lo"]
+            and transfer["credit_account_id_hi"] == sieve["account_id_hi"]
+        )
+        if not is_debit and not is_credit:
+            return False
+    return _passes(sieve, transfer)
 
 
 @njit(cache=True, nogil=True)
-def link_users(books: Books, links: Links, first: I64, last: I64) -> None:
-    """The same for user data alone: all that has to be done again where there are more buckets."""
-    for row in range(first, last):
-        transfer = books.transfers[row]
-        bucket = _bucket(links, transfer["user_data_128_lo"], transfer["user_data_128_hi"])
-        links.user_before[row] = links.last_user[bucket]
-        links.last_user[bucket] = row + 1
-
-
-@njit(cache=True, nogil=True)
-def _row_from(records: NDArray[np.void], count: I64, stamp: U64) -> I64:
-    """The first row whose timestamp is not before `stamp`."""
-    low: I64 = 0
-    high = count
+def _bound(keys: NDArray[np.uint64], low: I64, high: I64, value: U64, is_upper: bool) -> I64:
+    """Where in a sealed block the keys of this value begin, or end."""
     while low < high:
         middle = (low + high) // 2
-        if records[middle]["timestamp"] < stamp:
+        found = keys[middle] >> _HALF
+        if found < value or (is_upper and found == value):
             low = middle + 1
         else:
             high = middle
@@ -93,230 +90,194 @@ def _row_from(records: NDArray[np.void], count: I64, stamp: U64) -> I64:
 
 
 @njit(cache=True, nogil=True)
-def _suits(record: Record, wanted: Record) -> bool:
-    """Whether a transfer or an account has the fields that a filter names."""
-    lo = wanted["user_data_128_lo"]
-    hi = wanted["user_data_128_hi"]
-    if (lo != 0 or hi != 0) and (record["user_data_128_lo"] != lo or record["user_data_128_hi"] != hi):
-        return False
-    if wanted["user_data_64"] != 0 and record["user_data_64"] != wanted["user_data_64"]:
-        return False
-    if wanted["user_data_32"] != 0 and record["user_data_32"] != wanted["user_data_32"]:
-        return False
-    return bool(wanted["code"] == 0 or record["code"] == wanted["code"])
-
-
-@njit(cache=True, nogil=True)
-def of_account(
-    books: Books, links: Links, filters: Filter, newest_first: bool, since: U64, until: U64, rows: Rows
+def _sift_rows(
+    books: Books, sieve: Record, low: I64, high: I64, is_reversed: bool, rows: NDArray[np.int64], count: I64
 ) -> I64:
-    """Rows of an account's transfers into `rows`, newest first; how many. Where oldest are wanted, the oldest of all."""
-    wanted = filters[0]
-    account = account_row(books, wanted["account_id_lo"], wanted["account_id_hi"])
-    if account < 0:
-        return 0
-    debit: I64 = np.int64(links.last_debit[account]) - 1 if wanted["flags"] & _DEBITS else -1
-    credit: I64 = np.int64(links.last_credit[account]) - 1 if wanted["flags"] & _CREDITS else -1
-    count = 0
-    while debit >= 0 or credit >= 0:
-        row = max(debit, credit)
-        if row == debit:
-            debit = np.int64(links.debit_before[row]) - 1
-        else:
-            credit = np.int64(links.credit_before[row]) - 1
-        transfer = books.transfers[row]
-        if transfer["timestamp"] < since:
+    """Look at every transfer from `low` up to `high`."""
+    for i in range(high - low):
+        if count == len(rows):
             break
-        if transfer["timestamp"] > until or not _suits(transfer, wanted):
-            continue
-        rows[count % len(rows)] = row
-        count += 1
-        if newest_first and count == len(rows):
-            break
-    return count
-
-
-@njit(cache=True, nogil=True)
-def of_user(
-    books: Books, links: Links, filters: Filter, newest_first: bool, since: U64, until: U64, rows: Rows
-) -> I64:
-    """The same of the transfers with a filter's user_data_128."""
-    wanted = filters[0]
-    bucket = _bucket(links, wanted["user_data_128_lo"], wanted["user_data_128_hi"])
-    row: I64 = np.int64(links.last_user[bucket]) - 1
-    count = 0
-    while row >= 0:
-        transfer = books.transfers[row]
-        at = row
-        row = np.int64(links.user_before[row]) - 1
-        if transfer["timestamp"] < since:
-            break
-        fits = wanted["ledger"] == 0 or transfer["ledger"] == wanted["ledger"]
-        if not fits or transfer["timestamp"] > until or not _suits(transfer, wanted):
-            continue
-        rows[count % len(rows)] = at
-        count += 1
-        if newest_first and count == len(rows):
-            break
-    return count
-
-
-@njit(cache=True, nogil=True)
-def of_all(
-    records: NDArray[np.void],
-    filters: Filter,
-    newest_first: bool,
-    first: I64,
-    last: I64,
-    rows: Rows,
-) -> I64:
-    """Rows from `first` to `last` that a query filter lets through, in the order asked, into `rows`; how many."""
-    wanted = filters[0]
-    count = 0
-    for step in range(last - first):
-        row = last - 1 - step if newest_first else first + step
-        record = records[row]
-        if (wanted["ledger"] == 0 or record["ledger"] == wanted["ledger"]) and _suits(record, wanted):
+        row = high - 1 - i if is_reversed else low + i
+        if _transfer_passes(sieve, books.transfers[row]):
             rows[count] = row
             count += 1
-            if count == len(rows):
-                break
     return count
 
 
 @njit(cache=True, nogil=True)
-def _move(balance: Record, is_debit: bool, is_posted: bool, is_taken: bool, lo: U64, hi: U64) -> None:
-    """Add to one of a balance's four sums, or take from it."""
-    if is_debit and is_posted:
-        balance["debits_posted_lo"], balance["debits_posted_hi"] = add(
-            balance["debits_posted_lo"], balance["debits_posted_hi"], lo, hi
-        )
-    elif is_posted:
-        balance["credits_posted_lo"], balance["credits_posted_hi"] = add(
-            balance["credits_posted_lo"], balance["credits_posted_hi"], lo, hi
-        )
-    elif is_debit and is_taken:
-        balance["debits_pending_lo"], balance["debits_pending_hi"] = subtract(
-            balance["debits_pending_lo"], balance["debits_pending_hi"], lo, hi
-        )
-    elif is_debit:
-        balance["debits_pending_lo"], balance["debits_pending_hi"] = add(
-            balance["debits_pending_lo"], balance["debits_pending_hi"], lo, hi
-        )
-    elif is_taken:
-        balance["credits_pending_lo"], balance["credits_pending_hi"] = subtract(
-            balance["credits_pending_lo"], balance["credits_pending_hi"], lo, hi
-        )
+def _sift_sealed(
+    books: Books,
+    sieve: Record,
+    account: I64,
+    low: I64,
+    high: I64,
+    is_reversed: bool,
+    rows: NDArray[np.int64],
+    count: I64,
+) -> tuple[I64, I64]:
+    """Look at those transfers of a sealed block, from `low` up to `high`, that the keys give; and how many."""
+    start = low // BLOCK_ROWS * BLOCK_ROWS
+    end = start + BLOCK_ROWS
+    one = books.by_data
+    other = books.by_credit
+    one_low: I64 = 0
+    one_high: I64 = 0
+    other_low: I64 = 0
+    other_high: I64 = 0
+    if not is_zero(sieve["user_data_128_lo"], sieve["user_data_128_hi"]):
+        value = tag_of(sieve["user_data_128_lo"], sieve["user_data_128_hi"])
+        one_low = _bound(one, start, end, value, False)
+        one_high = _bound(one, one_low, end, value, True)
     else:
-        balance["credits_pending_lo"], balance["credits_pending_hi"] = add(
-            balance["credits_pending_lo"], balance["credits_pending_hi"], lo, hi
-        )
+        value = np.uint64(account)
+        one = books.by_debit
+        if sieve["sides"] & DEBITS:
+            one_low = _bound(one, start, end, value, False)
+            one_high = _bound(one, one_low, end, value, True)
+        if sieve["sides"] & CREDITS:
+            other_low = _bound(other, start, end, value, False)
+            other_high = _bound(other, other_low, end, value, True)
+    work = one_high - one_low + other_high - other_low
+    while (one_low < one_high or other_low < other_high) and count < len(rows):
+        # Two runs in the order of rows, which have none in common: an account is not on both sides.
+        if is_reversed:
+            if other_low == other_high or (
+                one_low < one_high and one[one_high - 1] & _ROW > other[other_high - 1] & _ROW
+            ):
+                one_high -= 1
+                key = one[one_high]
+            else:
+                other_high -= 1
+                key = other[other_high]
+        elif other_low == other_high or (
+            one_low < one_high and one[one_low] & _ROW < other[other_low] & _ROW
+        ):
+            key = one[one_low]
+            one_low += 1
+        else:
+            key = other[other_low]
+            other_low += 1
+        row = np.int64(key & _ROW)
+        if low <= row < high and _transfer_passes(sieve, books.transfers[row]):
+            rows[count] = row
+            count += 1
+    return count, work
 
 
 @njit(cache=True, nogil=True)
-def fold(books: Books, account: I64, rows: Rows, ends: Rows, ending: Rows, balances: Balances) -> None:
+def sift_transfers(
+    books: Books,
+    sieve: Record,
+    sealed: I64,
+    low: I64,
+    high: I64,
+    is_reversed: bool,
+    work_max: I64,
+    rows: NDArray[np.int64],
+    count: I64,
+) -> tuple[I64, I64, I64]:
     """
-    The balance of an account just after each of its transfers, `rows` oldest first.
+    Add to `rows` those of the transfers `low` up to `high` that pass, until it is full or the work is done.
 
-    `ends` are the times at which pending transfers of it expired, ascending, `ending` their rows.
+    `sealed` counts the rows in sealed blocks. Gives the rows that are left to look at, and the new count.
     """
-    own_lo = books.accounts[account]["id_lo"]
-    own_hi = books.accounts[account]["id_hi"]
-    next_end = 0
+    has_data = not is_zero(sieve["user_data_128_lo"], sieve["user_data_128_hi"])
+    account: I64 = 0
+    if sieve["sides"] != 0:
+        account = account_row(books, sieve["account_id_lo"], sieve["account_id_hi"])
+        if account < 0:
+            return low, low, count
+    work: I64 = 0
+    while low < high and count < len(rows) and work < work_max:
+        if is_reversed:
+            block_low = max(low, (high - 1) // BLOCK_ROWS * BLOCK_ROWS)
+            block_high = high
+        else:
+            block_low = low
+            block_high = min(high, (low // BLOCK_ROWS + 1) * BLOCK_ROWS)
+        if block_low < sealed and (has_data or sieve["sides"] != 0):
+            count, looked_at = _sift_sealed(
+                books, sieve, account, block_low, block_high, is_reversed, rows, count
+            )
+            work += _BLOCK_WORK + looked_at
+        else:
+            count = _sift_rows(books, sieve, block_low, block_high, is_reversed, rows, count)
+            work += block_high - block_low
+        if is_reversed:
+            high = block_low
+        else:
+            low = block_high
+    return low, high, count
+
+
+@njit(cache=True, nogil=True)
+def sift_accounts(
+    books: Books,
+    sieve: Record,
+    low: I64,
+    high: I64,
+    is_reversed: bool,
+    work_max: I64,
+    rows: NDArray[np.int64],
+    count: I64,
+) -> tuple[I64, I64, I64]:
+    """As `sift_transfers`, for accounts: each is looked at."""
+    work: I64 = 0
+    while low < high and count < len(rows) and work < work_max:
+        row = high - 1 if is_reversed else low
+        if _passes(sieve, books.accounts[row]):
+            rows[count] = row
+            count += 1
+        work += 1
+        if is_reversed:
+            high -= 1
+        else:
+            low += 1
+    return low, high, count
+
+
+@njit(cache=True, nogil=True)
+def rows_between(records: NDArray[np.void], count: I64, min_ns: I64, max_ns: I64) -> tuple[I64, I64]:
+    """The first row, and the row behind the last, of the records whose timestamps lie in a range."""
+    high = count if max_ns == 0 else first_at(records, count, max_ns)
+    if high < count and np.int64(records[high]["timestamp"]) == max_ns:
+        high += 1
+    return first_at(records, count, min_ns), high
+
+
+@njit(cache=True, nogil=True)
+def read_balances(books: Books, id_lo: U64, id_hi: U64, rows: NDArray[np.int64], balances: Balances) -> None:
+    """What an account with HISTORY had just after each of these of its transfers."""
     for i in range(len(rows)):
-        if i > 0:
-            balances[i] = balances[i - 1]
-        balance = balances[i]
         transfer = books.transfers[rows[i]]
-        stamp = np.int64(transfer["timestamp"])
-        while next_end < len(ends) and ends[next_end] < stamp:
-            over = books.transfers[ending[next_end]]
-            debits = over["debit_account_id_lo"] == own_lo and over["debit_account_id_hi"] == own_hi
-            _move(balance, debits, False, True, over["amount_lo"], over["amount_hi"])
-            next_end += 1
-        is_debit = transfer["debit_account_id_lo"] == own_lo and transfer["debit_account_id_hi"] == own_hi
-        flags = transfer["flags"]
-        lo = transfer["amount_lo"]
-        hi = transfer["amount_hi"]
-        if flags & (_POST | _VOID):
-            pending = books.transfers[
-                transfer_row(books, transfer["pending_id_lo"], transfer["pending_id_hi"])
-            ]
-            _move(balance, is_debit, False, True, pending["amount_lo"], pending["amount_hi"])
-        if not flags & (_PENDING | _VOID):
-            _move(balance, is_debit, True, False, lo, hi)
-        elif flags & _PENDING:
-            _move(balance, is_debit, False, False, lo, hi)
+        is_credit = transfer["credit_account_id_lo"] == id_lo and transfer["credit_account_id_hi"] == id_hi
+        low: I64 = 0
+        high = books.counts[BALANCES]
+        while low < high:
+            middle = (low + high) // 2
+            kept = books.balances[middle]
+            if kept["row"] < rows[i] or (kept["row"] == rows[i] and is_credit and kept["is_credit"] == 0):
+                low = middle + 1
+            else:
+                high = middle
+        kept = books.balances[low]
+        balance = balances[i]
+        balance["debits_pending_lo"] = kept["debits_pending_lo"]
+        balance["debits_pending_hi"] = kept["debits_pending_hi"]
+        balance["debits_posted_lo"] = kept["debits_posted_lo"]
+        balance["debits_posted_hi"] = kept["debits_posted_hi"]
+        balance["credits_pending_lo"] = kept["credits_pending_lo"]
+        balance["credits_pending_hi"] = kept["credits_pending_hi"]
+        balance["credits_posted_lo"] = kept["credits_posted_lo"]
+        balance["credits_posted_hi"] = kept["credits_posted_hi"]
         balance["timestamp"] = transfer["timestamp"]
 
 
-def times_of(wanted: Filter) -> tuple[int, int] | None:
-    """The times that a filter lets through, both inclusive; None where it breaks a rule of all filters."""
-    since, until = int(wanted["timestamp_min"][0]), int(wanted["timestamp_max"][0])
-    if max(since, until) > _TIMESTAMP_MAX or (until and since > until):
-        return None
-    if not wanted["limit"][0] or wanted["reserved"].any():
-        return None
-    return since, until or _TIMESTAMP_MAX
-
-
-def account_rows(books: Books, links: Links, wanted: Filter) -> Rows:
-    """The rows of the transfers that ACCOUNT_FILTER[1] wants, in its order."""
-    times = times_of(wanted)
-    flags = int(wanted["flags"][0])
-    low, high = int(wanted["account_id_lo"][0]), int(wanted["account_id_hi"][0])
-    is_id = (low, high) not in ((0, 0), (_U128_MAX, _U128_MAX))
-    known = _DEBITS | _CREDITS | int(AccountFilterFlags.REVERSED)
-    if times is None or not is_id or not flags & (_DEBITS | _CREDITS) or flags & ~known:
-        return np.zeros(0, np.int64)
-    newest_first = bool(flags & AccountFilterFlags.REVERSED)
-    rows = np.empty(min(int(wanted["limit"][0]), BATCH_MAX), np.int64)
-    count = of_account(books, links, wanted, newest_first, np.uint64(times[0]), np.uint64(times[1]), rows)
-    return _in_order(rows, count, newest_first=newest_first)
-
-
-def query_rows(books: Books, links: Links, wanted: Filter, *, of_accounts: bool) -> Rows:
-    """The rows of the accounts or transfers that QUERY_FILTER[1] wants, in its order."""
-    times = times_of(wanted)
-    if times is None or int(wanted["flags"][0]) & ~int(QueryFilterFlags.REVERSED):
-        return np.zeros(0, np.int64)
-    newest_first = bool(int(wanted["flags"][0]) & QueryFilterFlags.REVERSED)
-    rows = np.empty(min(int(wanted["limit"][0]), BATCH_MAX), np.int64)
-    since, until = np.uint64(times[0]), np.uint64(times[1])
-    if not of_accounts and (wanted["user_data_128_lo"][0] or wanted["user_data_128_hi"][0]):
-        count = of_user(books, links, wanted, newest_first, since, until, rows)
-        return _in_order(rows, count, newest_first=newest_first)
-    records = books.accounts if of_accounts else books.transfers
-    total = int(books.counts[ACCOUNTS if of_accounts else TRANSFERS])
-    first, last = _row_from(records, total, since), _row_from(records, total, until + np.uint64(1))
-    return rows[: of_all(records, wanted, newest_first, first, last, rows)]
-
-
-def balances_of(books: Books, links: Links, wanted: Filter) -> Balances:
-    """The account's ACCOUNT_BALANCE after each of the transfers that ACCOUNT_FILTER[1] wants."""
-    chosen = account_rows(books, links, wanted)
-    if not len(chosen):
-        return np.zeros(0, ACCOUNT_BALANCE)
-    account = account_row(books, wanted["account_id_lo"][0], wanted["account_id_hi"][0])
-    every = wanted.copy()
-    every["flags"], every["limit"] = _DEBITS | _CREDITS, 0xFFFF_FFFF
-    rows = np.empty(int(books.counts[TRANSFERS]), np.int64)
-    for name in ("user_data_128_lo", "user_data_128_hi", "user_data_64", "user_data_32", "code"):
-        every[name] = 0
-    count = of_account(books, links, every, False, np.uint64(0), np.uint64(_TIMESTAMP_MAX), rows)
-    rows = np.ascontiguousarray(rows[:count][::-1])
-    over = rows[books.pending[rows] == _EXPIRED]
-    ends = np.array([expires_at(transfer) for transfer in books.transfers[over]], np.int64)
-    order = np.argsort(ends, kind="stable")
-    balances = np.zeros(len(rows), ACCOUNT_BALANCE)
-    fold(books, account, rows, ends[order], over[order], balances)
-    return balances[np.searchsorted(rows, chosen)]
-
-
-def _in_order(rows: Rows, count: int, *, newest_first: bool) -> Rows:
-    """What a walk from the newest on has left in the ring `rows`."""
-    if newest_first:
-        return rows[:count]
-    if count > len(rows):
-        rows = np.roll(rows, -(count % len(rows)))
-    return np.ascontiguousarray(rows[: min(count, len(rows))][::-1])
+@njit(cache=True, nogil=True)
+def enter_keys(books: Books) -> None:
+    """Set the keys of all transfers anew; those whose accounts are not there (a damaged file) get row 0."""
+    for row in range(books.counts[TRANSFERS]):
+        transfer = books.transfers[row]
+        debit = account_row(books, transfer["debit_account_id_lo"], transfer["debit_account_id_hi"])
+        credit = account_row(books, transfer["credit_account_id_lo"], transfer["credit_account_id_hi"])
+        set_keys(books, row, max(debit, 0), max(credit, 0))

@@ -22,17 +22,22 @@ from ledger.columns import (
     TRANSFERS,
     Books,
     Record,
+    account_place,
     account_row,
     add_pending,
     add_posted,
     credits_of,
     debits_of,
     expires_at,
+    forget_balances,
     is_taken,
+    note_balances,
     regresses,
     reopen,
+    set_keys,
     take_pending,
     take_posted,
+    transfer_place,
     transfer_row,
 )
 from ledger.index import ABSENT, BURNT
@@ -78,8 +83,7 @@ def create_account(books: Books, event: Record, timestamp: I64) -> tuple[Account
     if wide.is_max(event["id_lo"], event["id_hi"]):
         return AccountStatus.ID_MUST_NOT_BE_INT_MAX, timestamp
 
-    position = index.find(books.account_slots, books.accounts, books.burnt, event["id_lo"], event["id_hi"])
-    row = index.row_at(books.account_slots, position)
+    position, row = account_place(books, event["id_lo"], event["id_hi"])
     if row >= 0:
         stored = books.accounts[row]
         status = account_repeat(event, stored)
@@ -126,7 +130,7 @@ def undo_account(books: Books) -> None:
     account = books.accounts[row]
     index.take_back(
         books.account_slots,
-        index.find(books.account_slots, books.accounts, books.burnt, account["id_lo"], account["id_hi"]),
+        account_place(books, account["id_lo"], account["id_hi"])[0],
     )
 
 
@@ -140,8 +144,7 @@ def create_transfer(books: Books, event: Record, timestamp: I64) -> tuple[Status
     if wide.is_max(event["id_lo"], event["id_hi"]):
         return Status.ID_MUST_NOT_BE_INT_MAX, timestamp
 
-    position = index.find(books.transfer_slots, books.transfers, books.burnt, event["id_lo"], event["id_hi"])
-    row = index.row_at(books.transfer_slots, position)
+    position, row = transfer_place(books, event["id_lo"], event["id_hi"])
     if row >= 0:
         stored = books.transfers[row]
         status = transfer_repeat(books, event, stored)
@@ -225,6 +228,8 @@ def _move(books: Books, event: Record, position: I64, timestamp: I64) -> tuple[S
         debit["flags"] |= CLOSED
     if flags & CLOSING_CREDIT:
         credit["flags"] |= CLOSED
+    set_keys(books, row, debit_row, credit_row)
+    note_balances(books, row, debit, credit)
     return Status.CREATED, stamp
 
 
@@ -367,10 +372,10 @@ def _resolve(books: Books, event: Record, position: I64, timestamp: I64) -> tupl
         ):
             return Status.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, timestamp
 
-    debit = books.accounts[account_row(books, pending["debit_account_id_lo"], pending["debit_account_id_hi"])]
-    credit = books.accounts[
-        account_row(books, pending["credit_account_id_lo"], pending["credit_account_id_hi"])
-    ]
+    debit_row = account_row(books, pending["debit_account_id_lo"], pending["debit_account_id_hi"])
+    credit_row = account_row(books, pending["credit_account_id_lo"], pending["credit_account_id_hi"])
+    debit = books.accounts[debit_row]
+    credit = books.accounts[credit_row]
     # Nothing moves in a closed account, but what is pending there may be let go.
     if flags & _POST:
         if debit["flags"] & CLOSED:
@@ -389,6 +394,8 @@ def _resolve(books: Books, event: Record, position: I64, timestamp: I64) -> tupl
     else:
         books.pending[pending_row] = PendingState.VOIDED
         reopen(pending, debit, credit)
+    set_keys(books, row, debit_row, credit_row)
+    note_balances(books, row, debit, credit)
     return Status.CREATED, stamp
 
 
@@ -461,8 +468,9 @@ def undo_transfer(books: Books) -> None:
         take_posted(debit, credit, transfer["amount_lo"], transfer["amount_hi"])
     index.take_back(
         books.transfer_slots,
-        index.find(books.transfer_slots, books.transfers, books.burnt, transfer["id_lo"], transfer["id_hi"]),
+        transfer_place(books, transfer["id_lo"], transfer["id_hi"])[0],
     )
+    forget_balances(books, debit, credit)
     books.pending[row] = PendingState.NONE
     books.counts[TRANSFERS] = row
 
@@ -485,7 +493,7 @@ def expire_transfer(books: Books, row: I64) -> None:
 @njit(cache=True, nogil=True)
 def burn(books: Books, event: Record) -> None:
     """Keep the id of a transfer that failed by the books of the moment, so that it never succeeds later."""
-    position = index.find(books.transfer_slots, books.transfers, books.burnt, event["id_lo"], event["id_hi"])
+    position, _ = transfer_place(books, event["id_lo"], event["id_hi"])
     row = books.counts[BURNT_IDS]
     books.burnt[row, 0] = event["id_lo"]
     books.burnt[row, 1] = event["id_hi"]

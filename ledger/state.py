@@ -6,34 +6,66 @@ replaying a journal rests on. Owned by one thread.
 """
 
 from dataclasses import dataclass
+from threading import Thread
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ledger import expiry, index, kernel, queries
-from ledger.columns import ACCOUNTS, BURNT_IDS, EXPIRIES, NS_PER_S, TRANSFERS, Books
-from ledger.index import LOAD_MAX, ROWS_MAX, Slots
-from ledger.queries import Links
+from ledger.columns import (
+    ACCOUNT_SLOTS,
+    ACCOUNTS,
+    BALANCE,
+    BALANCES,
+    BURNT_IDS,
+    COUNTS,
+    EXPIRIES,
+    NS_PER_S,
+    TRANSFER_SLOTS,
+    TRANSFERS,
+    Books,
+)
+from ledger.index import LOAD_MAX, ROWS_MAX
+from ledger.queries import BLOCK_ROWS, SIEVE
+from ledger.room import Room
 from ledger.transfer import (
     ACCOUNT,
     ACCOUNT_BALANCE,
-    ACCOUNT_FILTER,
-    QUERY_FILTER,
     RESULT,
     TRANSFER,
-    AccountFilterFlags,
     AccountFlags,
     Accounts,
     Balances,
-    Filter,
     Ids,
     PendingState,
     Results,
     Transfers,
 )
 
-_ROOM_FIRST = 1024
 _SLOTS_FIRST = 4096
+# A growing index carries over so many slots for each event of a batch: four are enough to be done before the larger
+# table is full as well. That one's memory is taken beforehand, from this load on: seven slots an event are enough.
+_SPREAD_SLOTS = 8
+_AHEAD_LOAD = 0.4
+_AHEAD_SLOTS = 12
+_STEP_SLOTS_MIN = 8192
+
+_ROOMS: dict[str, tuple[Any, int]] = {
+    "accounts": (ACCOUNT, 1),
+    "transfers": (TRANSFER, 1),
+    "pending": (np.uint8, 1),
+    "by_debit": (np.uint64, 1),
+    "by_credit": (np.uint64, 1),
+    "by_data": (np.uint64, 1),
+    "balances": (BALANCE, 1),
+    "burnt": (np.uint64, 2),
+    "account_slots": (np.uint64, 1),
+    "transfer_slots": (np.uint64, 1),
+    "expiry_times": (np.int64, 1),
+    "expiry_rows": (np.uint32, 1),
+}
+_KEYS = ("by_debit", "by_credit", "by_data")
 
 
 @dataclass(frozen=True)
@@ -59,27 +91,20 @@ class State:
 
     def __init__(self) -> None:
         self.last_ns = 0
-        self._links = _no_links()
-        self._linked = 0
+        self._rooms = {name: Room(dtype, width) for name, (dtype, width) in _ROOMS.items()}
         self._books = Books(
-            accounts=np.zeros(_ROOM_FIRST, ACCOUNT),
-            account_slots=np.zeros(_SLOTS_FIRST, np.uint64),
-            transfers=np.zeros(_ROOM_FIRST, TRANSFER),
-            transfer_slots=np.zeros(_SLOTS_FIRST, np.uint64),
-            pending=np.zeros(_ROOM_FIRST, np.uint8),
-            burnt=np.zeros((_ROOM_FIRST, 2), np.uint64),
-            expiry_times=np.zeros(_ROOM_FIRST, np.int64),
-            expiry_rows=np.zeros(_ROOM_FIRST, np.uint32),
-            counts=np.zeros(4, np.int64),
+            counts=np.zeros(COUNTS, np.int64), **{name: room.array for name, room in self._rooms.items()}
         )
+        self._books.counts[[ACCOUNT_SLOTS, TRANSFER_SLOTS]] = _SLOTS_FIRST
+        self._steps = {"account_slots": 0, "transfer_slots": 0}  # slots carried over, or taken beforehand
+        self._sealed = 0  # transfers whose keys are sorted
+        self._has_history = False
 
     def create_accounts(self, batch: Accounts, first_ns: int) -> Results:
         """Open a batch of accounts, event i at timestamp `first_ns` + i."""
         self._advance(first_ns, len(batch))
-        books = self._books
-        count = int(books.counts[ACCOUNTS])
-        _make_room(books.accounts, count, len(batch))
-        self._books = books._replace(account_slots=_make_slots(books.account_slots, count + len(batch)))
+        self.make_room(accounts=len(batch))
+        self._has_history |= bool((batch["flags"] & AccountFlags.HISTORY).any())
         results = np.zeros(len(batch), RESULT)
         kernel.create_accounts(self._books, batch, first_ns, results)
         return results
@@ -87,18 +112,28 @@ class State:
     def create_transfers(self, batch: Transfers, first_ns: int) -> Results:
         """Post a batch of transfers, event i at timestamp `first_ns` + i."""
         self._advance(first_ns, len(batch))
-        books = self._books
-        _make_room(books.transfers, int(books.counts[TRANSFERS]), len(batch))
-        _make_room(books.pending, int(books.counts[TRANSFERS]), len(batch))
-        _make_room(books.burnt, int(books.counts[BURNT_IDS]), len(batch))
-        _make_room(books.expiry_times, int(books.counts[EXPIRIES]), len(batch))
-        _make_room(books.expiry_rows, int(books.counts[EXPIRIES]), len(batch))
-        ids = int(books.counts[TRANSFERS] + books.counts[BURNT_IDS])
-        self._books = books._replace(transfer_slots=_make_slots(books.transfer_slots, ids + len(batch)))
+        self.make_room(transfers=len(batch))
         results = np.zeros(len(batch), RESULT)
         kernel.create_transfers(self._books, batch, first_ns, results)
-        self._link()
+        self._seal()
         return results
+
+    def make_room(self, *, accounts: int = 0, transfers: int = 0) -> None:
+        """Have room for so many more accounts and transfers in every array, and let growing indexes grow on."""
+        counts = self._books.counts
+        self._grow("accounts", int(counts[ACCOUNTS]) + accounts)
+        for name in ("transfers", "pending", *_KEYS):
+            self._grow(name, int(counts[TRANSFERS]) + transfers)
+        self._grow("burnt", int(counts[BURNT_IDS]) + transfers)
+        for name in ("expiry_times", "expiry_rows"):
+            self._grow(name, int(counts[EXPIRIES]) + transfers)
+        if self._has_history:
+            self._grow("balances", int(counts[BALANCES]) + 2 * transfers)
+        if accounts:
+            self._grow_slots("account_slots", ACCOUNT_SLOTS, int(counts[ACCOUNTS]), accounts)
+        if transfers:
+            ids = int(counts[TRANSFERS] + counts[BURNT_IDS])
+            self._grow_slots("transfer_slots", TRANSFER_SLOTS, ids, transfers)
 
     def is_due(self, now_ns: int) -> bool:
         """Whether `expire` at this time would let go of anything."""
@@ -121,26 +156,6 @@ class State:
         rows = np.empty(len(ids), np.int64)
         count = kernel.find_transfers(self._books, ids, rows)
         return self._books.transfers[rows[:count]]
-
-    def account_transfers(self, wanted: Filter) -> Transfers:
-        """See `book.Ledger`."""
-        return self._books.transfers[queries.account_rows(self._books, self._links, wanted)]
-
-    def account_balances(self, wanted: Filter) -> Balances:
-        """See `book.Ledger`."""
-        ids = np.stack((wanted["account_id_lo"], wanted["account_id_hi"]), axis=1)
-        found = self.lookup_accounts(ids)
-        if not len(found) or not found["flags"][0] & AccountFlags.HISTORY:
-            return np.zeros(0, ACCOUNT_BALANCE)
-        return queries.balances_of(self._books, self._links, wanted)
-
-    def query_accounts(self, wanted: Filter) -> Accounts:
-        """See `book.Ledger`."""
-        return self._books.accounts[queries.query_rows(self._books, self._links, wanted, of_accounts=True)]
-
-    def query_transfers(self, wanted: Filter) -> Transfers:
-        """See `book.Ledger`."""
-        return self._books.transfers[queries.query_rows(self._books, self._links, wanted, of_accounts=False)]
 
     def accounts(self) -> Accounts:
         """All accounts, in the order of their timestamps; a view, good until the next call."""
@@ -171,63 +186,139 @@ class State:
             for ledger in np.unique(accounts["ledger"])
         }
 
-    @classmethod
-    def restored(
-        cls,
-        accounts: Accounts,
-        transfers: Transfers,
-        pending: NDArray[np.uint8],
-        burnt: Ids,
-        last_ns: int,
-    ) -> "State":
-        """The state that had these contents; the arrays are taken over. Indexes and expiries are rebuilt."""
-        state = cls()
-        due = np.flatnonzero((pending == PendingState.PENDING) & (transfers["timeout"] != 0))
+    def rows_between(self, records: Accounts | Transfers, min_ns: int, max_ns: int) -> tuple[int, int]:
+        """The first row, and the row behind the last, in a range of timestamps; `max_ns` 0 for no end."""
+        low, high = queries.rows_between(records, len(records), min_ns, max_ns)
+        return int(low), int(high)
+
+    def sift(
+        self,
+        sieve: NDArray[np.void],
+        span: tuple[int, int],
+        rows: NDArray[np.int64],
+        count: int,
+        *,
+        of_accounts: bool,
+        is_reversed: bool,
+        work_max: int,
+    ) -> tuple[tuple[int, int], int]:
+        """
+        Add to `rows` those of the accounts or transfers in `span` that SIEVE[1] lets through.
+
+        Stops where `rows` is full or `work_max` records were looked at. Gives the span that is left, and the
+        count of `rows`.
+        """
+        low, high = span
+        if of_accounts:
+            low, high, count = queries.sift_accounts(
+                self._books, sieve[0], low, high, is_reversed, work_max, rows, count
+            )
+        else:
+            low, high, count = queries.sift_transfers(
+                self._books, sieve[0], self._sealed, low, high, is_reversed, work_max, rows, count
+            )
+        return (int(low), int(high)), int(count)
+
+    def read_balances(self, id_lo: int, id_hi: int, rows: NDArray[np.int64]) -> Balances:
+        """What an account with HISTORY had just after each of these of its transfers."""
+        balances = np.zeros(len(rows), ACCOUNT_BALANCE)
+        queries.read_balances(self._books, np.uint64(id_lo), np.uint64(id_hi), rows, balances)
+        return balances
+
+    def balances(self) -> NDArray[np.void]:
+        """What is kept for accounts with HISTORY, BALANCE[n]; a view, good until the next call."""
+        return self._books.balances[: self._books.counts[BALANCES]]
+
+    def lay_out(self, accounts: int, transfers: int, burnt: int, balances: int) -> list[NDArray[Any]]:
+        """
+        Make an empty state large enough, and give its arrays to be filled: accounts, transfers, pending, burnt, balances.
+
+        `restore` makes the rest of it.
+        """
+        for name, rows in (("accounts", accounts), ("burnt", burnt), ("balances", balances)):
+            self._grow(name, rows)
+        for name in ("transfers", "pending", *_KEYS):
+            self._grow(name, transfers)
+        sizes = _slots_for(accounts, _SLOTS_FIRST), _slots_for(transfers + burnt, _SLOTS_FIRST)
+        self._grow("account_slots", 2 * sizes[0])
+        self._grow("transfer_slots", 2 * sizes[1])
+        self._books.counts[:] = (accounts, transfers, burnt, 0, balances, sizes[0], 0, sizes[1], 0)
+        return [self.accounts(), self.transfers(), self.pending(), self.burnt(), self.balances()]
+
+    def restore(self, last_ns: int) -> None:
+        """Make indexes, keys and expiries of what was filled into the arrays of `lay_out`."""
+        books = self._books
+        counts = books.counts
+        index.enter(books.account_slots, counts[ACCOUNT_SLOTS], books.accounts, counts[ACCOUNTS])
+        keys = Thread(target=self._restore_keys, name="ledger keys")  # no kernel holds the interpreter's lock
+        keys.start()
+        index.enter(books.transfer_slots, counts[TRANSFER_SLOTS], books.transfers, counts[TRANSFERS])
+        index.enter_burnt(books.transfer_slots, counts[TRANSFER_SLOTS], books.burnt, counts[BURNT_IDS])
+        keys.join()
+        del books
+        transfers = self.transfers()
+        due = np.flatnonzero((self.pending() == PendingState.PENDING) & (transfers["timeout"] != 0))
         times = transfers["timestamp"][due].astype(np.int64) + transfers["timeout"][due].astype(np.int64) * (
             NS_PER_S
         )
+        del transfers
         order = np.argsort(times, kind="stable")  # an ordered array is a heap
-        state._books = Books(
-            accounts=accounts,
-            account_slots=_make_slots(state._books.account_slots, len(accounts)),
-            transfers=transfers,
-            transfer_slots=_make_slots(state._books.transfer_slots, len(transfers) + len(burnt)),
-            pending=pending,
-            burnt=burnt,
-            expiry_times=times[order],
-            expiry_rows=due[order].astype(np.uint32),
-            counts=np.array([len(accounts), len(transfers), len(burnt), len(due)], np.int64),
-        )
-        index.enter(state._books.account_slots, accounts)
-        index.enter(state._books.transfer_slots, transfers)
-        index.enter_burnt(state._books.transfer_slots, burnt)
-        state.last_ns = last_ns
-        state._link()
-        return state
+        for name, column in (("expiry_times", times[order]), ("expiry_rows", due[order].astype(np.uint32))):
+            self._grow(name, len(due))
+            self._rooms[name].array[: len(due)] = column
+        self._books.counts[EXPIRIES] = len(due)
+        self._has_history = bool((self.accounts()["flags"] & AccountFlags.HISTORY).any())
+        self.last_ns = last_ns
 
-    def _link(self) -> None:
-        """Link the transfers that are new."""
-        books, count = self._books, int(self._books.counts[TRANSFERS])
-        accounts = int(books.counts[ACCOUNTS])
-        for name in ("debit_before", "credit_before", "user_before"):
-            _make_room(getattr(self._links, name), self._linked, count - self._linked)
-        for name in ("last_debit", "last_credit"):
-            column = getattr(self._links, name)
-            _make_room(column, min(accounts, len(column)), max(0, accounts - len(column)))
-        if count > len(self._links.last_user):
-            buckets = 1 << (2 * count - 1).bit_length()
-            self._links = self._links._replace(last_user=np.zeros(buckets, np.uint32))
-            queries.link_users(books, self._links, 0, self._linked)
-        queries.link(books, self._links, self._linked, count)
-        self._linked = count
+    def _restore_keys(self) -> None:
+        queries.enter_keys(self._books)
+        self._seal()
+
+    def _seal(self) -> None:
+        """Sort the keys of the blocks that have become full."""
+        while self._sealed + BLOCK_ROWS <= self._books.counts[TRANSFERS]:
+            end = self._sealed + BLOCK_ROWS
+            for keys in (self._books.by_debit, self._books.by_credit, self._books.by_data):
+                keys[self._sealed : end].sort()
+            self._sealed = end
+
+    def _grow(self, name: str, rows: int) -> None:
+        room = self._rooms[name]
+        if rows > len(room.array):
+            # Let go of, so that it can be lengthened where it lies.
+            self._books = self._books._replace(**{name: room.empty})
+            self._books = self._books._replace(**{name: room.make(rows)})
+
+    def _grow_slots(self, name: str, column: int, ids: int, more: int) -> None:
+        """
+        Let an index grow a little: take a larger table's memory, or carry over what stands in the old one.
+
+        `counts` has the size of its table in this column, and that of the old one in the next.
+        """
+        counts = self._books.counts
+        size, old = int(counts[column]), int(counts[column + 1])
+        needed = _slots_for(ids + more, size)
+        if old:
+            start = self._steps[name]
+            end = min(old, start + max(_STEP_SLOTS_MIN, _SPREAD_SLOTS * more)) if needed == size else old
+            index.spread(getattr(self._books, name), old, size, start, end)
+            self._steps[name] = end
+            if end == old:
+                self._rooms[name].let_go(old, 2 * old)
+                self._steps[name] = counts[column + 1] = 0
+        elif needed == size and ids + more > size * _AHEAD_LOAD and self._steps[name] < 2 * size:
+            self._grow(name, 4 * size)
+            start = 2 * size + self._steps[name]
+            self._steps[name] += max(_STEP_SLOTS_MIN, _AHEAD_SLOTS * more)
+            getattr(self._books, name)[start : min(2 * size + self._steps[name], 4 * size)] = 0
+        if needed > size:
+            self._grow(name, 2 * needed)
+            self._steps[name] = 0
+            counts[column], counts[column + 1] = needed, size
 
     def _advance(self, first_ns: int, count: int) -> None:
         assert first_ns > self.last_ns
         self.last_ns = max(self.last_ns, first_ns + count - 1)
-
-
-def _no_links() -> Links:
-    return Links(*(np.zeros(_ROOM_FIRST, np.uint32) for _ in Links._fields))
 
 
 def warm_up() -> None:
@@ -238,38 +329,26 @@ def warm_up() -> None:
     state.expire(3)
     state.lookup_accounts(np.zeros((1, 2), np.uint64))
     state.lookup_transfers(np.zeros((1, 2), np.uint64))
-    wanted, query = np.zeros(1, ACCOUNT_FILTER), np.zeros(1, QUERY_FILTER)
-    wanted["account_id_lo"] = wanted["limit"] = query["limit"] = 1
-    wanted["flags"] = AccountFilterFlags.DEBITS
-    state.account_transfers(wanted)
-    state.query_accounts(query)
-    state.query_transfers(query)
-    query["user_data_128_lo"] = 1
-    state.query_transfers(query)
-    index.spread(np.zeros(2, np.uint64), np.zeros(4, np.uint64))
-    State.restored(
-        np.zeros(0, ACCOUNT), np.zeros(0, TRANSFER), np.zeros(0, np.uint8), np.zeros((0, 2), np.uint64), 0
-    )
+    rows = np.zeros(0, np.int64)
+    for of_accounts, records in ((True, state.accounts()), (False, state.transfers())):
+        state.rows_between(records, 0, 0)
+        state.sift(
+            np.zeros(1, SIEVE), (0, 0), rows, 0, of_accounts=of_accounts, is_reversed=False, work_max=1
+        )
+    state.read_balances(0, 0, rows)
+    index.spread(np.zeros(8, np.uint64), 2, 4, 0, 2)
+    restored = State()
+    restored.lay_out(0, 0, 0, 0)
+    restored.restore(0)
 
 
-def _make_room(rows: NDArray[np.generic], count: int, more: int) -> None:
-    """Grow in place by an eighth: a large block is moved by the kernel's page tables, not copied."""
-    if count + more > len(rows):
-        size = max(count + more, len(rows) + len(rows) // 8, _ROOM_FIRST)
-        rows.resize((size, *rows.shape[1:]), refcheck=False)
-
-
-def _make_slots(slots: Slots, ids: int) -> Slots:
+def _slots_for(ids: int, size: int) -> int:
+    """The size of an index with room for so many ids, at least `size`."""
     if ids > ROWS_MAX:
         raise MemoryError(f"an embedded ledger holds at most {ROWS_MAX} transfers")
-    size = len(slots)
     while ids > size * LOAD_MAX:
         size *= 2
-    if size == len(slots):
-        return slots
-    larger = np.zeros(size, np.uint64)
-    index.spread(slots, larger)
-    return larger
+    return size
 
 
 def _sum_wide(accounts: Accounts, name: str) -> int:

@@ -10,13 +10,17 @@ import numpy as np
 
 from ledger.transfer import (
     ACCOUNT,
+    ACCOUNT_BALANCE,
+    BATCH_MAX,
     RESULT,
     TRANSFER,
     TRANSIENT,
+    AccountFilterFlags,
     AccountFlags,
     CreateAccountStatus,
     CreateTransferStatus,
     PendingState,
+    QueryFilterFlags,
     TransferFlags,
 )
 
@@ -45,6 +49,16 @@ def to_dict(record) -> dict[str, int]:
     return fields
 
 
+def filter_of(wanted: np.ndarray) -> dict[str, int]:
+    """One ACCOUNT_FILTER or QUERY_FILTER as a dictionary, `reserved` true where anything stands there."""
+    record = wanted[0]
+    fields = {name: int(record[name]) for name in wanted.dtype.names if name != "reserved"}
+    for name in ("account_id", "user_data_128"):
+        if f"{name}_lo" in fields:
+            fields[name] = fields.pop(f"{name}_lo") | fields.pop(f"{name}_hi") << 64
+    return {**fields, "reserved": bool(record["reserved"].any())}
+
+
 def to_record(fields: dict[str, int], dtype) -> np.ndarray:
     """The other way round."""
     record = np.zeros((), dtype)
@@ -71,11 +85,12 @@ class Content:
     accounts: dict[int, dict[str, int]] = field(default_factory=dict)
     transfers: dict[int, dict[str, int]] = field(default_factory=dict)
     pending: dict[int, PendingState] = field(default_factory=dict)
+    balances: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict)  # by account and transfer
 
     def copied(self) -> "Content":
         # A stored transfer never changes; an account does.
         accounts = {id_: dict(account) for id_, account in self.accounts.items()}
-        return Content(accounts, dict(self.transfers), dict(self.pending))
+        return Content(accounts, dict(self.transfers), dict(self.pending), dict(self.balances))
 
 
 class NaiveLedger:
@@ -88,6 +103,66 @@ class NaiveLedger:
 
     def transfers(self) -> np.ndarray:
         return to_array(list(self.content.transfers.values()), TRANSFER)
+
+    def account_transfers(self, wanted: np.ndarray) -> np.ndarray:
+        return to_array(self._of_account(filter_of(wanted)), TRANSFER)
+
+    def account_balances(self, wanted: np.ndarray) -> np.ndarray:
+        f = filter_of(wanted)
+        account = self.content.accounts.get(f["account_id"])
+        if account is None or not account["flags"] & AF.HISTORY:
+            return np.zeros(0, ACCOUNT_BALANCE)
+        found = [self.content.balances[f["account_id"], t["id"]] for t in self._of_account(f)]
+        return to_array(found, ACCOUNT_BALANCE)
+
+    def query_accounts(self, wanted: np.ndarray) -> np.ndarray:
+        return to_array(self._queried(self.content.accounts, filter_of(wanted)), ACCOUNT)
+
+    def query_transfers(self, wanted: np.ndarray) -> np.ndarray:
+        return to_array(self._queried(self.content.transfers, filter_of(wanted)), TRANSFER)
+
+    def _of_account(self, f):
+        known = AccountFilterFlags.DEBITS | AccountFilterFlags.CREDITS | AccountFilterFlags.REVERSED
+        sides = AccountFilterFlags.DEBITS | AccountFilterFlags.CREDITS
+        if f["account_id"] in (0, MAX) or not f["flags"] & sides or f["flags"] & ~int(known):
+            return []
+        own = {
+            id_: t
+            for id_, t in self.content.transfers.items()
+            if (f["flags"] & AccountFilterFlags.DEBITS and t["debit_account_id"] == f["account_id"])
+            or (f["flags"] & AccountFilterFlags.CREDITS and t["credit_account_id"] == f["account_id"])
+        }
+        return self._let_through(own, f, bool(f["flags"] & AccountFilterFlags.REVERSED))
+
+    def _queried(self, records, f):
+        if f["flags"] & ~int(QueryFilterFlags.REVERSED):
+            return []
+        return self._let_through(records, f, bool(f["flags"] & QueryFilterFlags.REVERSED))
+
+    @staticmethod
+    def _let_through(records, f, newest_first):
+        first, last = f["timestamp_min"], f["timestamp_max"]
+        if max(first, last) >= 2**63 or (last and first > last) or not f["limit"] or f["reserved"]:
+            return []
+        found = [
+            r
+            for r in records.values()
+            if first <= r["timestamp"] <= (last or 2**63)
+            and all(
+                not f.get(name) or r[name] == f[name]
+                for name in ("user_data_128", "user_data_64", "user_data_32", "ledger", "code")
+            )
+        ]
+        return (found[::-1] if newest_first else found)[: min(f["limit"], BATCH_MAX)]
+
+    def _note_balances(self, transfer) -> None:
+        for side in ("debit", "credit"):
+            account = self.content.accounts[transfer[f"{side}_account_id"]]
+            if account["flags"] & AF.HISTORY:
+                names = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+                balance = {name: account[name] for name in names}
+                balance["timestamp"] = transfer["timestamp"]
+                self.content.balances[account["id"], transfer["id"]] = balance
 
     def expire(self, now_ns: int) -> int:
         due = [
@@ -304,6 +379,7 @@ class NaiveLedger:
             debit["flags"] |= AF.CLOSED
         if flags & TF.CLOSING_CREDIT:
             credit["flags"] |= AF.CLOSED
+        self._note_balances(self.content.transfers[e["id"]])
         return T.CREATED, given
 
     @staticmethod
@@ -392,6 +468,7 @@ class NaiveLedger:
             credit["credits_pending"] -= p["amount"]
             debit["debits_posted"] += amount
             credit["credits_posted"] += amount
+        self._note_balances(self.content.transfers[e["id"]])
         return T.CREATED, given
 
     def _release(self, p):

@@ -36,19 +36,19 @@ def test_wide_arithmetic_is_that_of_whole_numbers(a, b):
         assert joined(wide.subtract(*halves(a), *halves(b))) == a - b
 
 
-def test_an_index_finds_what_was_put_and_nothing_else_also_after_growing():
+def test_an_index_finds_what_was_put_and_nothing_else_also_while_it_grows():
     """Sequential, sparse and colliding ids; some are burnt; half the slots are taken, then a quarter."""
     rng = np.random.default_rng(5)
     ids = [*range(1, 301), *(int(i) << 64 for i in range(1, 101)), *rng.integers(1, 2**63, 100).tolist()]
     records = np.zeros(len(ids), ACCOUNT)
     burnt = np.zeros((len(ids), 2), np.uint64)
-    slots = np.zeros(1024, np.uint64)
+    slots = np.zeros(4096, np.uint64)  # a table of 1024, one of 2048
     expected: dict[int, int] = {}
     counts = [0, 0]
     for i, id_ in enumerate(ids):
         lo, hi = halves(id_)
-        position = index.find(slots, records, burnt, lo, hi)
-        assert index.row_at(slots, position) == index.ABSENT
+        position, row = index.find(slots, 1024, 0, records, burnt, lo, hi)
+        assert row == index.ABSENT
         if i % 5 == 4:
             burnt[counts[1]] = lo, hi
             index.put_burnt(slots, position, lo, hi, counts[1])
@@ -59,16 +59,23 @@ def test_an_index_finds_what_was_put_and_nothing_else_also_after_growing():
             index.put(slots, position, lo, hi, counts[0])
             expected[id_] = counts[0]
             counts[0] += 1
-    larger = np.zeros(2048, np.uint64)
-    index.spread(slots, larger)
-    rebuilt = np.zeros(2048, np.uint64)
-    index.enter(rebuilt, records[: counts[0]])
-    index.enter_burnt(rebuilt, burnt[: counts[1]])
-    for some in (slots, larger, rebuilt):
+    rebuilt = np.zeros(4096, np.uint64)
+    index.enter(rebuilt, 2048, records, counts[0])
+    index.enter_burnt(rebuilt, 2048, burnt, counts[1])
+
+    def check(some, size, old):
         for id_, row in expected.items():
-            assert index.row_at(some, index.find(some, records, burnt, *halves(id_))) == row
+            assert index.find(some, size, old, records, burnt, *halves(id_))[1] == row
         for id_ in (0, 301, 2**128 - 1, 101 << 64):
-            assert index.row_at(some, index.find(some, records, burnt, *halves(id_))) == index.ABSENT
+            assert index.find(some, size, old, records, burnt, *halves(id_))[1] == index.ABSENT
+
+    check(slots, 1024, 0)
+    check(rebuilt, 2048, 0)
+    for start in range(0, 1024, 100):
+        check(slots, 2048, 1024)
+        index.spread(slots, 1024, 2048, start, min(1024, start + 100))
+    check(slots, 2048, 1024)
+    check(slots, 2048, 0)
 
 
 def test_an_index_forgets_what_was_put_last():
@@ -76,14 +83,13 @@ def test_an_index_forgets_what_was_put_last():
     records = np.zeros(40, ACCOUNT)
     records["id_lo"] = np.arange(1, 41)
     burnt = np.zeros((0, 2), np.uint64)
-    slots = np.zeros(64, np.uint64)
-    index.enter(slots, records[:20])
+    slots = np.zeros(128, np.uint64)
+    index.enter(slots, 64, records, 20)
     before = slots.copy()
     for row in range(20, 40):
         lo, hi = records[row]["id_lo"], records[row]["id_hi"]
-        index.put(slots, index.find(slots, records, burnt, lo, hi), lo, hi, row)
+        index.put(slots, index.find(slots, 64, 0, records, burnt, lo, hi)[0], lo, hi, row)
     for row in range(39, 19, -1):
-        index.take_back(
-            slots, index.find(slots, records, burnt, records[row]["id_lo"], records[row]["id_hi"])
-        )
+        lo, hi = records[row]["id_lo"], records[row]["id_hi"]
+        index.take_back(slots, index.find(slots, 64, 0, records, burnt, lo, hi)[0])
     assert slots.tolist() == before.tolist()

@@ -156,3 +156,35 @@ class Traffic:
         for name in ("debit_account_id", "credit_account_id", "ledger", "code"):
             if not self._rarely(0.05):
                 row[name] = self._pick(0, pending[name])
+
+    def filters(self, count: int, stamps: list[int], dtype: np.dtype) -> Iterator[np.ndarray]:
+        """Filters of one kind, about what was created at these times; some of them break a rule."""
+        for _ in range(count):
+            wanted = np.zeros(1, dtype)
+            for name in ("user_data_128_lo", "user_data_64", "user_data_32"):
+                wanted[name] = self._pick(0, 0, 0, 7)
+            wanted["code"] = self._pick(0, 0, 1, 2)
+            wanted["limit"] = self._pick(1, 3, 50, 8189, 2**32 - 1)
+            wanted["flags"] = self._pick(*range(8)) if "account_id_lo" in dtype.names else self._pick(0, 1)
+            if "account_id_lo" in dtype.names:
+                wanted["account_id_lo"] = int(self.rng.integers(1, 18))
+            else:
+                wanted["ledger"] = self._pick(0, 0, *LEDGERS)
+            if self._rarely(0.5):
+                wanted["timestamp_min"] = self._one_of(stamps) + self._pick(-1, 0, 0, 1)
+            if self._rarely(0.5):
+                wanted["timestamp_max"] = self._one_of(stamps) + self._pick(-1, 0, 0, 1)
+            if self._rarely(0.05):
+                wanted[self._one_of(["timestamp_min", "timestamp_max"])] = self._pick(
+                    2**63, 2**63 - 1, 2**64 - 1
+                )
+            if self._rarely(0.05):
+                wanted["limit"] = 0
+            if self._rarely(0.05):
+                wanted["flags"] |= self._pick(2, 8, 2**31)
+            if self._rarely(0.05):
+                wanted["reserved"][0][self._pick(0, 5)] = 1
+            if self._rarely(0.05) and "account_id_lo" in dtype.names:
+                id_ = self._pick(0, 2**64 - 1)
+                wanted["account_id_lo"] = wanted["account_id_hi"] = id_
+            yield wanted
