@@ -14,7 +14,9 @@ HOUSE for the institution's own. There is one ledger for each currency, numbered
     dispute        money in dispute
     suspense       money that nobody has claimed yet
     funding        the bank's side: where cardholders' balances come from
-    credit_line    what we have lent as credit limits
+    credit_line    what we have lent a cardholder as a credit limit, one for each account that has one
+    cash           notes and coins in our tills and machines
+    clearing       what we owe other banks and they us: ACH, wires, RTP, SWIFT
 """
 
 from enum import IntEnum
@@ -39,6 +41,8 @@ class AccountCode(IntEnum):
     SUSPENSE = 9
     FUNDING = 10
     CREDIT_LINE = 11
+    CASH = 12
+    CLEARING = 13
 
 
 class TransferCode(IntEnum):
@@ -68,11 +72,13 @@ HOUSE = 1  # the account number of the institution's own accounts
 FLAGS = {
     AccountCode.CARDHOLDER: AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS,
     AccountCode.RECEIVABLE: AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS,
+    AccountCode.CREDIT_LINE: AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS,
 }
 
-HOUSE_CODES = tuple(
-    code for code in AccountCode if code not in {AccountCode.CARDHOLDER, AccountCode.RECEIVABLE}
-)
+HOLDER_CODES = frozenset({AccountCode.CARDHOLDER, AccountCode.RECEIVABLE, AccountCode.CREDIT_LINE})
+"""Of these there is one for each account number; of the others one for each currency."""
+
+HOUSE_CODES = tuple(code for code in AccountCode if code not in HOLDER_CODES)
 
 
 def id_high(code: AccountCode | ArrayLike, currency_number: ArrayLike) -> NDArray[np.uint64]:
@@ -113,6 +119,14 @@ def opening(currency_number: int) -> Accounts:
     """The institution's own accounts in a currency, ready for create_accounts."""
     codes = np.array(HOUSE_CODES, np.uint64)
     return _accounts(codes, account_id(codes, currency_number, HOUSE), currency_number)
+
+
+def credit_line_accounts(numbers: ArrayLike, currency_number: int) -> Accounts:
+    """What may be lent to the holders of accounts, by account number, ready for create_accounts."""
+    code = AccountCode.CREDIT_LINE
+    accounts = _accounts(code, account_id(code, currency_number, numbers), currency_number)
+    accounts["flags"] = FLAGS[code]
+    return accounts
 
 
 def cardholder_accounts(numbers: ArrayLike, currency_number: int) -> Accounts:

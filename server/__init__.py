@@ -3,14 +3,16 @@ The server: the only room that knows the others.
 
 Floor plan, in reading order:
 
-cli        the command line `holdfast`
-assembly   the composition root: every part made, handed over, taken down
-warm_up    everything compiled before the first customer's request
-front      gRPC: bytes in, one record per request; answers back as bytes
-store      PostgreSQL: the directory's tables, people and cards, decisions for reading
-core       the spine: a batch of requests to durable answers
-keys       the secrets of one installation
-settings   what a server is told, with units and bounds
-telemetry  logs and metrics
-compiled   what Numba keeps between starts
+cli          the command line `holdfast`
+assembly     the composition root: every part made, handed over, taken down
+warm_up      everything compiled before the first customer's request
+reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
+front        gRPC: bytes in, one record per request; answers back as bytes
+banking      accounts and transfers: asked for, reviewed, priced, carried out
+store        PostgreSQL: the directory's tables, people and cards, decisions for reading
+core         the spine: a batch of requests to durable answers
+keys         the secrets of one installation
+settings     what a server is told, with units and bounds
+telemetry    logs and metrics
+compiled     what Numba keeps between starts
 """

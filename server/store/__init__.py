@@ -1,11 +1,15 @@
 """
 What is kept in PostgreSQL, beside the answer path: the directory's tables, and the decisions for people to read.
 
+transfers       money in and out, written before the ledger is asked
+rates           exchange rates by day: imported, read, followed
+holdings        accounts as the services open, read and close them
 cards           one card: issued, listed, shown, frozen
 accounts        one account, beside its balance
 customers       one customer: added, shown masked, changed
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
+standings       what should stand in the ledger for each authorization
 shipper         the decision journal as rows of `authorizations`, exactly once
 database        the pool of connections, the version, the schema's steps
 queries         named SQL from queries.sql and migrations/

@@ -334,3 +334,12 @@ SELECT coalesce(max(imported), 0) FROM rates;
 SELECT DISTINCT ON (base, quote) day, base, quote, rate, spread_bps
 FROM rates WHERE day <= $1
 ORDER BY base, quote, day DESC;
+
+-- name: read_standings
+-- What should be held and settled in the ledger for each authorization that was shipped.
+SELECT authorization_id, pending_minor, settled_minor, holds FROM authorization_standings;
+
+-- name: find_standings
+-- The same of the authorizations $1.
+SELECT authorization_id, pending_minor, settled_minor, holds FROM authorization_standings
+WHERE authorization_id = ANY ($1::uuid[]);
