@@ -39,9 +39,6 @@ DRIFT: Final = np.dtype(
     ]
 )
 
-UNKNOWN_MINOR: Final = np.iinfo(np.int64).min
-"""An expected amount that its owner can't tell: it is not compared."""
-
 _CARD_CODES: Final = (TransferCode.HOLD, TransferCode.EXCESS, TransferCode.OVERDRAWN, TransferCode.CREDIT)
 _PENDING: Final = int(TransferFlags.PENDING)
 _VOID: Final = int(TransferFlags.VOID_PENDING_TRANSFER)
@@ -105,11 +102,11 @@ _KEPT: Final = np.dtype(
 )
 
 
-def compare(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
+def compare(found: NDArray[Any], expected: NDArray[Any], *, settled: bool) -> NDArray[Any]:
     """
     DRIFT[k] between what stands in the ledger and what should, STANDING[n] and STANDING[m].
 
-    What only one of them knows is nothing in the other.
+    What only one of them knows is nothing in the other. `settled`: whether what was settled is compared too.
     """
     here, there = numbered(found["authorization_id"], expected["authorization_id"])
     count = max(int(here.max(initial=-1)), int(there.max(initial=-1))) + 1
@@ -118,10 +115,10 @@ def compare(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
     both["authorization_id"][:, here] = found["authorization_id"]
     both["authorization_id"][:, there] = expected["authorization_id"]
     stands, should = both
-    settled = should["settled_minor"] != UNKNOWN_MINOR
     differ = stands["pending_minor"] != should["pending_minor"]
     kinds = np.zeros(count, np.uint8)
-    kinds[settled & (stands["settled_minor"] != should["settled_minor"])] = Drift.AMOUNT
+    if settled:
+        kinds[stands["settled_minor"] != should["settled_minor"]] = Drift.AMOUNT
     kinds[differ] = Drift.AMOUNT
     kinds[differ & (stands["pending_minor"] == 0)] = Drift.MISSING
     kinds[differ & (should["pending_minor"] == 0)] = Drift.STATE
@@ -132,9 +129,7 @@ def compare(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
     drift["expected_pending_minor"] = should["pending_minor"][drifting]
     drift["found_pending_minor"] = stands["pending_minor"][drifting]
     drift["found_settled_minor"] = stands["settled_minor"][drifting]
-    drift["expected_settled_minor"] = np.where(
-        settled[drifting], should["settled_minor"][drifting], stands["settled_minor"][drifting]
-    )
+    drift["expected_settled_minor"] = (should if settled else stands)["settled_minor"][drifting]
     return drift
 
 

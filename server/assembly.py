@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -15,6 +16,7 @@ import structlog
 
 from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
+from ledger.reconcile import Drift
 from ledger.tigerbeetle import TigerBeetleLedger
 from scoring import registry
 from scoring.manifest import ModelError
@@ -43,6 +45,7 @@ from server.front.reading import Reader
 from server.front.service import AuthorizationService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
+from server.reconciling import Reconciler
 from server.settings import Settings, cluster_of
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
@@ -173,6 +176,11 @@ class Server:
         self._run(feed.follow(self._position, self._take_change), "directory feed")
         self._run(shipper.run(), "shipper")
         self._run(keeper.run(), "journal's keeper")
+        self.reconciler = Reconciler(
+            self.ledger, state, database, lambda: shipper.position >= journal.durable
+        )
+        if self.settings.reconcile_s:
+            self._run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
         self._run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
@@ -328,6 +336,13 @@ class Server:
             ),
             "holdfast_directory_cards": ("Cards in the directory.", lambda: self.directory.count),
             "holdfast_repeat_entries": ("Keys whose answers are kept.", lambda: self._state.repeats.count),
+            **{
+                f"holdfast_ledger_drift_{kind.name.lower()}": (
+                    "Authorizations of which the ledger says otherwise, at the last reconciliation.",
+                    partial(self._drifting, kind),
+                )
+                for kind in Drift
+            },
             "holdfast_ledger_away": (
                 "1 while the ledger can't be asked.",
                 lambda: self.books.away is not None,
@@ -370,6 +385,9 @@ class Server:
             self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))
+
+    def _drifting(self, kind: Drift) -> float:
+        return self.reconciler.found[kind]
 
     def _message_clock_s(self, state: State) -> Callable[[], int]:
         """The clock that messages' times are held against: ours, or in a replay their own."""

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     )
     message_bytes_max: int = Field(1 << 20, ge=1 << 16, description="size of one gRPC message")
     drain_s: float = Field(10.0, gt=0, description="how long a stop waits for requests in flight")
+    reconcile_s: float = Field(
+        3_600.0,
+        ge=0,
+        description="pause between reconciliations of ledger, journal and PostgreSQL; 0 for none",
+    )
     directory_file_s: float = Field(
         5.0, gt=0, description="how soon after a change the directory's file is renewed"
     )

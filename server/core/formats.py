@@ -24,6 +24,7 @@ _NEW_IN_REQUEST: Final = (
 )
 _NEW_IN_DECISION: Final = (
     "claims",
+    "credit",
     "chain",
     "original_id",
     "released_minor",

@@ -284,6 +284,7 @@ def decide(
             decision.held = move.rest_minor > 0
         if operation == _CLEAR:
             decision.approved_minor = move.amount_minor
+            decision.credit = move.kind == _CREDIT or (finds[i] == _HELD and found[i].credit != 0)
             decision.overdrawn_minor = overdrawn
             decision.released_minor = max(0, total - move.amount_minor) - move.rest_minor if move.parts else 0
         elif operation == _INCREMENT:

@@ -295,3 +295,23 @@ def due(entries: Any, first: int, last: int, now_s: int, places: Any) -> int:
             places[count] = i
             count += 1
     return count
+
+
+@njit(cache=True)
+def standings(slots: Any, entries: Any, count: int, found: Any) -> int:
+    """What each authorization among the entries should have pending, into STANDING[..]; how many those are."""
+    used = 0
+    for i in range(count):
+        if entries[i].newest[0] == 0 and entries[i].newest[1] == 0:
+            continue
+        line = found[used]
+        used += 1
+        line.authorization_id[0] = entries[i].id[0]
+        line.authorization_id[1] = entries[i].id[1]
+        place = next_place(slots, entries, entries[i], True)
+        while place >= 0:
+            part = entries[place]
+            line.pending_minor += part.part_minor + part.owed_minor
+            line.holds += (part.part_minor > 0) + (part.owed_minor > 0)
+            place = next_place(slots, entries, part, False)
+    return used

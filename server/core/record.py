@@ -247,6 +247,7 @@ DECISION: Final = np.dtype(
         ("journal_us", "<u4"),
         ("hold_attempt", "u1"),  # which attempt of the hold leg the ledger took
         ("claims", "u1"),  # 1 where the message had the authorization to itself
+        ("credit", "u1"),  # a clearing's: money came in
         ("chain", "u1"),  # Chain: what became of the hold's parts
         ("original_id", "<u8", (2,)),  # the intent's
         ("released_minor", "<i8"),  # let go by a clearing

@@ -20,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger.chains import PART, PARTS_MAX
+from ledger.reconcile import STANDING
 from server.core import parts
 from server.core.entries import ENTRY, EntryState, enter, place_of, probe
 from server.core.formats import entries_of
@@ -287,6 +288,11 @@ class Repeats:
         """GIVEN[m]: what DECISION[n] on messages about authorizations, with their INTENT[n], give back to the limits."""
         given = np.zeros(len(intents) * (PARTS_MAX + 1), parts.GIVEN)
         return given[: parts.gives_back(self._slots, self.entries, intents, decisions, given)]
+
+    def standings(self) -> NDArray[Any]:
+        """STANDING[n]: what should be pending for each authorization that holds anything; settled is not known here."""
+        found = np.zeros(self.count, STANDING)
+        return found[: parts.standings(self._slots, self.entries, self.count, found)]
 
     def due(self, first: int, last: int, now_s: int) -> NDArray[Any]:
         """Entries (copies) of holds whose time is over, among those at places from `first` to `last`."""

@@ -285,6 +285,7 @@ def _columns(
         numbers(decisions["part_minor"], ">i8"),
         numbers(decisions["owed_minor"], ">i8"),
         numbers(decisions["chain"], ">u2"),
+        numbers(decisions["credit"] != 0, "?"),
     ]
 
 

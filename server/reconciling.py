@@ -1,0 +1,207 @@
+"""
+Whether the ledger, the decision journal and PostgreSQL say the same of every authorization.
+
+The ledger moves while it is read. So what differs is looked at again, alone and with nothing of it under way, and
+only what still differs is drift. `Drift` names its kinds; each comes with what mends it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from ledger import holds
+from ledger.book import Ledger
+from ledger.reconcile import Drift, Standings, compare
+from ledger.transfer import BATCH_MAX, QUERY_FILTER, TRANSFER, TransferFlags, Transfers, ids_of
+from server.core.entries import EntryState
+from server.core.record import id_hex
+from server.core.state import State
+from server.store.database import TRANSIENT, Database
+from server.store.postgres import StoreError
+from server.store.standings import find_standings, read_standings
+
+AGAIN_S: Final = 1.0
+"""Before what differs is looked at again."""
+
+LOOKS: Final = 5
+SHOWN_MAX: Final = 1_000
+"""Drifts that are looked at again and told, one by one; the rest is only counted."""
+
+_MENDS: Final = {
+    Drift.MISSING: "expire the authorization: nothing is held for it",
+    Drift.DOUBLE: "void what is held beside the parts that the journal knows",
+    Drift.AMOUNT: "look at its transfers with `holdfast explain`, and book the difference by hand",
+    Drift.STATE: "void what is held: nothing promises it any more",
+}
+_log = structlog.get_logger("reconciling")
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """One authorization of which two of the three say different things."""
+
+    authorization_id: str
+    kind: Drift
+    against: str  # journal, or postgresql
+    expected_pending_minor: int
+    found_pending_minor: int
+    expected_settled_minor: int
+    found_settled_minor: int
+
+    @property
+    def mend(self) -> str:
+        """What mends it."""
+        if self.against == "postgresql" and self.kind != Drift.STATE:
+            return "compare with the journal: where that agrees with the ledger, ship it again"
+        return _MENDS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reconciliation found."""
+
+    authorizations: int  # in the ledger
+    drifting: list[Drifting]
+    more: int  # not looked at again
+    postgresql: str  # why it was not asked; empty where it was
+    took_s: float
+
+
+class Reconciler:
+    """Holds the three against each other; `state` is the core's own, on the core's loop."""
+
+    def __init__(self, ledger: Ledger, state: State, database: Database, shipped: Callable[[], bool]) -> None:
+        """`shipped()` says whether PostgreSQL has everything that is in the journal."""
+        self._ledger = ledger
+        self._state = state
+        self._database = database
+        self._shipped = shipped
+        self.found: dict[Drift, int] = dict.fromkeys(Drift, 0)
+        """Drifts of the last reconciliation, by kind."""
+
+    async def run(self, every_s: float) -> None:
+        """Reconcile again and again, and log what drifts; until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            report = await self.reconcile()
+            for drifting in report.drifting:
+                _log.error(
+                    "the ledger drifts",
+                    authorization=drifting.authorization_id,
+                    kind=drifting.kind.name.lower(),
+                    against=drifting.against,
+                    expected_minor=drifting.expected_pending_minor,
+                    found_minor=drifting.found_pending_minor,
+                    mend=drifting.mend,
+                )
+
+    async def reconcile(self) -> Report:
+        """One reconciliation. Raises what the ledger raises."""
+        began_s = time.monotonic()
+        standings = Standings()
+        async for page in self._ledger.history():
+            standings.add(page)
+        found = await asyncio.to_thread(standings.all)
+        suspects = [compare(found, self._state.repeats.standings(), settled=False)["authorization_id"]]
+        absent = ""
+        try:
+            expected = await self._shipped_standings()
+            differing = await asyncio.to_thread(compare, found, expected, settled=True)
+            suspects.append(differing["authorization_id"])
+        except (StoreError, *TRANSIENT) as error:
+            absent = f"PostgreSQL was not asked: {error}"
+        ids = np.unique(np.concatenate(suspects), axis=0)
+        drifting = await self._look_again(ids[:SHOWN_MAX], with_database=not absent)
+        self.found = {kind: sum(d.kind == kind for d in drifting) for kind in Drift}
+        more = max(0, len(ids) - SHOWN_MAX)
+        return Report(len(found), drifting, more, absent, time.monotonic() - began_s)
+
+    async def mend(self, report: Report) -> int:
+        """Void what is held for authorizations that nothing promises any more; how many transfers that were."""
+        chosen = [d for d in report.drifting if d.kind == Drift.STATE and d.against == "journal"]
+        voided = 0
+        for drifting in chosen:
+            transfers = await self._transfers_of(drifting.authorization_id)
+            standing = _unresolved(transfers)
+            legs = (standing["id_lo"] & np.uint64(0xF0)) == np.uint64(holds.HOLD_BYTE)
+            own = ids_of(standing[legs])
+            own[:, 0] &= ~np.uint64(0xFF)
+            attempts = (standing[legs]["id_lo"] & np.uint64(holds.ATTEMPT_MAX)).astype(np.uint8)
+            voids = holds.release(own, attempts)
+            voids["user_data_128_lo"] = standing[legs]["user_data_128_lo"]
+            voids["user_data_128_hi"] = standing[legs]["user_data_128_hi"]
+            results = holds.release_outcomes(await self._ledger.create_transfers(voids))
+            voided += int((results == holds.ReleaseOutcome.RELEASED).sum())
+        return voided
+
+    async def _shipped_standings(self) -> NDArray[Any]:
+        for _ in range(LOOKS):
+            if self._shipped():
+                break
+            await asyncio.sleep(AGAIN_S)
+        return await read_standings(self._database)
+
+    async def _look_again(self, ids: NDArray[np.uint64], *, with_database: bool) -> list[Drifting]:
+        """What still differs when nothing of it is under way."""
+        drifting: list[Drifting] = []
+        for _ in range(LOOKS):
+            if not len(ids):
+                return []
+            await asyncio.sleep(AGAIN_S)
+            drifting = await self._compare_alone(ids, with_database=with_database)
+            still = {d.authorization_id for d in drifting}
+            ids = ids[[id_hex(pair) in still for pair in ids]]
+        return drifting
+
+    async def _compare_alone(self, ids: NDArray[np.uint64], *, with_database: bool) -> list[Drifting]:
+        entries = self._state.repeats.find(ids)
+        still = ~np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
+        ids = ids[still]
+        standings = Standings()
+        for pair in ids:
+            standings.add(await self._transfers_of(id_hex(pair)))
+        found = standings.all()
+        expected = self._state.repeats.standings()
+        expected = expected[_among(expected["authorization_id"], ids)]
+        drifts = [("journal", compare(found, expected, settled=False))]
+        if with_database and self._shipped():
+            shipped = await find_standings(self._database, ids)
+            drifts.append(("postgresql", compare(found, shipped, settled=True)))
+        return [
+            Drifting(
+                id_hex(line["authorization_id"]),
+                Drift(int(line["kind"])),
+                against,
+                int(line["expected_pending_minor"]),
+                int(line["found_pending_minor"]),
+                int(line["expected_settled_minor"]),
+                int(line["found_settled_minor"]),
+            )
+            for against, lines in drifts
+            for line in lines
+        ]
+
+    async def _transfers_of(self, authorization_id: str) -> Transfers:
+        wanted = np.zeros(1, QUERY_FILTER)
+        value = int(authorization_id, 16)
+        wanted["user_data_128_lo"], wanted["user_data_128_hi"] = value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
+        wanted["limit"] = BATCH_MAX
+        return await self._ledger.query_transfers(wanted)
+
+
+def _unresolved(transfers: Transfers) -> Transfers:
+    gone = {tuple(pair) for pair in ids_of(transfers, "pending_id").tolist()}
+    pending = transfers[transfers["flags"] & TransferFlags.PENDING != 0]
+    stands = [tuple(pair) not in gone for pair in ids_of(pending).tolist()]
+    return pending[np.array(stands, np.bool_)] if len(pending) else np.zeros(0, TRANSFER)
+
+
+def _among(ids: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    known = set(map(tuple, wanted.tolist()))
+    return np.array([tuple(pair) in known for pair in ids.tolist()], np.bool_)
