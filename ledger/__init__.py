@@ -4,6 +4,8 @@ The ledger: double-entry books for card money, by TigerBeetle's rules.
 reconcile    what stands for each authorization, and where that differs from what should
 chains       what becomes of a hold: moves on its parts, as linked chains
 holds        what an authorization holds, lets go, or must never hold
+proof        whether a ledger's balances follow from its history; whether ours are those of a recorded one
+beside       a copy of an embedded ledger that another process has open
 embedded     the embedded engine: one thread, group commit, answers after the disk
 tigerbeetle  the TigerBeetle engine: arrays down to the native client and up again, in order
 native       TigerBeetle's client library by its C interface
@@ -12,6 +14,7 @@ snapshot     the books in one file, so that a start needs only the journal's tai
 scans        requests with a filter, a slice at a time
 state        the books in memory: the kernels' arrays, grown ahead of every batch
 kernel       whole batches: linked chains, one result for each event (Numba)
+retrace      what is stored, posted once more (Numba)
 queries      which transfers or accounts a filter lets through (Numba)
 expiry       when pending transfers time out (Numba)
 rules        what one event does to the books, in TigerBeetle's order of precedence (Numba)

@@ -45,8 +45,8 @@ from ledger.transfer import (
 GROUP_MAX = 64  # calls answered together
 WAITING_MAX = 4096  # calls taken and not answered
 
-_JOURNAL = "journal.sqlite"
-_SNAPSHOT = "snapshot"
+JOURNAL = "journal.sqlite"
+SNAPSHOT = "snapshot"
 _LOCK = "lock"
 
 T = TypeVar("T")
@@ -115,14 +115,14 @@ class EmbeddedLedger:
         lock = _lock(directory / _LOCK)
         try:
             state.warm_up()
-            journal = Journal(directory / _JOURNAL)
+            journal = Journal(directory / JOURNAL)
             try:
-                found = snapshot.read(directory / _SNAPSHOT)
+                found = snapshot.read(directory / SNAPSHOT)
                 snapped = found.sequence if found else 0
                 books = found.state if found else State()
                 if snapped > journal.last:
                     raise LedgerCorrupt(
-                        f"{journal.path} ends at batch {journal.last}, but {directory / _SNAPSHOT} "
+                        f"{journal.path} ends at batch {journal.last}, but {directory / SNAPSHOT} "
                         f"was written after batch {snapped}"
                     )
                 _replay(journal, books, snapped)
@@ -319,7 +319,7 @@ class EmbeddedLedger:
         try:
             if is_sound:
                 if self._journal.last > self._snapped:
-                    snapshot.write(self.directory / _SNAPSHOT, self._state, self._journal.last)
+                    snapshot.write(self.directory / SNAPSHOT, self._state, self._journal.last)
                 self._journal.checkpoint()
             self._journal.close()
         except (OSError, sqlite3.Error) as error:

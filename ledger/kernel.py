@@ -159,6 +159,13 @@ def find_accounts(books: Books, ids: Ids, rows: NDArray[np.int64]) -> I64:
 
 
 @njit(cache=True, nogil=True)
+def account_rows(books: Books, ids: Ids, rows: NDArray[np.int64]) -> None:
+    """Write the row of each account, ABSENT for one that is not there."""
+    for i in range(len(ids)):
+        rows[i] = account_row(books, ids[i, 0], ids[i, 1])
+
+
+@njit(cache=True, nogil=True)
 def find_transfers(books: Books, ids: Ids, rows: NDArray[np.int64]) -> I64:
     """Write the rows of those transfers that are there, in order; how many."""
     count = 0

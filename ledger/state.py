@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import expiry, index, kernel, queries
+from ledger import expiry, index, kernel, queries, retrace
 from ledger.columns import (
     ACCOUNT_SLOTS,
     ACCOUNTS,
@@ -41,6 +41,7 @@ from ledger.transfer import (
     PendingState,
     Results,
     Transfers,
+    ids_of,
 )
 
 _SLOTS_FIRST = 4096
@@ -118,6 +119,43 @@ class State:
         self._seal()
         return results
 
+    def retrace_accounts(self, stored: Accounts) -> NDArray[np.uint32]:
+        """Open accounts that another ledger has, at their own times, as they were then; a CreateAccountStatus each."""
+        self.make_room(accounts=len(stored))
+        self._has_history |= bool((stored["flags"] & AccountFlags.HISTORY).any())
+        fresh = stored.copy()
+        for name in ("debits_pending", "debits_posted", "credits_pending", "credits_posted"):
+            fresh[f"{name}_lo"] = fresh[f"{name}_hi"] = 0
+        fresh["flags"] &= np.uint16(0xFFFF ^ AccountFlags.CLOSED)
+        statuses = np.zeros(len(stored), np.uint32)
+        retrace.retrace_accounts(self._books, fresh, statuses)
+        return statuses
+
+    def retrace_transfers(self, stored: Transfers) -> NDArray[np.uint32]:
+        """Post transfers that another ledger has, at their own times, in order; a CreateTransferStatus each."""
+        self.make_room(transfers=len(stored))
+        statuses = np.zeros(len(stored), np.uint32)
+        retrace.retrace_transfers(self._books, stored, statuses)
+        self._seal()
+        if len(stored):
+            self.last_ns = max(self.last_ns, int(stored["timestamp"][-1]))
+        return statuses
+
+    def touched(self, rows: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+        """Which accounts, by row, a transfer from the first up to the second of these rows has moved; of all for None."""
+        low, high = rows or (0, int(self._books.counts[TRANSFERS]))
+        found = np.zeros(int(self._books.counts[ACCOUNTS]), bool)
+        if rows is None:
+            for keys in (self._books.by_debit, self._books.by_credit):
+                found[keys[low:high] >> np.uint64(32)] = True
+            return found
+        some = self._books.transfers[low:high]
+        for side in ("debit_account_id", "credit_account_id"):
+            at = np.empty(len(some), np.int64)
+            count = kernel.find_accounts(self._books, ids_of(some, side), at)
+            found[at[:count]] = True
+        return found
+
     def make_room(self, *, accounts: int = 0, transfers: int = 0) -> None:
         """Have room for so many more accounts and transfers in every array, and let growing indexes grow on."""
         counts = self._books.counts
@@ -186,6 +224,19 @@ class State:
             for ledger in np.unique(accounts["ledger"])
         }
 
+    def account_rows(self, ids: Ids) -> NDArray[np.int64]:
+        """The row in `accounts` of each of these ids, -1 where there is none."""
+        rows = np.empty(len(ids), np.int64)
+        kernel.account_rows(self._books, ids, rows)
+        return rows
+
+    def expiring(self, after_ns: int, until_ns: int) -> NDArray[np.int64]:
+        """The rows of the pending transfers whose time is over in a span of time."""
+        count = self._books.counts[EXPIRIES]
+        times, rows = self._books.expiry_times[:count], self._books.expiry_rows[:count]
+        due = rows[(times > after_ns) & (times <= until_ns)].astype(np.int64)
+        return due[self._books.pending[due] == PendingState.PENDING]
+
     def rows_between(self, records: Accounts | Transfers, min_ns: int, max_ns: int) -> tuple[int, int]:
         """The first row, and the row behind the last, in a range of timestamps; `max_ns` 0 for no end."""
         low, high = queries.rows_between(records, len(records), min_ns, max_ns)
@@ -228,6 +279,17 @@ class State:
     def balances(self) -> NDArray[np.void]:
         """What is kept for accounts with HISTORY, BALANCE[n]; a view, good until the next call."""
         return self._books.balances[: self._books.counts[BALANCES]]
+
+    @classmethod
+    def copied(cls, state: "State") -> "State":
+        """A second state with the same contents."""
+        copy = cls()
+        contents = (state.accounts(), state.transfers(), state.pending(), state.burnt(), state.balances())
+        sizes = (len(contents[0]), len(contents[1]), len(contents[3]), len(contents[4]))
+        for array, content in zip(copy.lay_out(*sizes), contents, strict=True):
+            array[:] = content
+        copy.restore(state.last_ns)
+        return copy
 
     def lay_out(self, accounts: int, transfers: int, burnt: int, balances: int) -> list[NDArray[Any]]:
         """
@@ -329,6 +391,7 @@ def warm_up() -> None:
     state.expire(3)
     state.lookup_accounts(np.zeros((1, 2), np.uint64))
     state.lookup_transfers(np.zeros((1, 2), np.uint64))
+    state.account_rows(np.zeros((1, 2), np.uint64))
     rows = np.zeros(0, np.int64)
     for of_accounts, records in ((True, state.accounts()), (False, state.transfers())):
         state.rows_between(records, 0, 0)
@@ -336,6 +399,8 @@ def warm_up() -> None:
             np.zeros(1, SIEVE), (0, 0), rows, 0, of_accounts=of_accounts, is_reversed=False, work_max=1
         )
     state.read_balances(0, 0, rows)
+    state.retrace_accounts(np.zeros(0, ACCOUNT))
+    state.retrace_transfers(np.zeros(0, TRANSFER))
     index.spread(np.zeros(8, np.uint64), 2, 4, 0, 2)
     restored = State()
     restored.lay_out(0, 0, 0, 0)

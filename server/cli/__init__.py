@@ -15,7 +15,8 @@ calls        commands that talk to a running server: authorize, increment, rever
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     show one with its balances
-desk         what those three share: the store of this home, opened for one command
+ledger       the chart of accounts, and proofs that the books are right
+desk         what those share: the store of this home, opened for one command
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
 
@@ -24,7 +25,7 @@ import signal
 
 import typer
 
-from server.cli import accounts, bench, calls, cards, customers, replay, serve, train
+from server.cli import accounts, bench, calls, cards, customers, ledger, replay, serve, train
 from server.compiled import keep_compiled
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command()(bench.bench)
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:
