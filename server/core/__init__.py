@@ -28,6 +28,7 @@ explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index
 snapshot        arrays in one file, with a version and a checksum
+rates           amounts in another currency (Numba)
 policy          from failed checks to one response code: the table in order of precedence
 calendar        days and months of a programme's time zone
 record          one fixed-size record per request, intent and decision: start here

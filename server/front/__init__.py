@@ -4,6 +4,10 @@ The front: bytes in, one record per request; answers back as bytes. It translate
 Floor plan, in reading order, the way of a request:
 
 door        the gRPC server: address, options, health, reflection, the end
+transfers   TransferService: money in and out
+asking      a transfer as asked for, checked by kind
+accounts    AccountService: opened, closed, balances, statements
+counter     what those services share: errors, pages, common fields
 service     the unary calls
 link        one long-lived link: frames in, frames of answers out
 explaining  an explanation, rebuilt from what the journal keeps

@@ -1,13 +1,16 @@
 """The gRPC server: its options, health, reflection, and how it closes."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from holdfast.v1 import authorization_pb2 as pb
+from holdfast.v1 import accounts_pb2, authorization_pb2, transfers_pb2
+from server.front.accounts import AccountService
 from server.front.service import SERVICE, AuthorizationService
+from server.front.transfers import TransferService
 
 _STREAMS_MAX: Final = 10_000
 _PING_INTERVAL_MIN_MS: Final = 10_000
@@ -20,8 +23,16 @@ class PortTaken(OSError):  # noqa: N818 - told as what it is
 class Door:
     """One listening gRPC server in front of the core."""
 
-    def __init__(self, service: AuthorizationService, *, message_bytes_max: int, reflecting: bool) -> None:
+    def __init__(
+        self,
+        service: AuthorizationService,
+        others: Sequence[AccountService | TransferService] = (),
+        *,
+        message_bytes_max: int,
+        reflecting: bool,
+    ) -> None:
         self._service = service
+        self._names = [SERVICE, *(other.name for other in others)]
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", message_bytes_max),
@@ -31,13 +42,14 @@ class Door:
                 ("grpc.so_reuseport", 0),  # a stale server can't share the port
             ]
         )
-        self._server.add_generic_rpc_handlers((service.handler(),))
+        self._server.add_generic_rpc_handlers((service.handler(), *(other.handler() for other in others)))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflecting:
-            contract = pb.DESCRIPTOR.services_by_name
-            assert SERVICE in {service.full_name for service in contract.values()}
-            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            files = (authorization_pb2, accounts_pb2, transfers_pb2)
+            contract = {s.full_name for file in files for s in file.DESCRIPTOR.services_by_name.values()}
+            assert contract.issuperset(self._names)
+            names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     async def open(self, host: str, port: int) -> int:
@@ -66,5 +78,5 @@ class Door:
         await self._server.stop(grace_s)
 
     async def _tell(self, status: Any) -> None:
-        for name in ("", SERVICE):
+        for name in ("", *self._names):
             await self._health.set(name, status)
