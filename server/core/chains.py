@@ -66,8 +66,8 @@ class Chains:
         """
         Hold for INTENT[n] that are increments or advices; an advice in full, beyond the balance as owed.
 
-        Returns what each has pending on the cardholder's account (-1: nothing, it does not cover an increment), and
-        the attempt.
+        Returns what each has pending on the cardholder's account (-1: nothing; the balance does not cover an increment,
+        or the account takes no advice), and the attempt.
         """
         requests = intents["request"]
         attempts = np.zeros(len(intents), np.uint8)
@@ -96,7 +96,10 @@ class Chains:
             held[short] = np.maximum(held[short], 0)
             await self._open_receivables(intents["account_number"][short], intents["billing_currency"][short])
             owed_minor = intents["billed_minor"][short] - held[short]
-            await self.ledger.create_transfers(chains.owed_hold(placed[short], owed_minor))
+            owed = chains.owed_hold(placed[short], owed_minor)
+            said = holds.outcomes(await self.ledger.create_transfers(owed))
+            refused = np.flatnonzero(short)[~np.isin(said, (HoldOutcome.HELD, HoldOutcome.ALREADY_HELD))]
+            held[refused] = -1
         return held, attempts
 
     async def available(self, intents: NDArray[Any]) -> NDArray[np.int64]:

@@ -19,7 +19,6 @@ from numba import njit
 
 from ledger.chains import PARTS_MAX, Kind, MoveOutcome, rest_of, sums_of
 from server.core import policy
-from server.core.directory import AccountState
 from server.core.policy import Check, number_of, response_code
 from server.core.record import CREDITING, HOLDING, NO_ROW, CardReference, Chain, Operation
 from server.core.repeats import Original
@@ -48,7 +47,6 @@ _REFUSED_BIT: Final = np.uint64(1 << Check.LEDGER_REFUSED)
 _AUTHORIZATION_UNKNOWN: Final = np.uint64(1 << Check.AUTHORIZATION_UNKNOWN)
 _AUTHORIZATION_ENDED: Final = np.uint64(1 << Check.AUTHORIZATION_ENDED)
 _NO_CARD: Final = int(CardReference.NONE)
-_ACCOUNT_OPEN: Final = int(AccountState.OPEN)
 _RELEASE: Final = int(Kind.RELEASE)
 _CAPTURE: Final = int(Kind.CAPTURE)
 _FORCE: Final = int(Kind.FORCE)
@@ -182,7 +180,6 @@ def plan(
         move.account_number = intent.account_number
         move.currency = intent.billing_currency
         move.timeout_s = intent.hold_s + backstop_s
-        move.closed = intent.account_state != _ACCOUNT_OPEN
         move.kind = _RELEASE
         if held and not (operation == _CLEAR and request.credit and not found[i].credit):
             move.first_part = first
@@ -258,6 +255,8 @@ def decide(
                     continue
                 approve(decision, total + intent.billed_minor, attempts[i])
                 decision.part_minor = intent.billed_minor
+            elif held_minor[i] < 0:
+                refuse(decision, codes, _REFUSED_BIT)
             else:
                 approve(decision, intent.billed_minor, attempts[i])
                 decision.part_minor = held_minor[i]
@@ -275,22 +274,25 @@ def decide(
             continue
         decision.response_code = _APPROVED
         decision.hold_attempt = move.attempt
+        rest = 0
         if finds[i] == _HELD and move.parts:
             decision.chain = _REPLACED
             held, owed = sums_of(parts, ends[i], ends[i + 1])
             decision.part_minor, decision.owed_minor = rest_of(
                 move.kind, move.amount_minor, move.rest_minor, held, owed
             )
-            decision.held = move.rest_minor > 0
+            # Less than was asked for, where a part was gone.
+            rest = decision.part_minor + decision.owed_minor
+            decision.held = rest > 0
         if operation == _CLEAR:
             decision.approved_minor = move.amount_minor
             decision.credit = move.kind == _CREDIT or (finds[i] == _HELD and found[i].credit != 0)
             decision.overdrawn_minor = overdrawn
-            decision.released_minor = max(0, total - move.amount_minor) - move.rest_minor if move.parts else 0
+            decision.released_minor = max(0, total - move.amount_minor) - rest if move.parts else 0
         elif operation == _INCREMENT:
-            decision.approved_minor = move.rest_minor
+            decision.approved_minor = rest
         else:
-            decision.approved_minor = total - move.rest_minor
+            decision.approved_minor = total - rest
             if operation == _ADVISE:
                 decision.released_minor = total
                 decision.approved_minor = 0

@@ -39,7 +39,6 @@ async def lives(channel):
 
 def test_what_drifts_is_named_and_mended():
     """Nothing drifts by itself; a hold that nobody promised is told as a state, one that is lost as missing."""
-
     home = fresh_home()
 
     async def whole():

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from ledger import holds
 from ledger.chart import AccountCode
 from server.core.entries import EntryState
 from server.core.expiry import Expiry
@@ -321,3 +322,31 @@ def test_an_inquiry_answers_and_holds_nothing(with_core):
     assert answers["response_code"].tolist() == [b"00", b"85"]
     assert answers["available_minor"].tolist() == [OPENING, OPENING]
     assert books[0] == (OPENING, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (reverse, ("00", 0, 0, 0)),
+        (lambda original: reverse(original, 400), ("00", 0, 0, 0)),
+        (lambda original: clear(original, 300, final=0), ("00", 300, 0, 0)),
+        (lambda original: increment(original, 300), ("00", 1_300, 0, 0)),
+    ],
+)
+def test_a_hold_that_the_ledger_has_lost_is_no_more_than_is_there(with_core, message, expected):
+    """Its own timeout came, or somebody voided it: nothing is released twice, and a clearing is posted all the same."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        await core.codes(original)
+        await core.ledger.create_transfers(holds.release(original["authorization_id"]))
+        answer = await core.ask(message(original))
+        entry = core.state.repeats.find(original["authorization_id"])[0]
+        return said(answer[0]), EntryState(entry["state"]), await books_of(core.ledger, [0])
+
+    answer, state, (books, house) = with_core(act, opening_minor=OPENING)
+    assert answer == expected
+    assert house[AccountCode.CONTROL] == 0
+    if answer[1] != 1_300:
+        assert state in (EntryState.REVERSED, EntryState.CLEARED)
+        assert books[0][1] == 0
