@@ -27,6 +27,7 @@ from server.core.directory import (
     Programme,
 )
 from server.core.policy import Check
+from server.core.rates import NO_RATE, RATE, convert
 from server.core.record import (
     CREDITING,
     HOLDING,
@@ -157,7 +158,7 @@ def _expired(expiry_yymm: int, day: int) -> bool:
 
 
 @njit(cache=True)
-def _message_checks(request: Any, programme: Any) -> int:
+def _message_checks(request: Any) -> int:
     """Bits of what is senseless in the message, or not offered."""
     kind = request.transaction_type
     failed = 0
@@ -172,13 +173,17 @@ def _message_checks(request: Any, programme: Any) -> int:
         failed |= 1 << _AMOUNT_SENSELESS
     if (kind in (_TYPE_CASH, _TYPE_CASHBACK)) and request.entry_mode >= _MODE_ECOMMERCE:
         failed |= 1 << _TRANSACTION_SENSELESS
-    if (
-        request.currency != programme.currency
-        and request.billing_amount_minor == 0
-        and request.amount_minor != 0
-    ):
-        failed |= 1 << _NOT_CONVERTED
     return failed
+
+
+@njit(cache=True)
+def _billed(request: Any, programme: Any, rates: Any) -> int:
+    """What the account is charged: as the sender says, or else converted; NO_RATE where that can't be."""
+    if request.currency == programme.currency or request.amount_minor == 0:
+        return request.amount_minor
+    if request.billing_amount_minor != 0:
+        return request.billing_amount_minor
+    return convert(request.amount_minor, request.currency, programme.currency, request.transmission_s, rates)
 
 
 @njit(cache=True)
@@ -299,6 +304,7 @@ def check(
     blocked_ips: Any,
     blocked_countries: Any,
     hold_s: Any,
+    rates: Any,
 ) -> None:
     """Fill in the card's facts and `checks_failed` of INTENT[n], whose card rows are `rows` (u4[n])."""
     zero = np.uint64(0)
@@ -319,11 +325,12 @@ def check(
             request.transmission_s,
         )
         note_card(intent, rows[i], card, programme, local)
-        if request.currency == programme.currency:
-            intent.billed_minor = request.amount_minor
-        else:
-            intent.billed_minor = request.billing_amount_minor
-        failed = _message_checks(request, programme)
+        failed = _message_checks(request)
+        billed_minor = _billed(request, programme, rates)
+        if billed_minor == NO_RATE:
+            failed |= 1 << _NOT_CONVERTED
+            billed_minor = 0
+        intent.billed_minor = billed_minor
         if (CREDITING >> request.transaction_type) & 1:
             failed |= _card_checks(request, card, local // 86_400) & _CREDIT_CHECKS
             intent.checks_failed |= np.uint64(failed)
@@ -351,6 +358,8 @@ class Controls:
         self.programmes: NDArray[Any] = np.zeros(0, PROGRAMME)
         self.limits: NDArray[np.int64] = np.zeros((0, LIMITS), np.int64)
         """i8[programmes, LIMITS]: the limits of each programme, as `scoring.velocity` orders them."""
+        self.rates: NDArray[Any] = np.zeros(0, RATE)
+        """RATE[n], replaced whole: what an amount in another currency costs."""
 
     def check(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:
         """Note what fails in a batch of INTENT[n] whose card rows are u4[n]."""
@@ -370,6 +379,7 @@ class Controls:
             self._blocked[BlockKind.IP],
             self._blocked_countries,
             self._hold_s,
+            self.rates,
         )
 
     def check_standing(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:

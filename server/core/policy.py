@@ -105,7 +105,7 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     Check.TYPE_NEVER: CheckRule("type_never", "57", "this card never permits this kind of transaction"),
     Check.TYPE_NOT_OFFERED: CheckRule("type_not_offered", "57", "this kind of transaction is not offered"),
     Check.CURRENCY_NOT_CONVERTED: CheckRule(
-        "currency_not_converted", "57", "a foreign currency without a billing amount is not offered"
+        "currency_not_converted", "05", "there is no fresh rate for its currency, and no billing amount"
     ),
     Check.CHANNEL_CONTACTLESS: CheckRule("channel_contactless", "62", "contactless is switched off"),
     Check.CHANNEL_ECOMMERCE: CheckRule("channel_ecommerce", "62", "e-commerce is switched off"),

@@ -97,8 +97,11 @@ def convert(amount_minor: int, source: int, target: int, now_s: int, table: Any)
     quotient = _divide(low, high, divisor)
     if quotient > _AMOUNT_MAX:
         return NO_RATE
-    paid: int = max(1, int(quotient))
-    return paid
+    # Not max(): of a signed and an unsigned number it would be a float.
+    paid = np.int64(quotient)
+    if paid == 0:
+        return 1
+    return int(paid)
 
 
 def warm_up() -> None:

@@ -74,10 +74,11 @@ def test_money_goes_the_way_its_transaction_says(caller, card, kind, taken_minor
     assert answer.available_minor == caller.available_minor(card) == funded_minor(card) - taken_minor
 
 
-def test_foreign_currency_without_a_billing_amount_answers_57(caller, card):
-    """There is no conversion yet, so nothing can be held."""
+def test_foreign_currency_without_a_billing_amount_or_a_rate_answers_05(caller, card):
+    """Nobody knows what it costs, so nothing can be held."""
     answer = caller.authorize(purchase(card, 1_000, currency="EUR"))
-    assert answer.response_code == "57"
+    assert answer.response_code == "05"
+    assert "currency_not_converted" in answer.reasons
     assert caller.available_minor(card) == funded_minor(card)
 
 

@@ -9,6 +9,7 @@ import pytest
 from server.core.controls import Controls, listed
 from server.core.directory import AccountState, BlockKind, CardFlag, CardState, Channel, ControlSet
 from server.core.policy import Check
+from server.core.rates import RATE
 from server.core.record import INTENT, NO_ROW, CheckResult, EntryMode, TransactionType
 from tests.server.core.scene import cards, programme, purchase, records
 
@@ -17,7 +18,7 @@ EVERYWHERE = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH | Channel.IN
 KIND = TransactionType
 
 
-def checks_of(request, card=None, control=None, blocks=(), row=0, **fields):
+def checks_of(request, card=None, control=None, blocks=(), row=0, rates=(), **fields):
     """The checks that fail for one request, and its INTENT."""
     made = cards(2)
     for name, value in (card or {}).items():
@@ -34,6 +35,7 @@ def checks_of(request, card=None, control=None, blocks=(), row=0, **fields):
     controls.compile()
     controls.programmes = records(controls.programmes)
     controls._controls = records(controls._controls)
+    controls.rates = np.array([*rates], RATE)
     intents = np.zeros(1, INTENT)
     intents["request"] = request
     controls.check(records(intents), np.array([row], np.uint32))
@@ -123,6 +125,16 @@ def test_a_check_fails_alone_for_what_it_is_about(check):
     case = dict(TABLE[check])
     request = purchase(**case.pop("request", {}))
     assert checks_of(request, **case)[0] == {check}
+
+
+@kernel
+@pytest.mark.parametrize(("valid_until_s", "billed_minor"), [(NOON_S, 1_087), (NOON_S - 1, 0)])
+def test_an_amount_in_another_currency_is_converted_while_its_rate_is_fresh(valid_until_s, billed_minor):
+    """10.00 EUR at 1.0865 dollars, rounded half up; an old rate refuses."""
+    rate = (978 << 16 | 840, 0, 10_865, 10_000, valid_until_s)
+    failed, intent = checks_of(purchase(currency=978, amount_minor=1_000), rates=[rate])
+    assert failed == (set() if billed_minor else {Check.CURRENCY_NOT_CONVERTED})
+    assert intent["billed_minor"] == billed_minor
 
 
 def test_every_check_is_found_by_some_stage():
