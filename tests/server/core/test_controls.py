@@ -11,7 +11,7 @@ from server.core.directory import AccountState, BlockKind, CardFlag, CardState, 
 from server.core.policy import Check
 from server.core.rates import RATE
 from server.core.record import INTENT, NO_ROW, CheckResult, EntryMode, TransactionType
-from tests.server.core.scene import cards, programme, purchase, records
+from tests.server.core.scene import NOON_S, cards, programme, purchase, records
 
 kernel = pytest.mark.kernel
 EVERYWHERE = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH | Channel.INTERNATIONAL
