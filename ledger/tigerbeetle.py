@@ -232,8 +232,10 @@ class TigerBeetleLedger:
     ) -> NDArray[Any]:
         if wanted.dtype != filters or wanted.shape != (1,):
             raise TypeError(f"{operation.name} takes one filter, not {wanted.shape} of {wanted.dtype}")
-        # Copied: a page's filter is moved on for the next.
-        return await self._ask(operation, wanted.copy(), answers, BATCH_MAX)
+        # Copied: a page's filter is moved on for the next. The client refuses limits that no message can hold.
+        wanted = wanted.copy()
+        wanted["limit"] = np.minimum(wanted["limit"], np.uint32(self._fits))
+        return await self._ask(operation, wanted, answers, self._fits)
 
     async def _ask(
         self, operation: Operation, batch: NDArray[Any], answers: "np.dtype[Any]", weight: int

@@ -13,6 +13,7 @@ from server.compiled import keep_compiled
 from server.keys import Keys
 from server.store.database import Database
 from server.store.postgres import DATABASE, EmbeddedPostgres
+from tests import clusters
 
 keep_compiled()  # before any test has imported Numba
 _numbers = itertools.count()
@@ -59,3 +60,13 @@ async def _execute(url, sql):
 def keys(tmp_path_factory):
     """The keys of an installation."""
     return Keys.open(tmp_path_factory.mktemp("installation"))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A TigerBeetle cluster of one replica for this session; tests keep to ids of their own."""
+    if clusters.server() is None:
+        pytest.skip(clusters.WHY_NONE)
+    cluster = clusters.Cluster(tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.close()
