@@ -183,7 +183,8 @@ def _billed(request: Any, programme: Any, rates: Any) -> int:
         return request.amount_minor
     if request.billing_amount_minor != 0:
         return request.billing_amount_minor
-    return convert(request.amount_minor, request.currency, programme.currency, request.transmission_s, rates)
+    source, target = np.int64(request.currency), np.int64(programme.currency)
+    return convert(request.amount_minor, source, target, request.transmission_s, rates)
 
 
 @njit(cache=True)
