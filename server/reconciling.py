@@ -7,7 +7,8 @@ only what still differs is drift. `Drift` names its kinds; each comes with what 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,14 +17,24 @@ import structlog
 from numpy.typing import NDArray
 
 from ledger import holds
+from ledger.beside import opened_copy
 from ledger.book import Ledger
+from ledger.embedded import EmbeddedLedger
 from ledger.reconcile import Drift, Standings, compare
-from ledger.transfer import BATCH_MAX, QUERY_FILTER, TRANSFER, TransferFlags, Transfers, ids_of
+from ledger.tigerbeetle import TigerBeetleLedger
+from ledger.transfer import BATCH_MAX, QUERY_FILTER, TRANSFER, Ids, TransferFlags, Transfers, ids_of
 from server.core.entries import EntryState
+from server.core.fold import JOURNAL, SNAPSHOT
+from server.core.journal import JournalReader
 from server.core.record import id_hex
+from server.core.recovery import restore
+from server.core.risk import Risk
 from server.core.state import State
+from server.settings import Settings, cluster_of
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
+from server.store.queries import query
+from server.store.shipper import JOURNAL_NAME
 from server.store.standings import find_standings, read_standings
 
 AGAIN_S: Final = 1.0
@@ -76,12 +87,25 @@ class Report:
 class Reconciler:
     """Holds the three against each other; `state` is the core's own, on the core's loop."""
 
-    def __init__(self, ledger: Ledger, state: State, database: Database, shipped: Callable[[], bool]) -> None:
-        """`shipped()` says whether PostgreSQL has everything that is in the journal."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        state: State,
+        database: Database,
+        shipped: Callable[[], bool],
+        moving: Callable[[], Ids] = lambda: np.zeros((0, 2), np.uint64),
+    ) -> None:
+        """
+        `shipped()` says whether PostgreSQL has everything that is in the journal.
+
+        `moving()` are the authorizations, (n, 2), that the ledger may have moved beyond what `state` knows: where that
+        is not the core's own.
+        """
         self._ledger = ledger
         self._state = state
         self._database = database
         self._shipped = shipped
+        self._moving = moving
         self.found: dict[Drift, int] = dict.fromkeys(Drift, 0)
         """Drifts of the last reconciliation, by kind."""
 
@@ -162,7 +186,7 @@ class Reconciler:
     async def _compare_alone(self, ids: NDArray[np.uint64], *, with_database: bool) -> list[Drifting]:
         entries = self._state.repeats.find(ids)
         still = ~np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
-        ids = ids[still]
+        ids = ids[still & ~_among(ids, self._moving())]
         standings = Standings()
         for pair in ids:
             standings.add(await self._transfers_of(id_hex(pair)))
@@ -193,6 +217,65 @@ class Reconciler:
         wanted["user_data_128_lo"], wanted["user_data_128_hi"] = value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64
         wanted["limit"] = BATCH_MAX
         return await self._ledger.query_transfers(wanted)
+
+
+async def reconcile_home(settings: Settings, *, repair: bool) -> tuple[Report, int]:
+    """
+    Reconcile what lies in a home, whether its server runs or not; with `repair`, mend what can be: it must not run then.
+
+    Returns the report and how many transfers were voided. Raises LedgerError, JournalCorrupt, SnapshotUnreadable.
+    """
+    reader = JournalReader(settings.home / JOURNAL)
+    try:
+        state = State(Risk(None))
+        restore(state, settings.home / SNAPSHOT, reader)
+        known = state.journal_number
+
+        def moving() -> Ids:
+            requests = [batch.intents["request"] for batch in reader.read_all(known)]
+            ids = [request[name] for request in requests for name in ("authorization_id", "original_id")]
+            return np.concatenate([np.zeros((0, 2), np.uint64), *ids])
+
+        database = Database.at(settings.home, settings.database_url)
+        async with opened(settings, exclusively=repair) as ledger:
+            try:
+                position = await _shipped_position(database)
+                reconciler = Reconciler(ledger, state, database, lambda: position >= reader.last(), moving)
+                report = await reconciler.reconcile()
+                return report, await reconciler.mend(report) if repair else 0
+            finally:
+                await database.close()
+    finally:
+        reader.close()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, exclusively: bool) -> AsyncIterator[Ledger]:
+    """The configured ledger: a cluster over the wire, the embedded one as a copy, or, where it is written to, itself."""
+    cluster = cluster_of(settings.ledger)
+    directory = settings.home / "ledger"
+    if cluster is not None:
+        ledger: Ledger = await TigerBeetleLedger.open(cluster[1], cluster[0])
+    elif exclusively:
+        ledger = await asyncio.to_thread(EmbeddedLedger.open, directory, now_ns=time.time_ns)
+    else:
+        with opened_copy(directory, time.time_ns) as copy:
+            yield copy
+        return
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+async def _shipped_position(database: Database) -> int:
+    """The journal's last row that PostgreSQL has; -1 where it can't be asked."""
+    try:
+        await database.open()
+        async with database.acquire() as connection:
+            return int(await connection.fetchval(query("find_position"), JOURNAL_NAME))
+    except (StoreError, *TRANSIENT):
+        return -1
 
 
 def _unresolved(transfers: Transfers) -> Transfers:

@@ -158,6 +158,83 @@ def _verified(settings: Any, progress: Progress) -> dict[str, Any]:
     return {"source": source, "sound": found.is_sound, **asdict(found)}
 
 
+@app.command("reconcile")
+def reconcile(
+    home: Home = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Void what nothing promises any more; the server must be stopped."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Hold ledger, journal and PostgreSQL against each other, authorization by authorization.
+
+    What drifts is named missing, double, amount or state, with what mends it. A running server does the same by
+    itself, every `reconcile_s`. The exit status is 1 where anything drifts.
+    """
+    document = _reconciled(settings_of(home), repair=repair)
+
+    def table() -> Group:
+        shown = {
+            "authorizations": f"{document['authorizations']:,}",
+            "drifting": f"{len(document['drifting']):,}",
+            "not looked at one by one": f"{document['more']:,}",
+            "postgresql": document["postgresql"] or "compared",
+            "transfers voided": f"{document['voided']:,}",
+            "took": f"{document['took_s']:.1f} s",
+        }
+        lines = [
+            [d["authorization_id"], d["kind"], d["against"], d["expected"], d["found"], d["mend"]]
+            for d in document["drifting"]
+        ]
+        drift: list[Any] = []
+        titles = ("authorization", "kind", "against", "should be", "is", "mend it")
+        if lines:
+            drift = ["", rows("drift", titles, lines)]
+        return Group(facts("ledger reconcile", shown), *drift)
+
+    show(document, as_json=as_json, table=table)
+    if document["drifting"] or document["more"]:
+        raise typer.Exit(FAILED)
+
+
+def _reconciled(settings: Any, *, repair: bool) -> dict[str, Any]:
+    from ledger.book import LedgerError
+    from server.core.journal import JournalCorrupt
+    from server.core.snapshot import SnapshotUnreadable
+    from server.reconciling import reconcile_home
+
+    if not (settings.home / "journal.sqlite").exists():
+        fail(f"there is no journal in {settings.home}: nothing was authorized there")
+    try:
+        report, voided = asyncio.run(reconcile_home(settings, repair=repair))
+    except (LedgerError, JournalCorrupt, SnapshotUnreadable) as error:
+        fail(str(error))
+    drifting = [
+        {
+            "authorization_id": d.authorization_id,
+            "kind": d.kind.name.lower(),
+            "against": d.against,
+            "expected": {
+                "pending_minor": d.expected_pending_minor,
+                "settled_minor": d.expected_settled_minor,
+            },
+            "found": {"pending_minor": d.found_pending_minor, "settled_minor": d.found_settled_minor},
+            "mend": d.mend,
+        }
+        for d in report.drifting
+    ]
+    return {
+        "authorizations": report.authorizations,
+        "drifting": drifting,
+        "more": report.more,
+        "postgresql": report.postgresql,
+        "voided": voided,
+        "took_s": report.took_s,
+    }
+
+
 @app.command("conform")
 def conform(
     file: Annotated[Path, typer.Argument(help="A recorded history (.npz).")],

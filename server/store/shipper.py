@@ -25,6 +25,9 @@ from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
 
+JOURNAL_NAME: Final = "decisions"
+"""What the server's own journal is called in PostgreSQL."""
+
 ROWS_MAX: Final = 2_048
 """Decisions a transaction asks for: its array work stays in the milliseconds, beside the answer path."""
 
@@ -83,7 +86,7 @@ class Shipped:
 class Shipper:
     """Ships one journal. `journal` names it in PostgreSQL: another journal needs another name."""
 
-    def __init__(self, database: Database, source: DecisionSource, journal: str = "decisions") -> None:
+    def __init__(self, database: Database, source: DecisionSource, journal: str = JOURNAL_NAME) -> None:
         self._database = database
         self._source = source
         self._journal = journal

@@ -1,6 +1,9 @@
 """Ledger, journal and PostgreSQL of a running server, held against each other."""
 
 import asyncio
+import json
+import subprocess
+import sys
 
 import grpc
 import numpy as np
@@ -71,3 +74,10 @@ def test_what_drifts_is_named_and_mended():
     }
     assert mended == 1
     assert {(d.authorization_id, d.kind) for d in after.drifting} == {(ids[0], Drift.MISSING)}
+
+    command = [sys.executable, "-m", "server.cli", "ledger", "reconcile", "--home", str(home), "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert told.returncode == 1, told.stderr
+    document = json.loads(told.stdout)
+    assert {(d["authorization_id"], d["kind"]) for d in document["drifting"]} == {(ids[0], "missing")}
+    assert document["postgresql"] == ""
