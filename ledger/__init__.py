@@ -7,10 +7,13 @@ holds        what an authorization holds, lets go, or must never hold
 proof        whether a ledger's balances follow from its history; whether ours are those of a recorded one
 beside       a copy of an embedded ledger that another process has open
 embedded     the embedded engine: one thread, group commit, answers after the disk
+fold         a snapshot made beside the working engine, by a process of its own
 tigerbeetle  the TigerBeetle engine: arrays down to the native client and up again, in order
 native       TigerBeetle's client library by its C interface
+replay       from snapshot and journal to the books as they were
 journal      every batch on disk, in SQLite, before it is answered
 snapshot     the books in one file, so that a start needs only the journal's tail
+witness      what every account was after a batch, so that a restart proves itself
 scans        requests with a filter, a slice at a time
 state        the books in memory: the kernels' arrays, grown ahead of every batch
 kernel       whole batches: linked chains, one result for each event (Numba)
@@ -20,6 +23,7 @@ expiry       when pending transfers time out (Numba)
 rules        what one event does to the books, in TigerBeetle's order of precedence (Numba)
 repeats      whether an event with a known id says the same again (Numba)
 columns      the arrays that the books lie in, and the smallest moves on them (Numba)
+log_check    whether SQLite's write-ahead log still has what was acknowledged (Numba)
 room         arrays that grow where they lie
 index        from u128 ids to rows (Numba)
 wide         u128 arithmetic (Numba)

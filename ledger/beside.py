@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ledger.book import LedgerError
-from ledger.embedded import JOURNAL, SNAPSHOT, EmbeddedLedger
+from ledger.embedded import EmbeddedLedger
+from ledger.replay import JOURNAL, SNAPSHOT
 
 _WAIT_S = 5.0
 

@@ -12,7 +12,6 @@ import fcntl
 import os
 import sqlite3
 import threading
-import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future as ThreadFuture
@@ -24,16 +23,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ledger import snapshot, state
-from ledger.book import LedgerBusy, LedgerCorrupt, LedgerError, LedgerStopped
+from ledger import log_check, replay, snapshot, state
+from ledger.book import LedgerBusy, LedgerError, LedgerStopped
+from ledger.fold import Folder
 from ledger.journal import Entry, Journal, Kind
 from ledger.scans import Asked, Scan
 from ledger.state import State, Totals
 from ledger.transfer import (
-    ACCOUNT,
     BATCH_MAX,
     RESULT,
-    TRANSFER,
     Accounts,
     Balances,
     Filter,
@@ -45,12 +43,10 @@ from ledger.transfer import (
 GROUP_MAX = 64  # calls answered together
 WAITING_MAX = 4096  # calls taken and not answered
 
-JOURNAL = "journal.sqlite"
-SNAPSHOT = "snapshot"
+FOLD_TRANSFERS = 1_000_000
 _LOCK = "lock"
 
 T = TypeVar("T")
-_EVENTS = {Kind.CREATE_ACCOUNTS: ACCOUNT, Kind.CREATE_TRANSFERS: TRANSFER}
 
 
 class LedgerInUse(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is caught
@@ -86,13 +82,17 @@ class EmbeddedLedger:
         state: State,
         now_ns: Callable[[], int],
         snapped: int,
+        fold_transfers: int,
     ) -> None:
         self.directory = directory
         self._lock = lock
         self._journal = journal
         self._state = state
         self._now_ns = now_ns
-        self._snapped = snapped  # the journal's batch that the snapshot on disk stands at
+        self._snapped = snapped  # the journal's batch that the snapshot on disk stood at
+        self.folder = Folder(directory)
+        self._fold_transfers = fold_transfers
+        self._unfolded = 0  # events since the last fold began
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._scans: deque[_Call] = deque()  # begun and not finished; they take turns
         self._stopped: str | None = None
@@ -103,36 +103,32 @@ class EmbeddedLedger:
         self._thread.start()
 
     @classmethod
-    def open(cls, directory: Path, *, now_ns: Callable[[], int]) -> "EmbeddedLedger":
+    def open(
+        cls, directory: Path, *, now_ns: Callable[[], int], fold_transfers: int = FOLD_TRANSFERS
+    ) -> "EmbeddedLedger":
         """
         Open or make the ledger in a directory, compiling its kernels and replaying its journal.
 
         Blocks. `now_ns` is the clock that stamps events, ns since 1970; the engine's own time never goes
-        back where the clock does. Raises LedgerInUse and LedgerCorrupt.
+        back where the clock does. After so many events a snapshot is made beside it (`fold`), 0 for never.
+        Raises LedgerInUse and LedgerCorrupt.
         """
         directory.mkdir(parents=True, exist_ok=True)
         snapshot.sync_folder(directory.parent)
         lock = _lock(directory / _LOCK)
         try:
             state.warm_up()
-            journal = Journal(directory / JOURNAL)
+            log_check.warm_up()
+            journal = Journal(directory / replay.JOURNAL)
             try:
-                found = snapshot.read(directory / SNAPSHOT)
-                snapped = found.sequence if found else 0
-                books = found.state if found else State()
-                if snapped > journal.last:
-                    raise LedgerCorrupt(
-                        f"{journal.path} ends at batch {journal.last}, but {directory / SNAPSHOT} "
-                        f"was written after batch {snapped}"
-                    )
-                _replay(journal, books, snapped)
+                books, snapped = replay.restore(directory, journal, journal.last)
             except BaseException:
                 journal.close()
                 raise
         except BaseException:
             os.close(lock)
             raise
-        return cls(directory, lock, journal, books, now_ns, snapped)
+        return cls(directory, lock, journal, books, now_ns, snapped, fold_transfers)
 
     async def create_accounts(self, batch: Accounts) -> Results:
         return await self._create(Kind.CREATE_ACCOUNTS, batch)
@@ -189,7 +185,7 @@ class EmbeddedLedger:
             since_ns = int(page["timestamp"][-1]) + 1
 
     async def _create(self, kind: Kind, batch: Accounts | Transfers) -> Results:
-        if batch.dtype != _EVENTS[kind] or batch.ndim != 1:
+        if batch.dtype != replay.EVENTS[kind] or batch.ndim != 1:
             raise TypeError(f"a batch is a one-dimensional array of {kind.name} records, not {batch.dtype}")
         if len(batch) > BATCH_MAX:
             raise ValueError(f"a batch holds at most {BATCH_MAX} events, not {len(batch)}")
@@ -292,6 +288,7 @@ class EmbeddedLedger:
                 self._take(call, entries)
             if entries:
                 self._journal.append(entries)
+                self._fold(sum(entry.count for entry in entries))
         except Exception as error:  # whatever it was, memory may lead the disk now
             with self._door:
                 self._stopped = f"{type(error).__name__} while committing to {self._journal.path}: {error}"
@@ -299,12 +296,17 @@ class EmbeddedLedger:
         self._scans.extend(call for call in group if call.scan is not None)
         return True
 
+    def _fold(self, more: int) -> None:
+        self._unfolded += more
+        if 0 < self._fold_transfers <= self._unfolded and self.folder.start(self._journal.last):
+            self._unfolded = 0
+
     def _take(self, call: _Call, entries: list[Entry]) -> None:
         first_ns = max(self._now_ns(), self._state.last_ns + 1)
         if call.kind is not None and call.batch is not None:
-            call.answer = _apply(self._state, call.kind, call.batch, first_ns)
+            call.answer = replay.apply(self._state, call.kind, call.batch, first_ns)
             body = call.batch.view(np.uint8).data
-            entries.append(Entry(call.kind, len(call.batch), first_ns, _crc32(call.answer), body))
+            entries.append(Entry(call.kind, len(call.batch), first_ns, replay.crc32(call.answer), body))
             return
         if self._state.is_due(first_ns):
             entries.append(Entry(Kind.EXPIRE, 0, first_ns, 0, b""))
@@ -316,10 +318,11 @@ class EmbeddedLedger:
 
     def _let_go(self, is_sound: bool) -> None:
         failure: LedgerError | None = None
+        self.folder.end()
         try:
             if is_sound:
-                if self._journal.last > self._snapped:
-                    snapshot.write(self.directory / SNAPSHOT, self._state, self._journal.last)
+                if self._journal.last > max(self._snapped, self.folder.sequence):
+                    replay.keep(self.directory, self._state, self._journal.last)
                 self._journal.checkpoint()
             self._journal.close()
         except (OSError, sqlite3.Error) as error:
@@ -330,35 +333,6 @@ class EmbeddedLedger:
             self._closed.set_result(None)
         else:
             self._closed.set_exception(failure)
-
-
-def _apply(books: State, kind: Kind, batch: Accounts | Transfers, first_ns: int) -> Results:
-    """One batch at one time: what is due expires first, then come the events. Replay does the same."""
-    first_ns += books.expire(first_ns)
-    if kind == Kind.CREATE_ACCOUNTS:
-        return books.create_accounts(batch, first_ns)
-    return books.create_transfers(batch, first_ns)
-
-
-def _replay(journal: Journal, books: State, after: int) -> None:
-    for sequence, entry in enumerate(journal.read(after), start=after + 1):
-        if entry.kind == Kind.EXPIRE:
-            books.expire(entry.first_ns)
-            continue
-        kind = Kind(entry.kind)
-        # Copied: a read-only array is another type to Numba, to be compiled once more.
-        batch = np.frombuffer(entry.body, _EVENTS[kind]).copy()
-        if len(batch) != entry.count or _crc32(_apply(books, kind, batch, entry.first_ns)) != (
-            entry.results_crc32
-        ):
-            raise LedgerCorrupt(
-                f"{journal.path}: batch {sequence} has other results now than when it was written; "
-                f"the last good batch is {sequence - 1}"
-            )
-
-
-def _crc32(results: Results) -> int:
-    return zlib.crc32(results.view(np.uint8).data)
 
 
 def _deliver(group: list[_Call]) -> None:

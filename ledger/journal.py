@@ -12,17 +12,22 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from ledger.book import LedgerCorrupt
+from ledger.log_check import damage_of
 
 FORMAT = 1
 
 _PAGE_BYTES = 8192
 _LOG_BYTES = 32 << 20  # the write-ahead log goes home into the file when it is this long
 _FILL_BYTES = 1 << 20
+_READ_ROWS = 16  # read at once: in between, the log may go home into the file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -39,7 +44,7 @@ CREATE TABLE IF NOT EXISTS batch (
 _INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _READ = (
     "SELECT sequence, format, kind, count, first_ns, results_crc32, crc32, body "
-    "FROM batch WHERE sequence > ? ORDER BY sequence"
+    "FROM batch WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
 )
 _LAST = "SELECT coalesce(max(sequence), 0) FROM batch"
 _HEADER = struct.Struct("<qqqqqq")
@@ -70,9 +75,18 @@ class Entry:
 class Journal:
     """The journal file. Owned by one thread; `last` is the sequence of the last row, 0 for none."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the journal. Raises LedgerCorrupt where the file is not one."""
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """
+        Open or make the journal; or only read one that another process may be writing.
+
+        Raises LedgerCorrupt where the file is not one, or its log has lost what was acknowledged.
+        """
         self.path = path
+        if read_only:
+            self._connection = _reading(path)
+            self.last: int = self._connection.execute(_LAST).fetchone()[0]
+            return
+        self._check_log()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
@@ -80,7 +94,7 @@ class Journal:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // _PAGE_BYTES}")
             self._connection.execute(_SCHEMA)
-            self.last: int = self._connection.execute(_LAST).fetchone()[0]
+            self.last = self._connection.execute(_LAST).fetchone()[0]
             fill_log(path, _LOG_BYTES)
         except sqlite3.DatabaseError as error:
             self._connection.close()
@@ -97,39 +111,47 @@ class Journal:
             self._connection.execute("COMMIT")
         self.last += len(rows)
 
-    def read(self, after: int = 0) -> Iterator[Entry]:
-        """The batches after this sequence, in order, each checked. Raises LedgerCorrupt."""
+    def read(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """The batches after this sequence, in order, as far as `until`, each checked. Raises LedgerCorrupt."""
         good = after
+        end = self.last if until is None else until
         try:
-            for (
-                sequence,
-                version,
-                kind,
-                count,
-                first_ns,
-                results_crc32,
-                crc32,
-                body,
-            ) in self._connection.execute(_READ, (after,)):
-                entry = Entry(kind, count, first_ns, results_crc32, body)  # its kind is checked below
-                if sequence != good + 1:
+            while good < end:
+                rows = self._connection.execute(_READ, (good, end, _READ_ROWS)).fetchall()
+                if not rows:
                     raise self._corrupt(f"batch {good + 1} is missing", good)
-                if version != FORMAT:
-                    raise self._corrupt(
-                        f"batch {sequence} has format {version}, and this program reads {FORMAT}", good
-                    )
-                if crc32 != _crc32(sequence, entry):
-                    raise self._corrupt(f"batch {sequence} has a wrong checksum", good)
-                if kind not in _KINDS:
-                    raise self._corrupt(
-                        f"batch {sequence} has a kind {kind} that this program doesn't know", good
-                    )
-                yield entry
-                good = sequence
+                for row in rows:
+                    yield self._checked(row, good)
+                    good += 1
         except sqlite3.DatabaseError as error:
             raise self._corrupt(f"batch {good + 1} can't be read ({error})", good) from error
-        if good < self.last:
+
+    def _checked(self, row: tuple[Any, ...], good: int) -> Entry:
+        sequence, version, kind, count, first_ns, results_crc32, crc32, body = row
+        entry = Entry(kind, count, first_ns, results_crc32, body)  # its kind is checked below
+        if sequence != good + 1:
             raise self._corrupt(f"batch {good + 1} is missing", good)
+        if version != FORMAT:
+            raise self._corrupt(
+                f"batch {sequence} has format {version}, and this program reads {FORMAT}", good
+            )
+        if crc32 != _crc32(sequence, entry):
+            raise self._corrupt(f"batch {sequence} has a wrong checksum", good)
+        if kind not in _KINDS:
+            raise self._corrupt(f"batch {sequence} has a kind {kind} that this program doesn't know", good)
+        return entry
+
+    def _check_log(self) -> None:
+        log = Path(f"{self.path}-wal")
+        damage = damage_of(log)
+        if damage is None:
+            return
+        try:
+            with closing(_reading(self.path)) as connection:
+                good = connection.execute(_LAST).fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise LedgerCorrupt(f"{log}: {damage}, and {self.path} can't be read: {error}") from error
+        raise LedgerCorrupt(f"{log}: {damage}; the last good batch is {good}")
 
     def checkpoint(self) -> None:
         """Bring the write-ahead log home into the file, and empty it. Raises sqlite3.Error."""
@@ -140,6 +162,11 @@ class Journal:
 
     def _corrupt(self, what: str, good: int) -> LedgerCorrupt:
         return LedgerCorrupt(f"{self.path}: {what}; the last good batch is {good}")
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, also not when it is closed."""
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=60)
 
 
 def fill_log(path: Path, size: int) -> None:
