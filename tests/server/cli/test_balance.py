@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ledger import holds
+from ledger.chart import TransferCode
 from ledger.transfer import TRANSFER
 from server.cli.balance import compare, count_lost
-from server.core.record import DECISION
+from server.core.record import DECISION, Chain, Operation
 
 COUNT = 6
 APPROVED = 4
@@ -24,7 +25,18 @@ def decisions(ids):
     made = np.zeros(COUNT, DECISION)
     made["authorization_id"] = ids
     made["response_code"] = [b"00", b"10", b"00", b"00", b"51", b"59"]
-    made["approved_minor"] = [100, 200, 300, 400, 0, 0]
+    made["operation"], made["sequence"] = Operation.AUTHORIZE, range(1, COUNT + 1)
+    made["approved_minor"] = made["part_minor"] = [100, 200, 300, 400, 0, 0]
+    made["chain"][:APPROVED] = Chain.ADDED
+    return made
+
+
+def released(decisions, row):
+    """DECISION[1] that reverses one of them."""
+    made = np.zeros(1, DECISION)
+    made["authorization_id"], made["original_id"] = [[99 << 8, 1]], decisions["authorization_id"][row]
+    made["operation"], made["sequence"] = Operation.REVERSE, 50
+    made["approved_minor"], made["chain"] = decisions["approved_minor"][row], Chain.REPLACED
     return made
 
 
@@ -44,17 +56,16 @@ def hold(ids, amounts_minor, attempt=0):
 
 
 def void(ids):
-    """What releases them."""
-    return holds.release(ids, np.zeros(len(ids), np.uint8))
+    """What releases them, as the ledger keeps it."""
+    voids = holds.release(ids, np.zeros(len(ids), np.uint8))
+    voids["code"] = TransferCode.HOLD
+    return voids
 
 
 @pytest.fixture
 def good(ids):
     """The ledger as it should be."""
     return hold(ids[:APPROVED], [100, 200, 300, 400])
-
-
-NONE = np.zeros((0, 2), np.uint64)
 
 
 def faults(*parts):
@@ -64,35 +75,37 @@ def faults(*parts):
 
 def test_books_with_one_hold_for_each_approval_and_none_besides_have_no_fault(decisions, good):
     """Counts are told too."""
-    found = compare(good, decisions, NONE)
+    found = compare(good, decisions)
     assert (found["authorizations"], found["approvals"], found["holds"]) == (COUNT, APPROVED, APPROVED)
     assert not any(found["faults"].values())
 
 
 def test_empty_books_balance():
     """A server that was asked nothing."""
-    assert faults(np.zeros(0, TRANSFER), np.zeros(0, DECISION), NONE) == {}
+    assert faults(np.zeros(0, TRANSFER), np.zeros(0, DECISION)) == {}
 
 
 def test_each_planted_fault_is_found_by_its_name(ids, decisions, good):
     """One at a time."""
     other_amount = good.copy()
     other_amount["amount_lo"][1] += 1
-    assert faults(good[1:], decisions, NONE) == {"approvals_without_hold": 1}
-    assert faults(np.concatenate([good, void(ids[:1])]), decisions, NONE) == {"approvals_without_hold": 1}
+    assert faults(good[1:], decisions) == {"missing": 1}
+    assert faults(np.concatenate([good, void(ids[:1])]), decisions) == {"missing": 1}
     twice = np.concatenate([good, hold(ids[2:3], [300], attempt=1)])
-    assert faults(twice, decisions, NONE) == {"approvals_held_twice": 1}
-    assert faults(other_amount, decisions, NONE) == {"approvals_held_for_another_amount": 1}
-    beside = np.concatenate([good, hold(ids[4:5], [0])])
-    assert faults(beside, decisions, NONE) == {"holds_without_approval": 1}
-    assert faults(good, decisions[:-3], NONE) == {"holds_without_approval": 1}
-    assert faults(good, np.concatenate([decisions, decisions[:1]]), NONE) == {"decided_twice": 1}
+    assert faults(twice, decisions) == {"double": 1}
+    assert faults(other_amount, decisions) == {"amount": 1}
+    beside = np.concatenate([good, hold(ids[4:5], [5])])
+    assert faults(beside, decisions) == {"state": 1}
+    assert faults(good, decisions[:-3]) == {"state": 1}
+    again = decisions[4:5]
+    assert faults(good, np.concatenate([decisions, again])) == {"decided_twice": 1}
 
 
 def test_a_reversed_approval_must_have_given_its_hold_back(ids, decisions, good):
     """Its hold is voided; one that still stands is a fault."""
-    assert faults(np.concatenate([good, void(ids[3:4])]), decisions, ids[3:4]) == {}
-    assert faults(good, decisions, ids[3:4]) == {"holds_without_approval": 1}
+    reversed_ = np.concatenate([decisions, released(decisions, 3)])
+    assert faults(np.concatenate([good, void(ids[3:4])]), reversed_) == {}
+    assert faults(good, reversed_) == {"state": 1}
 
 
 def test_an_answer_that_the_journal_does_not_have_as_it_was_given_is_lost(ids, decisions):
