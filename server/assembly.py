@@ -16,11 +16,16 @@ import structlog
 
 from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
+from ledger.exchange import Exchange
 from ledger.reconcile import Drift
 from ledger.tigerbeetle import TigerBeetleLedger
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
+from server.banking.accounts import AccountDesk
+from server.banking.review import RuleTable
+from server.banking.transfers import TransferDesk
+from server.banking.upkeep import Upkeep
 from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
@@ -32,17 +37,20 @@ from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
 from server.core.keeper import Keeper, KeeperLimits
 from server.core.lifecycle import Lifecycle
+from server.core.rates import table_of
 from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
+from server.front.accounts import AccountService
 from server.front.door import Door
 from server.front.explaining import Explainer, Facts
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
 from server.front.service import AuthorizationService
+from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
 from server.reconciling import Reconciler
@@ -50,9 +58,12 @@ from server.settings import Settings, cluster_of
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
+from server.store.holdings import Holdings
 from server.store.portfolio import Portfolio
 from server.store.postgres import StoreError
+from server.store.rates import RateTable
 from server.store.shipper import Shipper
+from server.store.transfers import Transfers
 from server.telemetry import CoreMetrics, serve_metrics
 from server.warm_up import compile_beside, end, warm_up
 
@@ -184,8 +195,9 @@ class Server:
         self._run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
+        bank = self._open_bank(database, keys)
         self._stack.push_async_callback(self._end_tasks)
-        await self._open_door(keys, reader, shipper, Cards(database, keys))
+        await self._open_door(keys, reader, shipper, Cards(database, keys), bank)
         self._open_metrics(journal, shipper)
 
     async def _open_ledger(self) -> Ledger:
@@ -266,7 +278,37 @@ class Server:
             return
         self._state.grow(len(self.directory.cards))
 
-    async def _open_door(self, keys: Keys, reader: JournalReader, shipper: Shipper, cards: Cards) -> None:
+    def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
+        """Accounts and transfers, and what goes on behind them."""
+        self._exchange = Exchange()
+        holdings = Holdings(database, keys)
+        accounts = AccountDesk(self.ledger, holdings, time.time_ns)
+        transfers = TransferDesk(
+            self.ledger,
+            Transfers(database, keys),
+            holdings,
+            lambda: self._exchange,
+            RuleTable(),
+            time.time_ns,
+        )
+        rates = RateTable(database, age_max_s=self.settings.rate_age_max_h * 3600)
+        self._run(rates.follow(time.time, self._take_rates), "rates")
+        self._run(Upkeep(transfers, accounts).run(), "upkeep of transfers")
+        self._stack.push_async_callback(transfers.close)
+        return AccountService(accounts, time.time_ns), TransferService(transfers)
+
+    async def _take_rates(self, exchange: Exchange) -> None:
+        self.controls.rates = await asyncio.to_thread(table_of, exchange)
+        self._exchange = exchange
+
+    async def _open_door(
+        self,
+        keys: Keys,
+        reader: JournalReader,
+        shipper: Shipper,
+        cards: Cards,
+        bank: tuple[AccountService, TransferService],
+    ) -> None:
         models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
 
         async def shipped(authorization_id: str) -> Facts | None:
@@ -307,7 +349,10 @@ class Server:
             link_in_flight_max=self.settings.link_in_flight_max,
         )
         self._door = Door(
-            service, message_bytes_max=self.settings.message_bytes_max, reflecting=self.settings.reflection
+            service,
+            bank,
+            message_bytes_max=self.settings.message_bytes_max,
+            reflecting=self.settings.reflection,
         )
         self.port = await self._door.open(self.settings.host, self.settings.port)
         self._stack.push_async_callback(self._drain)

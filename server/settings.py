@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     directory_file_s: float = Field(
         5.0, gt=0, description="how soon after a change the directory's file is renewed"
     )
+    rate_age_max_h: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="hours for which an exchange rate is good after its day, on weekdays (UTC)",
+    )
     fold_requests: int = Field(
         200_000,
         ge=0,

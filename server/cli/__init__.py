@@ -11,11 +11,13 @@ own_server   a server of a replay's own: its portfolio, its process, its deaths 
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
 bench        the server beside an empty one, measured in turns
-calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
-accounts     show one with its balances
+accounts     open, show, statement, limit, close
+transfers    create, list, show, decide, reverse
+rates        import and show exchange rates
 ledger       the chart of accounts, and proofs that the books are right
+calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
@@ -25,7 +27,19 @@ import signal
 
 import typer
 
-from server.cli import accounts, bench, calls, cards, customers, ledger, replay, serve, train
+from server.cli import (
+    accounts,
+    bench,
+    calls,
+    cards,
+    customers,
+    ledger,
+    rates,
+    replay,
+    serve,
+    train,
+    transfers,
+)
 from server.compiled import keep_compiled
 
 app = typer.Typer(
@@ -47,6 +61,8 @@ app.command()(bench.bench)
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(transfers.app, name="transfers")
+app.add_typer(rates.app, name="rates")
 app.add_typer(ledger.app, name="ledger")
 
 

@@ -226,15 +226,21 @@ def explain(
     show(document, as_json=as_json, table=tables)
 
 
-def call(target: str, method: str, request: Any, response_type: Any) -> Any:
-    """One unary call. Raises CallFailed with the server's words, field by field."""
+class NoAnswer(CallFailed):
+    """Nobody answers at the address, or what is behind him can't be asked now."""
+
+
+def call(
+    target: str, method: str, request: Any, response_type: Any, *, service: str = "AuthorizationService"
+) -> Any:
+    """One unary call. Raises CallFailed with the server's words, field by field; NoAnswer where it has none."""
     import grpc
     from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 
     with grpc.insecure_channel(target, options=[("grpc.enable_retries", 0)]) as channel:
         rpc = channel.unary_unary(
-            f"/holdfast.v1.AuthorizationService/{method}",
+            f"/holdfast.v1.{service}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response_type.FromString,
         )
@@ -249,7 +255,7 @@ def call(target: str, method: str, request: Any, response_type: Any) -> Any:
                     lines += [f"\n  {v.field or 'message'}: {v.description}" for v in bad.field_violations]
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 text = f"no answer from {target} ({error.details()}). Is the server running? Start it with `make run`."
-                raise CallFailed(text) from error
+                raise NoAnswer(text) from error
             text = f"{error.code().name}: " + ("".join(lines) or str(error.details()))
             raise CallFailed(text) from error
 

@@ -59,7 +59,7 @@ def read_rates(lines: Iterable[str], *, spread_bps: int = 0) -> list[Rate]:
             if len(rates) > LINES_MAX:
                 raise RatesUnreadable(f"more than {LINES_MAX:,} lines: import them in parts")
     except csv.Error as error:
-        faults.append(f"line {reader.line_num}: {error}")
+        faults.append(f"line {reader.line_num + 1}: {error}")
     if faults:
         told = faults[:FAULTS_TOLD]
         more = [f"and {len(faults) - len(told)} more"] if len(faults) > len(told) else []

@@ -18,6 +18,7 @@ def test_an_account_shows_its_balances_while_a_server_holds_the_ledger(database_
     """Booked, held and available are those of the last durable batch."""
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path))
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOLDFAST_TARGET", "127.0.0.1:1")  # nobody answers: the ledger's files are read
     app = typer.Typer()
     for name, group in (("accounts", accounts.app), ("customers", customers.app), ("cards", cards.app)):
         app.add_typer(group, name=name)
