@@ -2,6 +2,7 @@
 The ledger: double-entry books for card money, by TigerBeetle's rules.
 
 reconcile    what stands for each authorization, and where that differs from what should
+movements    money in and out, and between accounts, as linked chains
 chains       what becomes of a hold: moves on its parts, as linked chains
 holds        what an authorization holds, lets go, or must never hold
 proof        whether a ledger's balances follow from its history; whether ours are those of a recorded one
@@ -28,6 +29,7 @@ room         arrays that grow where they lie
 index        from u128 ids to rows (Numba)
 wide         u128 arithmetic (Numba)
 book         what every ledger engine answers to
+exchange     one currency into another: rates, their age, and how an amount is rounded
 chart        the chart of accounts: which accounts there are, and how an id reads
 money        ISO 4217: numbers, names, minor units
 transfer     the records and statuses, as TigerBeetle 0.17.9 lays them out
