@@ -7,7 +7,7 @@ import pytest
 
 from tests.house.sources import ROOT
 
-CONTRACT = "holdfast/v1/authorization"
+CONTRACT = ("holdfast/v1/authorization", "holdfast/v1/transfers", "holdfast/v1/accounts")
 
 
 @pytest.fixture(scope="module")
@@ -15,13 +15,13 @@ def fresh(tmp_path_factory):
     """A folder with a fresh build of the stubs."""
     folder = tmp_path_factory.mktemp("stubs")
     command = [sys.executable, "-m", "grpc_tools.protoc", "--proto_path=proto", f"--python_out={folder}"]
-    subprocess.run(
-        [*command, f"--pyi_out={folder}", f"proto/{CONTRACT}.proto"], cwd=ROOT, check=True, timeout=60
-    )
+    sources = [f"proto/{name}.proto" for name in CONTRACT]
+    subprocess.run([*command, f"--pyi_out={folder}", *sources], cwd=ROOT, check=True, timeout=60)
     return folder
 
 
 @pytest.mark.parametrize("ending", ["_pb2.py", "_pb2.pyi"])
-def test_a_stub_equals_a_fresh_build(fresh, ending):
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_stub_equals_a_fresh_build(fresh, name, ending):
     """`make stubs` makes it so."""
-    assert (ROOT / "proto" / f"{CONTRACT}{ending}").read_text() == (fresh / f"{CONTRACT}{ending}").read_text()
+    assert (ROOT / "proto" / f"{name}{ending}").read_text() == (fresh / f"{name}{ending}").read_text()
