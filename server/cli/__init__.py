@@ -10,7 +10,7 @@ replay       a recorded history through a server, and whether the books balance 
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
-bench        the server beside an empty one, measured in turns
+bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
@@ -57,7 +57,7 @@ app.command()(calls.clear)
 app.command()(calls.explain)
 app.command()(replay.replay)
 app.command()(train.train)
-app.command()(bench.bench)
+app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")

@@ -1,14 +1,23 @@
-"""`holdfast bench`: how fast the server is, beside an empty one of the same contract in the same minutes."""
+"""`holdfast bench`: how fast the server is, beside an empty one; `bench ledger`: how fast its ledgers are."""
 
+import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Group
 
-from server.cli.output import FAILED, fail, show, stderr
+from server.cli.desk import AsJson
+from server.cli.output import FAILED, fail, rows, show, stderr
+
+app = typer.Typer(invoke_without_command=True)
+
+ENGINES: Final = ("embedded", "tigerbeetle", "both")
 
 
+@app.callback()
 def bench(
+    context: typer.Context,
     cards: Annotated[int, typer.Option(min=1, help="Cards of the demo portfolio.")] = 200_000,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of one measurement.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; what counts is their median.")] = 3,
@@ -18,10 +27,12 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """
-    Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32.
+    Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32. Or, its ledger.
 
     The exit status is 1 where a result is not valid: too few approvals, unanswered messages, the client the limit.
     """
+    if context.invoked_subcommand is not None:
+        return
     from loadtest.bench import BenchOptions, run
     from loadtest.report import bench_table
 
@@ -45,3 +56,84 @@ def bench(
     show(result, as_json=as_json, table=lambda: bench_table(result))
     if not all(case["valid"] for case in result["cases"]):
         raise typer.Exit(FAILED)
+
+
+@app.command("ledger")
+def bench_ledger(
+    engine: Annotated[str, typer.Option(help="embedded, tigerbeetle, or both in one run.")] = "both",
+    transfers: Annotated[
+        int, typer.Option(min=8_189, help="Transfers that the embedded ledger posts and replays.")
+    ] = 10_000_000,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds of TigerBeetle; what counts is their median.")
+    ] = 3,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the embedded journal lies meanwhile; else a temporary folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the ledgers: each figure beside its bar.
+
+    Embedded: its kernel, its journal, its memory, its starts, and how long it holds the event loop. TigerBeetle: our
+    engine beside the server's own benchmark and the stock client, where a server is on the PATH or
+    HOLDFAST_TIGERBEETLE_BIN names one. The exit status is 1 where a bar is missed.
+    """
+    if engine not in ENGINES:
+        fail(f"--engine is one of {', '.join(ENGINES)}, not {engine}")
+    with stderr.status("starting") as status:
+
+        def told(step: str) -> None:
+            status.update(step)
+            if not stderr.is_terminal:
+                stderr.print(step)
+
+        try:
+            document = asyncio.run(_ledger_figures(engine, transfers, rounds, folder, told))
+        except (OSError, RuntimeError) as error:
+            fail(str(error))
+    show(document, as_json=as_json, table=lambda: _ledger_table(document))
+    if not document["passes"]:
+        raise typer.Exit(FAILED)
+
+
+async def _ledger_figures(
+    engine: str, transfers: int, rounds: int, folder: Path | None, told: Any
+) -> dict[str, Any]:
+    from loadtest.ledger_bench import PostingOptions, tigerbeetle_figures
+    from loadtest.ledger_embedded import EmbeddedOptions, embedded_figures
+
+    document: dict[str, Any] = {"embedded": None, "tigerbeetle": None, "passes": True}
+    if engine != "tigerbeetle":
+        found = await embedded_figures(EmbeddedOptions(transfers, folder), told)
+        document["embedded"] = found
+        document["passes"] = found["passes"]
+    if engine != "embedded":
+        posted = await tigerbeetle_figures(PostingOptions(rounds=rounds), told)
+        document["tigerbeetle"] = posted
+        document["passes"] = document["passes"] and all(posted["passes"].values())
+    return document
+
+
+def _ledger_table(document: dict[str, Any]) -> Group:
+    lines: list[list[Any]] = []
+    if document["embedded"] is not None:
+        lines += [
+            ["embedded", f["name"], f"{f['value']:,}", f["bar"], f["unit"], _passed(f["passes"])]
+            for f in document["embedded"]["figures"]
+        ]
+    posted = document["tigerbeetle"]
+    if posted is not None:
+        for name, value, bar, unit in (
+            ("of_benchmark", posted["of_benchmark"], "≥ 0.95", "of the server's own benchmark"),
+            ("of_stock_client", posted["of_stock_client"], "≥ 5", "times the stock client"),
+            ("loop_lag", posted["loop_lag_ms_max"], "≤ 5", "ms"),
+        ):
+            passed = _passed(posted["passes"][name])
+            lines.append(["tigerbeetle", name.replace("_", " "), f"{value:.2f}", bar, unit, passed])
+    table = rows("ledger bench", ("engine", "figure", "value", "bar", "unit", ""), lines)
+    return Group(table, "One start is enough: from the journal alone, or from a snapshot.")
+
+
+def _passed(passes: object) -> str:
+    return "pass" if passes else "MISS"
