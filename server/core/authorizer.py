@@ -35,10 +35,10 @@ from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
-from server.core.record import DECISION
+from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
-from server.core.turn import Answer, Parcel, Turn, stamp
+from server.core.turn import Answer, Parcel, Turn, away, stamp
 
 _log = structlog.get_logger("core")
 
@@ -105,6 +105,7 @@ class Authorizer:
         self._waiting: list[Parcel] = []
         self._waiting_count = 0
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
+        self._deferred_count = 0
         self._turns: set[asyncio.Task[None]] = set()
         self._beside: set[asyncio.Task[None]] = set()
         self._carried_out = 0
@@ -118,11 +119,16 @@ class Authorizer:
         """Requests that no turn has taken yet."""
         return self._waiting_count
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was submitted is decided, and the journal has it."""
+        return self._idle.is_set()
+
     def submit(self, parcel: Parcel) -> None:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        waiting = self._waiting_count + self._carried_out
+        waiting = self._waiting_count + self._carried_out + self._deferred_count
         if waiting + len(parcel.places) > self._limits.waiting_max:
             raise Overloaded(f"{waiting} requests wait already")
         self.counters.requests += len(parcel.places)
@@ -205,8 +211,10 @@ class Authorizer:
         """The ledger's answer is overdue: the requests get theirs now, and what is held late is let go."""
         turn.given_up = True
         self.books.late()
-        away = Moved(len(authorizations))
-        self._spawn(turn, self._answer(turn, authorizations, wanted, away, written))
+        # It waits for the ledger without a turn of its own: those that come are answered meanwhile.
+        self._schedule()
+        moved = Moved(len(authorizations))
+        self._spawn(turn, self._answer(turn, authorizations, wanted, moved, written))
 
     def _carry_out_beside(self, turn: Turn, admitted: Admitted, rows: NDArray[np.uint32]) -> None:
         """Messages about authorizations: prepared now, in the order of arrival, and carried out in their own time."""
@@ -259,7 +267,26 @@ class Authorizer:
             self.counters.conflicts += len(conflicts)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
-            self._deferred.setdefault((low, high), []).append(turn.cut(origin))
+            self._defer((low, high), turn.cut(origin))
+
+    def _defer(self, entry: tuple[int, int], parcel: Parcel) -> None:
+        """Set one request aside until the entry is decided, but no longer than an answer may wait."""
+        self._deferred.setdefault(entry, []).append(parcel)
+        self._deferred_count += 1
+        self._loop.call_later(self.books.deadline_s, self._not_yet, entry, parcel)
+
+    def _not_yet(self, entry: tuple[int, int], parcel: Parcel) -> None:
+        """What it waits for is overdue: 91, of which nothing is kept. Nothing of it was touched."""
+        waiting = self._deferred.get(entry, [])
+        kept = [other for other in waiting if other is not parcel]
+        if len(kept) == len(waiting):
+            return
+        if kept:
+            self._deferred[entry] = kept
+        else:
+            del self._deferred[entry]
+        self._deferred_count -= 1
+        parcel.deliver(parcel.places, away(np.frombuffer(parcel.records, REQUEST)))
 
     def _release_deferred(self, intents: NDArray[Any]) -> None:
         """What waited for these entries comes again, before anything that arrived later."""
@@ -269,6 +296,7 @@ class Authorizer:
         for identifiers in ("authorization_id", "original_id"):
             for low, high in intents["request"][identifiers].tolist():
                 again += self._deferred.pop((low, high), [])
+        self._deferred_count -= len(again)
         self._queue(again, in_front=True)
 
     def _count(self, turn: Turn, decisions: NDArray[Any]) -> None:
@@ -286,7 +314,8 @@ class Authorizer:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._waiting and not self._scheduled and len(self._turns) < self._limits.turns_max:
+        under_way = len(self._turns) - self.books.overdue
+        if self._waiting and not self._scheduled and under_way < self._limits.turns_max:
             self._scheduled = True
             self._loop.call_soon(self._begin_turn)
 
@@ -358,4 +387,5 @@ class Authorizer:
             for parcel in parcels:
                 parcel.fail(Stopped(str(error)))
         self._deferred.clear()
+        self._deferred_count = 0
         self.on_stop(error)

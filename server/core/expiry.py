@@ -15,6 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from server.core.authorizer import Authorizer, Overloaded, Stopped
+from server.core.entries import EntryState
 from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, Operation
 from server.core.turn import Parcel
 
@@ -28,6 +29,9 @@ SLICE: Final = 1 << 18
 EXPIRED_MAX: Final = 1_024
 """Holds let go in a go: the customers' requests come first."""
 
+PATIENCE: Final = 40
+"""Looks in which what was submitted last may still wait for its turn."""
+
 _log = structlog.get_logger("expiry")
 
 
@@ -39,6 +43,8 @@ class Expiry:
         self._now_s = now_s
         self._arrival_ns = arrival_ns
         self._next = 0
+        self._last = np.zeros((0, 2), np.uint64)
+        self._patience = PATIENCE
         self.expired = 0
         """Holds let go by this process."""
 
@@ -54,8 +60,10 @@ class Expiry:
     def look(self) -> int:
         """Submit expiries for what is due in the next slice of the table; return how many. Raises Stopped."""
         repeats = self._core.state.repeats
-        if self._core.waiting:
-            return 0
+        if (repeats.find(self._last)["state"] == EntryState.OPEN).any() and self._patience > 0:
+            self._patience -= 1
+            return 0  # what was submitted waits for its turn
+        self._patience = PATIENCE
         if self._next >= repeats.count:
             self._next = 0
         due = repeats.due(self._next, self._next + SLICE, self._now_s())[:EXPIRED_MAX]
@@ -64,6 +72,7 @@ class Expiry:
                 self._core.submit(self._parcel(due))
             except Overloaded:
                 return 0
+            self._last = due["id"][-1:].copy()
         if len(due) < EXPIRED_MAX:
             self._next += SLICE
         self.expired += len(due)

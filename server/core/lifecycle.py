@@ -122,7 +122,11 @@ class Lifecycle:
         return decisions
 
     def finds_of(self, intents: NDArray[Any]) -> NDArray[np.uint8]:
-        """What undecided INTENT[n] found when they came: their authorizations are still as they left them."""
+        """
+        What undecided INTENT[n], all of them in order, found when they came: their authorizations are as they left them.
+
+        Whoever takes one to itself is the last to be admitted: of several, the others had found nothing to take.
+        """
         requests = intents["request"]
         found = self._state.repeats.find(requests["original_id"])
         busy = found["state"] == EntryState.BUSY
@@ -131,7 +135,12 @@ class Lifecycle:
         finds[(requests["original_id"] == 0).all(axis=1)] = Original.NONE
         unheld = busy & (found["newest"] == 0).all(axis=1)
         finds[unheld] = Original.DECLINED
-        finds[unheld & (found["answer"]["sequence"] == 0)] = Original.UNKNOWN
+        known = found["answer"]["sequence"] != 0
+        finds[unheld & ~known] = Original.UNKNOWN
+        _, last = np.unique(requests["original_id"][::-1], axis=0, return_index=True)
+        earlier = busy & known
+        earlier[len(intents) - 1 - last] = False
+        finds[earlier] = Original.NOTHING_HELD
         return finds
 
     def _reserve(self, intents: NDArray[Any], which: NDArray[np.bool_], limits: NDArray[np.int64]) -> None:

@@ -43,6 +43,7 @@ _ABSENT: Final = int(CheckResult.ABSENT)
 _RESERVING: Final = np.int64(
     sum(1 << kind for kind in (Operation.AUTHORIZE, Operation.INCREMENT, Operation.ADVISE))
 )
+_ADVISE: Final = int(Operation.ADVISE)
 _MATCH: Final = int(CheckResult.MATCH)
 _MISMATCH: Final = int(CheckResult.MISMATCH)
 _FLAG_PIN_BLOCKED: Final = int(CardFlag.PIN_BLOCKED)
@@ -80,7 +81,9 @@ def write_step(
 
 @njit(cache=True)
 def count_pin(card: Any, intent: Any) -> int:
-    """Count an INTENT's PIN verdict to its card's MEMORY; the check that fails, or -1."""
+    """Count an INTENT's PIN verdict to its card's MEMORY; the check that fails, or -1. The network's tries are its own."""
+    if intent.request.operation == _ADVISE:
+        return -1
     pin = intent.request.pin_verification
     if intent.card_flags & _FLAG_PIN_BLOCKED and pin != _ABSENT:
         return _PIN_TRIES
@@ -117,6 +120,8 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
         if failed >= 0:
             intent.checks_failed |= np.uint64(1) << np.uint64(failed)
         if intent.card_flags & _FLAG_SINGLE_USE and consumes(intent):
+            if card.used and intent.request.operation == _ADVISE:
+                continue
             if card.used:
                 intent.checks_failed |= np.uint64(1 << _SINGLE_USE)
             elif intent.checks_failed & declining == 0:

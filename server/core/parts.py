@@ -78,11 +78,17 @@ def next_place(slots: Any, entries: Any, entry: Any, is_first: bool) -> int:
 
 @njit(cache=True)
 def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
-    """The authorization at `at` has no parts any more but what the message at `own` (-1: none) left."""
+    """
+    The authorization at `at` has no parts any more but what the message at `own` (-1: none) left.
+
+    That took the place of the oldest part in the limits: what had been reserved with it.
+    """
     authorization = entries[at]
+    oldest = at
     place = next_place(slots, entries, authorization, True)
     while place >= 0:
         part = entries[place]
+        oldest = place
         place = next_place(slots, entries, part, False)
         part.part_minor = 0
         part.owed_minor = 0
@@ -94,10 +100,11 @@ def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
         rest = entries[own]
         authorization.newest[0] = rest.id[0]
         authorization.newest[1] = rest.id[1]
-        rest.reserved_limits = authorization.reserved_limits
-        rest.reserved_s = authorization.reserved_s
-        rest.day_id = authorization.day_id
-        rest.month_id = authorization.month_id
+        first = entries[oldest]
+        rest.reserved_limits = first.reserved_limits
+        rest.reserved_s = first.reserved_s
+        rest.day_id = first.day_id
+        rest.month_id = first.month_id
 
 
 @njit(cache=True)
@@ -229,12 +236,24 @@ def swap(parts: Any, i: int, k: int) -> None:
 
 
 @njit(cache=True)
+def standing_of(slots: Any, entries: Any, authorization: Any) -> int:
+    """What the parts of an authorization hold together, by the table."""
+    total = 0
+    place = next_place(slots, entries, authorization, True)
+    while place >= 0:
+        part = entries[place]
+        total += part.part_minor + part.owed_minor
+        place = next_place(slots, entries, part, False)
+    return total
+
+
+@njit(cache=True)
 def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: Any) -> int:
     """
     What each DECISION[n] on a message about an authorization gives back, into GIVEN[..]; how many those are.
 
-    It comes before `resolve`: the entries still show the parts that are let go. What was cleared stays consumed; the
-    newest parts are given back first.
+    It comes before `resolve`: the entries still show the parts that are let go, also those that the ledger had let go
+    before. What was cleared stays consumed; the newest parts are given back first.
     """
     count = 0
     for i in range(len(decisions)):
@@ -252,9 +271,11 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
         if at < 0 or not decision.claims:
             continue
         authorization = entries[at]
-        rest = decision.released_minor
-        if decision.operation == _REVERSE or decision.operation == _EXPIRE:
-            rest = decision.approved_minor
+        if authorization.state != _BUSY:
+            continue
+        rest = standing_of(slots, entries, authorization) - decision.part_minor - decision.owed_minor
+        if decision.operation == _CLEAR:
+            rest = max(0, rest - decision.approved_minor)
         used = authorization.captured_minor > 0 or (
             decision.operation == _CLEAR and decision.approved_minor > 0
         )

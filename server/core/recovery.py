@@ -35,6 +35,9 @@ _MAY_STAND: Final = (EntryState.OPEN, EntryState.BUSY)
 _CLOCKS_APART_NS: Final = 10 * 1_000_000_000
 """How far the ledger's clock may lie from ours."""
 
+_AT_ONCE: Final = 2_048
+"""Messages carried out together, as in service: their holds must fit one request to the ledger."""
+
 _UNDER_WAY_NS: Final = 3600 * 1_000_000_000
 """No request of a client that is gone is carried out later than this."""
 
@@ -113,7 +116,10 @@ async def _decisions(intents: NDArray[Any], books: Books, lifecycle: Lifecycle) 
         decisions["available_minor"][i] = available[i]
     if not authorizing.all():
         messages = intents[~authorizing]
-        decisions[~authorizing] = await lifecycle.carry_out(messages, lifecycle.finds_of(messages))
+        finds = lifecycle.finds_of(messages)
+        parts = [slice(first, first + _AT_ONCE) for first in range(0, len(messages), _AT_ONCE)]
+        decided = [await lifecycle.carry_out(messages[part], finds[part]) for part in parts]
+        decisions[~authorizing] = np.concatenate(decided)
     return decisions
 
 

@@ -24,6 +24,7 @@ from ledger.reconcile import STANDING
 from server.core import parts
 from server.core.entries import ENTRY, EntryState, enter, place_of, probe
 from server.core.formats import entries_of
+from server.core.policy import Check
 from server.core.record import Operation
 
 _ENTRIES_MIN: Final = 1 << 20
@@ -66,6 +67,7 @@ _CONFLICT: Final = int(Admission.CONFLICT)
 _WAIT: Final = int(Admission.WAIT)
 _TOO_LATE: Final = int(Admission.TOO_LATE)
 _NOTHING_DUE: Final = int(Admission.NOTHING_DUE)
+_REVERSED: Final = np.uint64(1 << Check.REVERSED_BEFORE_ARRIVAL)
 _NONE: Final = int(Original.NONE)
 _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
@@ -99,7 +101,7 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
     if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
         entry.state = _BUSY
         return _HELD, count
-    if entry.state == _DONE and request.operation == _ADVISE:
+    if entry.state == _DONE and request.operation == _ADVISE and not entry.answer.reasons & _REVERSED:
         entry.state = _BUSY
         return _DECLINED, count
     return _NOTHING_HELD, count

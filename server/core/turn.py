@@ -119,17 +119,23 @@ class Answer:
 
         The messages are on disk and are carried out all the same: whoever repeats them gets what came of them.
         """
-        decisions = np.zeros(len(self._intents), DECISION)
-        stamp(self._intents, decisions, 0, 0, 0, 0)
-        decisions["original_id"] = self._intents["request"]["original_id"]
-        decisions["response_code"] = LEDGER_AWAY
-        self.give(decisions)
+        self.give(away(self._intents["request"]))
 
     def give(self, decisions: NDArray[Any]) -> None:
         """Hand out DECISION[n], unless an answer was given before."""
         if not self._is_given:
             self._is_given = True
             self._turn.answer(self._origin, decisions)
+
+
+def away(requests: NDArray[Any]) -> NDArray[Any]:
+    """DECISION[n] for REQUEST[n] that wait for the ledger too long: 91, which no journal has."""
+    decisions = np.zeros(len(requests), DECISION)
+    for name in ("authorization_id", "original_id", "operation"):
+        decisions[name] = requests[name]
+    decisions["version"] = REQUEST_VERSION
+    decisions["response_code"] = LEDGER_AWAY
+    return decisions
 
 
 @njit(cache=True)
