@@ -34,7 +34,7 @@ DOORS = {
         "server.cli.accounts",  # copies a ledger that is its server's alone
     ),
     "structlog": ("server",),
-    "tigerbeetle": ("ledger.native",),
+    "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours
     "typer": ("server.cli",),
     "uvloop": ("server.cli.serve", "loadtest.floors"),
 }
