@@ -10,6 +10,7 @@ from holdfast.v1 import accounts_pb2, transfers_pb2
 from ledger.chart import AccountCode
 from ledger.embedded import EmbeddedLedger
 from ledger.exchange import Exchange
+from ledger.transfer import BATCH_MAX, QUERY_FILTER
 from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
@@ -22,7 +23,6 @@ from server.store.transfers import Transfers
 
 SENDER = 7
 NS = 1_000_000_000
-CODES = {"OWED": AccountCode.RECEIVABLE}
 
 
 class Clock:
@@ -64,10 +64,8 @@ class Bank:
 
     async def totals(self):
         """By currency: debits and credits posted over all accounts, and control's."""
-        await self.ledger.lookup_accounts(np.zeros((1, 2), np.uint64))
-        found = self.ledger.accounts()
         sums = {}
-        for account in found:
+        for account in await self.every_account():
             at = sums.setdefault(int(account["ledger"]), [0, 0, 0, 0])
             at[0] += int(account["debits_posted_lo"])
             at[1] += int(account["credits_posted_lo"])
@@ -75,6 +73,14 @@ class Bank:
                 at[2] += int(account["credits_posted_lo"]) - int(account["debits_posted_lo"])
             at[3] += int(account["debits_pending_lo"]) - int(account["credits_pending_lo"])
         return sums
+
+    async def every_account(self):
+        """All accounts of the ledger."""
+        wanted = np.zeros(1, QUERY_FILTER)
+        wanted["limit"] = BATCH_MAX
+        found = await self.ledger.query_accounts(wanted)
+        assert len(found) < BATCH_MAX
+        return found
 
     def transfer(self, kind, account, amount_minor, *, currency="USD", key=None, **fields):
         """A request that is right in all that is not given; `kind` by its name in lower case."""

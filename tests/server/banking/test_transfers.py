@@ -11,9 +11,12 @@ from holdfast.v1 import transfers_pb2 as pb
 from ledger import movements
 from ledger.chart import AccountCode
 from ledger.exchange import Rate
+from ledger.tigerbeetle import TigerBeetleLedger
+from server.banking.accounts import CLOSING_GRACE_S
 from server.banking.refusals import Refused, Unfit
 from server.banking.transfers import movement_of
 from server.store.holdings import KeyReused, UnknownAccount
+from tests import clusters
 from tests.server.banking.bank import SENDER, banking
 
 EUR, USD, JPY = 978, 840, 392
@@ -357,70 +360,121 @@ def test_a_transfer_is_refused_when_facts_and_request_do_not_agree(
 @pytest.mark.parametrize("seed", range(3))
 def test_no_currency_gains_or_loses_a_unit_over_random_histories(run, database_url, keys, tmp_path, seed):
     """Deposits, payments, conversions, reviews, decisions and reversals, some of them at once: books always balance."""
-    rng = random.Random(seed)
-    letters = {USD: "USD", EUR: "EUR", JPY: "JPY"}
 
     async def body():
         async with banking(database_url, keys, tmp_path, rates=_rates()) as bank:
-            numbers = {}
-            for currency in (USD, USD, EUR, JPY):
-                numbers[await bank.open(letters[currency])] = currency
-            made = []
-
-            async def step():
-                account = rng.choice(list(numbers))
-                currency = letters[numbers[account]]
-                amount = rng.choice([rng.randint(1, 9_000), rng.randint(1, 4_000_000)])
-                fee = rng.choice([0, 0, rng.randint(0, 30)])
-                what = rng.random()
-                try:
-                    if what < 0.35:
-                        kind = rng.choice(["swift", "cash_deposit"])
-                        made.append(await bank.create(kind, account, amount, currency=currency))
-                    elif what < 0.55:
-                        kind = rng.choice(["swift", "cash_withdrawal"])
-                        fields = {"direction": OUT} if kind == "swift" else {}
-                        made.append(
-                            await bank.create(
-                                kind, account, amount, currency=currency, fee_minor=fee, **fields
-                            )
-                        )
-                    elif what < 0.75:
-                        payee = rng.choice([number for number in numbers if number != account])
-                        made.append(
-                            await bank.create(
-                                "internal",
-                                account,
-                                amount,
-                                currency=currency,
-                                payee_account=payee,
-                                fee_minor=fee,
-                            )
-                        )
-                    elif made and what < 0.88:
-                        request = pb.DecideTransferRequest(
-                            transfer_id=rng.choice(made).transfer_id,
-                            decision=rng.randint(1, 3),
-                            decided_by="x",
-                            reason="y",
-                        )
-                        await bank.transfer_service.decide_transfer(request, SENDER)
-                    elif made:
-                        request = pb.ReverseTransferRequest(
-                            transfer_id=rng.choice(made).transfer_id, reason="z"
-                        )
-                        await bank.transfer_service.reverse_transfer(request, SENDER)
-                except Refused:
-                    pass
-
-            for _ in range(25):
-                await asyncio.gather(*(step() for _ in range(rng.randint(1, 4))))
-                for debits, credited, control, pending in (await bank.totals()).values():
-                    assert debits == credited and control == 0 and pending == 0
-            assert await bank.transfers.sweep(0) == 0
-            await _adds_up(bank, numbers)
+            await _live(bank, random.Random(seed), 25)
 
     run(body())
+
+
+def test_the_same_holds_on_tigerbeetle(run, database_url, keys, tmp_path):
+    """A real server, where there is one: every chain is one that it takes."""
+    if clusters.server() is None:
+        pytest.skip(clusters.WHY_NONE)
+    cluster = clusters.Cluster(tmp_path)
+
+    async def body():
+        ledger = await TigerBeetleLedger.open(cluster.addresses, cluster.cluster_id, deadline_s=30.0)
+        try:
+            async with banking(database_url, keys, tmp_path, rates=_rates(), ledger=ledger) as bank:
+                await _live(bank, random.Random(1), 25)
+                own = await bank.open()
+                await bank.accounts.close(own)
+                bank.clock.ahead_ns += 2 * CLOSING_GRACE_S * 10**9
+                assert await bank.accounts.close_what_can_be() == 1
+                await _owe_and_repay(bank)
+        finally:
+            await ledger.close()
+
+    try:
+        run(body())
+    finally:
+        cluster.close()
+
+
+async def _owe_and_repay(bank):
+    own = await bank.open()
+    deposit = await bank.create("ach", own, 10_000)
+    await bank.create("cash_withdrawal", own, 7_000)
+    request = pb.ReverseTransferRequest(transfer_id=deposit.transfer_id, reason="returned")
+    assert _state(await bank.transfer_service.reverse_transfer(request, SENDER)) == "reversed"
+    assert (await bank.balance(own)).owed_minor == 7_000
+    held = await bank.create("wire", own, 1_500_000, fee_minor=5)
+    decision = pb.DecideTransferRequest(
+        transfer_id=held.transfer_id, decision=1, decided_by="ada", reason="fine"
+    )
+    assert _state(await bank.transfer_service.decide_transfer(decision, SENDER)) == "posted"
+    balance = await bank.balance(own)
+    assert (balance.current_minor, balance.owed_minor) == (1_492_995, 0)
+
+
+def test_an_approved_deposit_repays_what_is_owed_before_its_fee(run, database_url, keys, tmp_path):
+    """Held, approved, posted: the debt first."""
+
+    async def body():
+        async with banking(database_url, keys, tmp_path) as bank:
+            await _owe_and_repay(bank)
+
+    run(body())
+
+
+async def _live(bank, rng, rounds):
+    """A random history; after each round the books balance, and at the end each account has what it should."""
+    letters = {USD: "USD", EUR: "EUR", JPY: "JPY"}
+    numbers = {}
+    for currency in (USD, USD, EUR, JPY):
+        numbers[await bank.open(letters[currency])] = currency
+    made = []
+
+    async def step():
+        account = rng.choice(list(numbers))
+        currency = letters[numbers[account]]
+        amount = rng.choice([rng.randint(1, 9_000), rng.randint(1, 4_000_000)])
+        fee = rng.choice([0, 0, rng.randint(0, 30)])
+        what = rng.random()
+        try:
+            if what < 0.35:
+                kind = rng.choice(["swift", "cash_deposit"])
+                made.append(await bank.create(kind, account, amount, currency=currency))
+            elif what < 0.55:
+                kind = rng.choice(["swift", "cash_withdrawal"])
+                fields = {"direction": OUT} if kind == "swift" else {}
+                made.append(
+                    await bank.create(kind, account, amount, currency=currency, fee_minor=fee, **fields)
+                )
+            elif what < 0.75:
+                payee = rng.choice([number for number in numbers if number != account])
+                made.append(
+                    await bank.create(
+                        "internal",
+                        account,
+                        amount,
+                        currency=currency,
+                        payee_account=payee,
+                        fee_minor=fee,
+                    )
+                )
+            elif made and what < 0.88:
+                request = pb.DecideTransferRequest(
+                    transfer_id=rng.choice(made).transfer_id,
+                    decision=rng.randint(1, 3),
+                    decided_by="x",
+                    reason="y",
+                )
+                await bank.transfer_service.decide_transfer(request, SENDER)
+            elif made:
+                request = pb.ReverseTransferRequest(transfer_id=rng.choice(made).transfer_id, reason="z")
+                await bank.transfer_service.reverse_transfer(request, SENDER)
+        except Refused:
+            pass
+
+    for _ in range(rounds):
+        await asyncio.gather(*(step() for _ in range(rng.randint(1, 4))))
+        for debits, credited, control, pending in (await bank.totals()).values():
+            assert debits == credited and control == 0 and pending == 0
+    assert await bank.transfers.sweep(0) == 0
+    await _adds_up(bank, numbers)
 
 
 async def _adds_up(bank, numbers):
@@ -440,5 +494,5 @@ async def _adds_up(bank, numbers):
         balance = await bank.balance(number)
         assert balance.current_minor - balance.owed_minor == expected[number]
         assert balance.available_minor >= 0
-    codes = {int(account["code"]) for account in bank.ledger.accounts()}
+    codes = {int(account["code"]) for account in await bank.every_account()}
     assert AccountCode.FX_LIQUIDITY in codes
