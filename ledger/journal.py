@@ -27,7 +27,7 @@ FORMAT = 1
 _PAGE_BYTES = 8192
 _LOG_BYTES = 32 << 20  # the write-ahead log goes home into the file when it is this long
 _FILL_BYTES = 1 << 20
-_READ_ROWS = 16  # read at once: in between, the log may go home into the file
+_READ_ROWS = 4  # read at once: in between, the log may go home into the file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -166,7 +166,13 @@ class Journal:
 
 def _reading(path: Path) -> sqlite3.Connection:
     """A connection that changes nothing, also not when it is closed."""
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=60)
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        timeout=60,
+        check_same_thread=False,
+    )
 
 
 def fill_log(path: Path, size: int) -> None:

@@ -64,6 +64,14 @@ class Verification:
             self.differences.append(difference)
 
 
+@dataclass
+class _Read:
+    """The times from which to ask next, ns."""
+
+    accounts_ns: int = 0
+    transfers_ns: int = 0
+
+
 async def verify(
     ledger: Ledger,
     now_ns: Callable[[], int],
@@ -80,12 +88,13 @@ async def verify(
     """
     found = Verification()
     books = State()
-    opened_ns = await _open_accounts(ledger, books, 0, found)
-    opened_ns = await _catch_up(ledger, books, opened_ns, found, progress)
+    read = _Read()
+    await _open_accounts(ledger, books, read, found)
+    await _catch_up(ledger, books, read, found, progress)
     waiting = await _all_accounts(ledger)
     for _ in range(ROUNDS_MAX):
         row = len(books.transfers())
-        opened_ns = await _catch_up(ledger, books, opened_ns, found, progress)
+        await _catch_up(ledger, books, read, found, progress)
         now = max(now_ns(), books.last_ns + 1)
         moved = books.touched((row, len(books.transfers()))) | _unsettled(books, now, settling_ns)
         if now - settling_ns > books.last_ns:
@@ -121,32 +130,28 @@ async def _all_accounts(ledger: Ledger) -> Accounts:
     return np.concatenate(pages)
 
 
-async def _open_accounts(ledger: Ledger, books: State, since_ns: int, found: Verification) -> int:
-    """Open what accounts there are from a time on; the time from which to ask next."""
-    while len(page := await _account_page(ledger, since_ns)):
+async def _open_accounts(ledger: Ledger, books: State, read: _Read, found: Verification) -> None:
+    """Open what accounts there are that the books lack."""
+    while len(page := await _account_page(ledger, read.accounts_ns)):
         statuses = books.retrace_accounts(page)
         for i in np.flatnonzero(statuses != _CREATED).tolist():
             found.refused += 1
             found.tell(account=_name(page[i]), refused=CreateAccountStatus(int(statuses[i])).name.lower())
-        since_ns = int(page["timestamp"][-1]) + 1
-    return since_ns
+        read.accounts_ns = int(page["timestamp"][-1]) + 1
 
 
 async def _catch_up(
-    ledger: Ledger, books: State, opened_ns: int, found: Verification, progress: Callable[[int, int], None]
-) -> int:
-    """Replay what the ledger has and the books lack; the time from which to ask for accounts next."""
-    stored = books.transfers()
-    since_ns = int(stored["timestamp"][-1]) + 1 if len(stored) else 0
-    del stored
-    async for page in ledger.history(since_ns):
-        opened_ns = await _open_accounts(ledger, books, opened_ns, found)
+    ledger: Ledger, books: State, read: _Read, found: Verification, progress: Callable[[int, int], None]
+) -> None:
+    """Replay what the ledger has and the books lack."""
+    async for page in ledger.history(read.transfers_ns):
+        await _open_accounts(ledger, books, read, found)
         statuses = books.retrace_transfers(page)
         for i in np.flatnonzero(statuses != _CREATED).tolist():
             found.refused += 1
             found.tell(transfer=_hex(page[i]), refused=CreateTransferStatus(int(statuses[i])).name.lower())
+        read.transfers_ns = int(page["timestamp"][-1]) + 1
         progress(len(books.transfers()), int(page["timestamp"][-1]))
-    return opened_ns
 
 
 def _unsettled(books: State, now_ns: int, settling_ns: int) -> NDArray[np.bool_]:

@@ -1,14 +1,15 @@
 """From snapshot and journal to the books as they were: what a start does, and what folds the one into the other."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from ledger import snapshot, witness
 from ledger.book import LedgerCorrupt
-from ledger.journal import Journal, Kind
+from ledger.journal import Entry, Journal, Kind
 from ledger.state import State
 from ledger.transfer import ACCOUNT, TRANSFER, Accounts, Results, Transfers
 
@@ -51,7 +52,7 @@ def restore(
             )
     if seen and seen.sequence == snapped:
         seen.compare(books.accounts(), journal.path)
-    for sequence, entry in enumerate(journal.read(snapped, until), start=snapped + 1):
+    for sequence, entry in enumerate(_ahead(journal.read(snapped, until)), start=snapped + 1):
         if entry.kind == Kind.EXPIRE:
             books.expire(entry.first_ns)
         else:
@@ -69,6 +70,15 @@ def restore(
             seen.compare(books.accounts(), journal.path)
         heard()
     return books, snapped
+
+
+def _ahead(entries: Iterator[Entry]) -> Iterator[Entry]:
+    """The same entries, the next one read and checked on a thread while this one is posted."""
+    with ThreadPoolExecutor(1, thread_name_prefix="ledger read") as beside:
+        coming = beside.submit(next, entries, None)
+        while (entry := coming.result()) is not None:
+            coming = beside.submit(next, entries, None)
+            yield entry
 
 
 def keep(directory: Path, books: State, sequence: int) -> None:
