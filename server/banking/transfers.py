@@ -33,7 +33,7 @@ from server.store.transfers import Details, Event, NewTransfer, StoredTransfer, 
 DEADLINE_S: Final = 2.0
 """So long a caller waits for the ledger."""
 
-_SWEEP_PAGE: Final = 200
+_SWEEP_PAGE: Final = 32
 _NS: Final = 1_000_000_000
 _CODES: Final = {
     "internal": TransferCode.INTERNAL,
@@ -162,11 +162,9 @@ class TransferDesk:
     async def sweep(self, older_than_s: float) -> int:
         """Carry on what has been under way for so long; how many have come to rest."""
         before = datetime.fromtimestamp(self._now_ns() / _NS, UTC) - timedelta(seconds=older_than_s)
-        ended = 0
-        for found in await self._transfers.under_way(before, _SWEEP_PAGE):
-            after = await self._onward(found)
-            ended += State(after.state) not in UNDER_WAY
-        return ended
+        found = await self._transfers.under_way(before, _SWEEP_PAGE)
+        carried = await asyncio.gather(*map(self._onward, found))
+        return sum(State(transfer.state) not in UNDER_WAY for transfer in carried)
 
     async def close(self) -> None:
         """Wait for the steps under way."""

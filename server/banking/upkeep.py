@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from ledger.book import LedgerBusy
+from ledger.book import LedgerError
 from server.banking.accounts import AccountDesk
 from server.banking.transfers import TransferDesk
 from server.store.database import TRANSIENT
@@ -30,14 +30,14 @@ class Upkeep:
         self._every_s = every_s
 
     async def run(self) -> None:
-        """At once, and then every `every_s`. While PostgreSQL is away, nothing happens and nothing is lost."""
+        """At once, and then every `every_s`. While PostgreSQL or the ledger is away, nothing happens and nothing is lost."""
         sweeps = 0
         while True:
             try:
                 await self._transfers.sweep(OLDER_THAN_S if sweeps else 0.0)
                 if sweeps % CLOSE_EVERY == 0:
                     await self._accounts.close_what_can_be()
-            except (StoreError, LedgerBusy, *TRANSIENT) as error:
+            except (StoreError, LedgerError, *TRANSIENT) as error:
                 _log.info("transfers under way wait", reason=str(error))
             sweeps += 1
             await asyncio.sleep(self._every_s)

@@ -4,6 +4,7 @@ What AccountService and TransferService share: bytes to messages, errors to stat
 As with authorizations, handlers get raw bytes and parse them themselves, and every bad field is named.
 """
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,9 @@ from server.store.holdings import KeyReused
 from server.store.postgres import StoreError
 
 DOMAIN: Final = "holdfast"
+DEADLINE_S: Final = 10.0
+"""What takes longer goes on in the ledger, where it was asked: the request may be sent again."""
+
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 200
 KEY_SIZE_MAX: Final = 64
@@ -40,16 +44,23 @@ def unary(kind: type[Any], handle: Callable[[Any, int], Awaitable[Any]]) -> Any:
     """The handler of a message of this kind: `handle(message, sender)` answers with a message."""
 
     async def answer(raw: bytes, context: Any) -> bytes:
+        deadline = asyncio.timeout(DEADLINE_S)
         try:
-            reply = await handle(parse(kind, raw), _signed(sender_of(context)))
+            async with deadline:
+                reply = await handle(parse(kind, raw), _signed(sender_of(context)))
         except Exception as error:
-            status = _status_of(error)
+            status = _too_late() if deadline.expired() else _status_of(error)
             if status is not None:
                 await context.abort_with_status(rpc_status.to_status(status))
             raise
         return bytes(reply.SerializeToString())
 
     return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _too_late() -> Any:
+    text = f"the ledger or PostgreSQL has not answered within {DEADLINE_S:g} s: send the same request again"
+    return status_pb2.Status(code=code_pb2.UNAVAILABLE, message=text)
 
 
 def _signed(sender: int) -> int:

@@ -1,6 +1,7 @@
 """Accounts and transfers through the real door."""
 
 import itertools
+import json
 import secrets
 import time
 from datetime import UTC, datetime
@@ -8,8 +9,11 @@ from datetime import UTC, datetime
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from typer.testing import CliRunner
 
 from holdfast.v1 import accounts_pb2, transfers_pb2
+from server.cli import app
+from server.store.postgres import EmbeddedPostgres
 from tests.end_to_end import callers, serving
 
 _RUN = secrets.token_hex(4)
@@ -154,8 +158,6 @@ def test_a_card_of_a_closed_account_is_answered_46_within_a_second(ask, caller, 
 def test_a_purchase_abroad_is_billed_within_a_second_of_an_import_of_rates(server, caller, trusted_card):
     """No billing amount: it is converted here, by the newest rate and its spread."""
     day = datetime.now(UTC).date().isoformat()
-    from server.store.postgres import EmbeddedPostgres
-
     serving.execute(
         EmbeddedPostgres(server.home).url,
         "INSERT INTO rates (day, base, quote, rate, spread_bps, imported) "
@@ -261,3 +263,34 @@ def test_what_does_not_exist_is_not_found(ask, service, method, request_):
     with pytest.raises(callers.Refused) as refused:
         ask(service, method, request_, transfers_pb2.Transfer)
     assert refused.value.code == grpc.StatusCode.NOT_FOUND
+
+
+def test_the_command_line_moves_decides_and_reverses(ask, server):
+    """What a person types, one JSON document each."""
+    number = _open(ask).account_number
+
+    def typed(*words, code=0):
+        done = CliRunner().invoke(app, [*words, "--target", server.target])
+        assert done.exit_code == code, done.output
+        return done
+
+    def document(*words):
+        return json.loads(typed(*words, "--json").stdout)
+
+    other = ("--name", "Charles Babbage", "--number", "123", "--bank", "021000021")
+    where = ("--address", "5 Devonshire Street", "--holder-address", "1 Mill Lane")
+    wire = ("transfers", "create", "wire", str(number), "15000", "--direction", "in", *other, *where)
+    held = document(*wire)
+    assert held["state"] == "TRANSFER_STATE_PENDING_REVIEW"
+    listed = document("transfers", "list", "--account", str(number), "--state", "pending_review")
+    assert [transfer["transfer_id"] for transfer in listed["transfers"]] == [held["transfer_id"]]
+    decide = ("transfers", "decide", held["transfer_id"], "approve", "--by", "ada", "--reason", "known")
+    assert document(*decide)["state"] == "TRANSFER_STATE_POSTED"
+    assert "15,000.00" in typed("accounts", "statement", str(number)).stdout
+    assert document("accounts", "limit", str(number), "20")["credit_limit_minor"] == 2_000
+    back = ("transfers", "reverse", held["transfer_id"], "--reason", "recalled")
+    assert document(*back)["state"] == "TRANSFER_STATE_REVERSED"
+    shown = typed("transfers", "show", held["transfer_id"]).stdout
+    assert "reversed" in shown and "ada known" in shown
+    refused = typed("transfers", "reverse", "0" * 32, "--reason", "x", code=1)
+    assert "NOT_FOUND" in refused.stderr
