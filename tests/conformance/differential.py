@@ -42,6 +42,9 @@ ROUND_S = 0.4
 """How long a round with timeouts of one second may take."""
 
 SHORT_S = 1
+OUTLASTS_S = 100_000
+"""Longer than any run: other timeouts that are shorter are lengthened by it."""
+
 EXPIRY_WAIT_S = 30.0
 ANSWER_S = 60.0
 IDS = {
@@ -187,9 +190,9 @@ class Script:
     async def _batch(self, traffic: Traffic, batch: np.ndarray) -> None:
         moved = self._moved(batch)
         if moved.dtype == TRANSFER and not self.is_short:
-            # What times out soon would do so whenever the server gets to it; 7 h and more outlast any run.
-            soon = (moved["timeout"] > 0) & (moved["timeout"] < 100)
-            moved["timeout"][soon] += 25_000
+            # What times out soon would do so whenever the server gets to it.
+            soon = (moved["timeout"] > 0) & (moved["timeout"] < OUTLASTS_S)
+            moved["timeout"][soon] += OUTLASTS_S
         elif moved.dtype == TRANSFER:
             moved["timeout"][moved["timeout"] > 0] = SHORT_S
         if moved.dtype == TRANSFER:
