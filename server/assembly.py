@@ -202,6 +202,7 @@ class Server:
 
     async def _open_ledger(self) -> Ledger:
         cluster = cluster_of(self.settings.ledger)
+        _belongs_to(self.settings.home, "embedded" if cluster is None else f"TigerBeetle cluster {cluster[0]}")
         ledger: Ledger
         if cluster is None:
             ledger = await asyncio.to_thread(
@@ -405,8 +406,8 @@ class Server:
         self._stack.callback(stop)
 
     async def _save_state(self, state: State, journal: Journal, path: Path) -> None:
-        """After the last answer: the snapshot that makes the next start quick."""
-        if self.core.stopped is not None:
+        """After the last answer: the snapshot that makes the next start quick. None while something is undecided."""
+        if self.core.stopped is not None or not self.core.is_idle:
             return
         state.journal_number = journal.number
         try:
@@ -477,6 +478,22 @@ class Server:
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_exception(error)
+
+
+def _belongs_to(home: Path, ledger: str) -> None:
+    """A home's money is in one ledger: note which, and refuse another. Raises StartError."""
+    note = home / "ledger.txt"
+    if note.exists():
+        known = note.read_text().strip()
+    else:
+        # Homes of before had no other.
+        known = "embedded" if (home / "ledger").exists() else ledger
+        note.write_text(known + "\n")
+    if known != ledger:
+        raise StartError(
+            f"the money of {home} is in the ledger {known!r}, not in {ledger!r}: set HOLDFAST_LEDGER back, or begin with "
+            "another HOLDFAST_HOME"
+        )
 
 
 async def _reach(database: Database, keys: Keys) -> Exception | None:
