@@ -9,6 +9,7 @@ from ledger.book import LedgerBusy
 from server.core.directory import CardFlag
 from server.core.policy import Check, names
 from server.core.record import CheckResult, EntryMode, TransactionType
+from tests.server.core.lives import books_of, clear
 from tests.server.core.scene import WAIT_S, FixedScore, cards, directory, purchase, reversal
 
 
@@ -184,6 +185,69 @@ def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
     codes, again = with_core(act, known)
     assert codes == ["00", "91", "91", "91", "00", "00"]
     assert again[["response_code", "approved_minor", "replayed"]].tolist() == [(b"00", 1_000, 1)]
+
+
+class HangingLedger:
+    """A ledger that answers when `go` is set."""
+
+    def __init__(self, ledger):
+        self._ledger, self.go, self.asked = ledger, asyncio.Event(), asyncio.Semaphore(0)
+
+    def __getattr__(self, name):
+        async def call(*arguments):
+            if name == "create_transfers":
+                self.asked.release()
+            await self.go.wait()
+            return await getattr(self._ledger, name)(*arguments)
+
+        return call
+
+
+def test_every_request_is_answered_in_time_while_as_many_turns_as_may_be_wait_for_the_ledger(with_core):
+    """A turn that has missed its deadline keeps no other from beginning."""
+
+    async def act(core):
+        core.books.deadline_s = 0.1
+        ledger = core.books.ledger
+        core.books.ledger = hanging = HangingLedger(ledger)
+        stuck = []
+        for card in range(2):
+            stuck.append(asyncio.ensure_future(core.codes(purchase(card))))
+            await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = [*await asyncio.gather(*stuck), await core.codes(purchase(2)), await core.codes(purchase(3))]
+        assert not core.authorizer.is_idle
+        hanging.go.set()
+        await core.authorizer.drain()
+        core.books.ledger = ledger
+        core.books.deadline_s = WAIT_S
+        return [*codes, await core.codes(purchase(0))], await books_of(core.ledger, [0, 1, 2, 3])
+
+    codes, (books, _) = with_core(act)
+    assert codes == [["91"]] * 4 + [["00"]]
+    assert [books[card][1] for card in range(4)] == [1_000, 0, 0, 0]
+
+
+def test_what_waits_for_another_message_is_answered_in_time_and_not_kept(with_core):
+    """A repeat of a reversal under way and a clearing behind it: 91 both, and neither was touched."""
+    held = purchase()
+    reversing, clearing = reversal(held), clear(held, 300)
+
+    async def act(core):
+        codes = await core.codes(held)
+        core.books.deadline_s = 0.1
+        core.chains.ledger = hanging = HangingLedger(core.ledger)
+        codes += await core.codes(reversing)
+        codes += [code for asked in (reversing, clearing) for code in await core.codes(asked)]
+        core.books.deadline_s = WAIT_S
+        hanging.go.set()
+        await core.authorizer.drain()
+        return codes, await core.ask(reversing), await core.ask(clearing), await books_of(core.ledger, [0])
+
+    codes, reversed_, cleared, (books, _) = with_core(act)
+    assert codes == ["00", "91", "91", "91"]
+    assert reversed_[["response_code", "approved_minor", "replayed"]].tolist() == [(b"00", 1_000, 1)]
+    assert cleared[["response_code", "approved_minor", "replayed"]].tolist() == [(b"00", 300, 0)]
+    assert books[0][:2] == (99_700, 0)
 
 
 def test_an_account_that_the_ledger_does_not_know_is_our_own_mistake(with_core):

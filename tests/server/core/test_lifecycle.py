@@ -7,12 +7,13 @@ import pytest
 
 from ledger import holds
 from ledger.chart import AccountCode
+from server.core.directory import CardFlag
 from server.core.entries import EntryState
 from server.core.expiry import Expiry
-from server.core.record import Operation, TransactionType
+from server.core.record import CheckResult, Operation, TransactionType
 from server.core.turn import Parcel, Turn
 from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
-from tests.server.core.scene import NOON_S, Core, directory, purchase
+from tests.server.core.scene import NOON_S, Core, cards, directory, purchase
 
 OPENING = 100_000
 CARDS = 4
@@ -350,3 +351,69 @@ def test_a_hold_that_the_ledger_has_lost_is_no_more_than_is_there(with_core, mes
     if answer[1] != 1_300:
         assert state in (EntryState.REVERSED, EntryState.CLEARED)
         assert books[0][1] == 0
+
+
+def test_what_an_advice_consumed_is_given_back_also_in_two_steps(with_core):
+    """What is held again after a partial reversal stands for what the advice had reserved."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        codes = await core.codes(advise(original))
+        codes += await core.codes(reverse(original, 400)) + await core.codes(reverse(original))
+        return codes + await core.codes(purchase(0, amount_minor=1_200))
+
+    assert with_core(act, directory(limit_day_minor=1_200), opening_minor=OPENING) == ["00"] * 4
+
+
+@pytest.mark.parametrize("message", [reverse, expire, lambda original: clear(original, 1, final=1)])
+def test_limits_are_given_back_though_the_ledger_had_let_go_of_the_hold(with_core, message):
+    """Its own timeout came first; what the card may spend is ours to count."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        await core.codes(original)
+        await core.ledger.create_transfers(holds.release(original["authorization_id"]))
+        await core.ask(message(original)) if message is not expire else await _expire(core, original)
+        await core.authorizer.drain()
+        return await core.codes(purchase(0, amount_minor=1_199))
+
+    assert with_core(act, directory(limit_day_minor=1_200), opening_minor=OPENING) == ["00"]
+
+
+def test_an_advice_is_booked_whatever_pin_or_single_use_say(tmp_path):
+    """The network has approved; its tries are not counted to the card, also where the journal is read again."""
+    made = cards()
+    made["flags"][0], made["flags"][1] = CardFlag.SINGLE_USE, CardFlag.PIN_BLOCKED
+
+    async def whole():
+        core = await Core(tmp_path, directory(made), opening_minor=OPENING).start()
+        codes = await core.codes(purchase(0))
+        codes += await core.codes(
+            advise(purchase(0)), advise(purchase(1, pin_verification=CheckResult.MATCH))
+        )
+        for given in (b"00", b"55", b"55"):
+            codes += await core.codes(advise(purchase(2, pin_verification=CheckResult.MISMATCH), given))
+        before = _state_of(core)
+        await core.stop()
+        core = await Core(tmp_path, directory(made), opening_minor=OPENING).start()
+        assert _state_of(core) == before
+        codes += await core.codes(purchase(2, pin_verification=CheckResult.MATCH))
+        books, _ = await books_of(core.ledger, [0, 1, 2])
+        await core.stop()
+        return codes, [books[card][1] for card in range(3)]
+
+    assert asyncio.run(whole()) == (["00"] * 7, [2_000, 1_000, 2_000])
+
+
+def test_an_advice_holds_nothing_when_the_reversal_and_the_late_original_came_before(with_core):
+    """As where the original never comes: it is over."""
+    original = purchase(0)
+
+    async def act(core):
+        await core.ask(reverse(original))
+        await core.ask(original)
+        return await core.codes(advise(original)), await books_of(core.ledger, [0])
+
+    codes, (books, _) = with_core(act, opening_minor=OPENING)
+    assert codes == ["00"]
+    assert books[0][1] == 0

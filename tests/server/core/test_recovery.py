@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from ledger.transfer import CreateTransferStatus, TransferFlags, ids_of
+from ledger.transfer import BATCH_MAX, CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
 from server.core.authorizer import Parcel, Turn
 from server.core.books import hold_transfers
@@ -16,7 +16,8 @@ from server.core.journal import JournalCorrupt
 from server.core.policy import Check, bit
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
-from tests.server.core.scene import Core, directory, purchase, reversal
+from tests.server.core.lives import advise, books_of, clear, increment, reverse
+from tests.server.core.scene import CARDS, Core, directory, purchase, reversal
 
 
 def prepared(core, *requests):
@@ -276,3 +277,52 @@ def test_a_start_refuses_a_journal_that_begins_after_its_snapshot(with_core, tmp
     trim_by_hand(tmp_path / "journal.sqlite", 6)
     with pytest.raises(JournalCorrupt, match="begins at row 7"):
         with_core(act)
+
+
+@pytest.mark.parametrize(
+    ("asked_minor", "first", "last", "held_minor"),
+    [
+        (500_000, lambda original: clear(original, 300), advise, 100_000),
+        (500, lambda original: reverse(original, sender=10), lambda original: increment(original, 100), 600),
+    ],
+    ids=["an advice after a clearing", "an increment after a stranger's reversal"],
+)
+def test_only_the_message_that_had_taken_an_authorization_resolves_it(
+    lives, asked_minor, first, last, held_minor
+):
+    """Of two undecided ones, the first had found nothing to take."""
+    original = purchase(amount_minor=asked_minor)
+    messages = first(original), last(original)
+
+    async def die(core):
+        await core.ask(original)
+        for message in messages:
+            await core.journal.append_intents(prepared(core, message))
+
+    async def come_back(core):
+        assert core.decided_at_start == 2
+        entry = core.state.repeats.find(original["authorization_id"])[0]
+        standings = core.state.repeats.standings()["pending_minor"].sum()
+        books, _ = await books_of(core.ledger, [0])
+        return EntryState(entry["state"]), entry["newest"].tolist(), standings - books[0][4], books[0][1]
+
+    _, found = lives(die, come_back)
+    assert found == (EntryState.OPEN, messages[1]["authorization_id"][0].tolist(), held_minor, held_minor)
+
+
+def test_a_start_carries_out_more_messages_than_one_request_to_the_ledger_takes(lives):
+    """As many as may have waited for a ledger that was away."""
+    count = BATCH_MAX + 1
+    originals = np.concatenate([purchase(k % CARDS, amount_minor=1) for k in range(count)])
+    messages = np.concatenate([increment(originals[k : k + 1], 1) for k in range(count)])
+
+    async def die(core):
+        for first in range(0, count, 2_048):
+            await core.ask(originals[first : first + 2_048])
+            await core.journal.append_intents(prepared(core, messages[first : first + 2_048]))
+
+    async def come_back(core):
+        books, _ = await books_of(core.ledger, list(range(CARDS)))
+        return core.decided_at_start, sum(books[card][1] for card in range(CARDS))
+
+    assert lives(die, come_back)[1] == (count, 2 * count)
