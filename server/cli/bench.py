@@ -127,7 +127,7 @@ def _ledger_table(document: dict[str, Any]) -> Group:
         for name, value, bar, unit in (
             ("of_benchmark", posted["of_benchmark"], "≥ 0.95", "of the server's own benchmark"),
             ("of_stock_client", posted["of_stock_client"], "≥ 5", "times the stock client"),
-            ("loop_lag", posted["loop_lag_ms_max"], "≤ 5", "ms"),
+            ("loop", posted["loop_busy_ms_max"], "≤ 5", "ms of the event loop in one go"),
         ):
             passed = _passed(posted["passes"][name])
             lines.append(["tigerbeetle", name.replace("_", " "), f"{value:.2f}", bar, unit, passed])
