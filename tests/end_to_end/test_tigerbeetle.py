@@ -66,8 +66,9 @@ def test_lives_go_on_over_a_kill_of_the_server(on_cluster):
         with calling(server.target) as caller:
             answers = [caller.authorize(request) for request in requests]
             assert [answer.response_code for answer in answers] == ["00"] * 8
-            part = caller.authorize(purchase(9, funded_minor(9) + 500, partial_approval_allowed=True))
-            assert (part.response_code, part.approved_amount_minor) == ("10", funded_minor(9))
+            assert caller.ask(advise(purchase(9, funded_minor(9) - 400))).response_code == "00"
+            part = caller.authorize(purchase(9, 1_000, partial_approval_allowed=True))
+            assert (part.response_code, part.approved_amount_minor) == ("10", 400)
             assert caller.authorize(purchase(9, 100)).response_code == "51"
             more = caller.ask(increment(answers[0].authorization_id, 500))
             assert more.approved_amount_minor == 1_500
