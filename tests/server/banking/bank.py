@@ -1,5 +1,6 @@
 """A bank for tests: real PostgreSQL, a real embedded ledger, both services, and a clock that is moved."""
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,22 @@ from server.store.transfers import Transfers
 
 SENDER = 7
 NS = 1_000_000_000
+
+
+class HeldUp:
+    """A ledger whose transfers wait while `gate` is shut; everything else is the ledger's own."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def __getattr__(self, name):
+        return getattr(self._ledger, name)
+
+    async def create_transfers(self, batch):
+        await self.gate.wait()
+        return await self._ledger.create_transfers(batch)
 
 
 class Clock:
@@ -126,7 +143,7 @@ def transfer(kind, account, amount_minor, *, currency="USD", key=None, **fields)
 
 
 @asynccontextmanager
-async def banking(database_url, keys, folder, *, review=None, ledger=None, rates=None):
+async def banking(database_url, keys, folder, *, review=None, ledger=None, rates=None, deadline_s=10.0):
     """A bank with one customer, number 0."""
     clock = Clock()
     own = ledger is None
@@ -148,7 +165,7 @@ async def banking(database_url, keys, folder, *, review=None, ledger=None, rates
                 lambda: Exchange(rates),
                 review or RuleTable(),
                 clock,
-                deadline_s=10.0,
+                deadline_s=deadline_s,
             )
             yield Bank(
                 books,

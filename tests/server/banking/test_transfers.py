@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ import pytest
 from holdfast.v1 import transfers_pb2 as pb
 from ledger import movements
 from ledger.chart import AccountCode
+from ledger.embedded import EmbeddedLedger
 from ledger.exchange import Rate
 from ledger.tigerbeetle import TigerBeetleLedger
 from server.banking.accounts import CLOSING_GRACE_S
@@ -17,7 +19,7 @@ from server.banking.refusals import Refused, Unfit
 from server.banking.transfers import movement_of
 from server.store.holdings import KeyReused, UnknownAccount
 from tests import clusters
-from tests.server.banking.bank import SENDER, banking
+from tests.server.banking.bank import SENDER, HeldUp, banking
 
 EUR, USD, JPY = 978, 840, 392
 OUT = pb.TRANSFER_DIRECTION_OUT
@@ -296,6 +298,30 @@ def _asked(request):
     from server.front.asking import asked
 
     return asked(request)
+
+
+def test_a_caller_is_told_submitted_when_the_ledger_keeps_it_waiting(run, database_url, keys, tmp_path):
+    """Within the deadline; a repeat and upkeep wait for the same step, and it is carried out once."""
+
+    async def body():
+        own_ledger = EmbeddedLedger.open(tmp_path / "slow", now_ns=time.time_ns)
+        ledger = HeldUp(own_ledger)
+        try:
+            async with banking(database_url, keys, tmp_path, ledger=ledger, deadline_s=0.05) as bank:
+                own = await bank.open()
+                ledger.gate.clear()
+                request = bank.transfer("ach", own, 900)
+                for _ in range(2):
+                    assert _state(await bank.transfer_service.create_transfer(request, SENDER)) == "submitted"
+                assert await bank.transfers.sweep(0) == 0
+                ledger.gate.set()
+                await bank.transfers.close()
+                assert _state(await bank.transfer_service.create_transfer(request, SENDER)) == "posted"
+                assert (await bank.balance(own)).current_minor == 900
+        finally:
+            await own_ledger.close()
+
+    run(body())
 
 
 def test_transfers_are_listed_by_what_they_are_page_by_page(run, database_url, keys, tmp_path):
