@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOLDFAST_HOME ?= var
 export HOLDFAST_HOME
 
-.PHONY: install run test lint lock stubs loadtest kills
+.PHONY: install run test lint lock stubs loadtest kills lives differential
 
 install: $(VENV)/.installed
 
@@ -45,3 +45,12 @@ loadtest: install
 HISTORY ?= ../shared/data/fraud/sparkov_transactions.parquet
 kills: install
 	$(BIN)/holdfast replay $(HISTORY) --limit 100000 --kills 10
+
+# Random lives of holds, with crashes, repeats and parts lost behind their back; the second part needs a TigerBeetle server.
+lives: install
+	$(BIN)/python -m tests.ledger.hold_lives --lives 10000
+	$(BIN)/python -m tests.ledger.hold_lives --lives 10000 --tigerbeetle
+
+# The same random operations to both engines; needs a TigerBeetle server.
+differential: install
+	$(BIN)/python -m tests.conformance.differential --operations 1000000 --seeds 10

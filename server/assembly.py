@@ -202,7 +202,9 @@ class Server:
 
     async def _open_ledger(self) -> Ledger:
         cluster = cluster_of(self.settings.ledger)
-        _belongs_to(self.settings.home, "embedded" if cluster is None else f"TigerBeetle cluster {cluster[0]}")
+        _belongs_to(
+            self.settings.home, "embedded" if cluster is None else f"TigerBeetle cluster {cluster[0]}"
+        )
         ledger: Ledger
         if cluster is None:
             ledger = await asyncio.to_thread(
