@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from server.core.record import DECISION
+from server.core.record import DECISION, as_numbers
 
 KEPT_S: Final = 2 * 3600
 
@@ -67,6 +67,7 @@ ENTRY: Final = np.dtype(
         ("answer", DECISION),
     ]
 )
+ENTRY_NUMBERS: Final = as_numbers(ENTRY)
 
 
 @njit(cache=True)

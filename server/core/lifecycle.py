@@ -18,7 +18,7 @@ from ledger.holds import BACKSTOP_S
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
-from server.core.entries import EntryState
+from server.core.entries import ENTRY_NUMBERS, EntryState
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
@@ -107,7 +107,7 @@ class Lifecycle:
             numbers,
             decisions.view(DECISION_NUMBERS),
             finds,
-            found,
+            found.view(ENTRY_NUMBERS),
             parts,
             ends,
             wants,

@@ -121,7 +121,7 @@ def judge(intents: Any, finds: Any, found: Any, parts: Any, ends: Any, codes: An
                 failed = np.uint64(0)
             else:
                 asks = approved and moves == 1 and (finds[i] == _UNKNOWN or finds[i] == _DECLINED)
-            if asks and not held and intent.billed_minor == 0:
+            if asks and not held and intent.billed_minor == 0 and failed == 0:
                 failed |= _AMOUNT_SENSELESS
         elif operation == _CLEAR:
             intent.billed_minor = request.amount_minor
@@ -217,7 +217,7 @@ def decide(
     codes: Any,
 ) -> None:
     """
-    Fill DECISION_NUMBERS[n] of INTENT_NUMBERS[n].
+    Fill DECISION_NUMBERS[n] of INTENT_NUMBERS[n], whose authorizations are `found`, ENTRY_NUMBERS[n].
 
     `outcomes` (u1) and `overdrawn_minor` (i8) go with the MOVEs; `held_minor` (i8[n]) is what a hold of its own took,
     -1 for nothing, and `attempts` the attempt it took it with. What of `parts` was stale is zero by now.

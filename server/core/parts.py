@@ -109,7 +109,7 @@ def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
 
 @njit(cache=True)
 def adopt(authorization: Any, intent: Any, decision: Any) -> None:
-    """An advice's answer becomes that of the authorization, which we never had, or declined."""
+    """An advice's answer becomes that of the authorization, which we never had, or declined and hold now."""
     note_facts(authorization, intent)
     authorization.answer = decision
     authorization.answer.operation = _AUTHORIZE
@@ -134,7 +134,8 @@ def resolve_original(
 ) -> None:
     """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for an expiry."""
     authorization = entries[at]
-    if decision.operation == _ADVISE and decision.chain != _REPLACED and standing == 0:
+    told = authorization.answer.sequence != 0
+    if decision.operation == _ADVISE and (decision.chain == _ADDED or (standing == 0 and not told)):
         adopt(authorization, intent, decision)
     if decision.operation == _CLEAR and decision.chain == _REPLACED:
         authorization.captured_minor += decision.approved_minor

@@ -19,6 +19,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
+from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
@@ -125,7 +126,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
         numbers,
         decisions.view(DECISION_NUMBERS),
         finds,
-        found,
+        found.view(ENTRY_NUMBERS),
         parts,
         ends,
         wants,

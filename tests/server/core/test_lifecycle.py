@@ -417,3 +417,37 @@ def test_an_advice_holds_nothing_when_the_reversal_and_the_late_original_came_be
     codes, (books, _) = with_core(act, opening_minor=OPENING)
     assert codes == ["00"]
     assert books[0][1] == 0
+
+
+@pytest.mark.parametrize("message", [clear, reverse, increment])
+def test_an_advice_without_an_authorization_code_is_a_hold_as_any(with_core, message):
+    """The network need not give one: there is none to answer, of whatever follows."""
+    original = purchase(0)
+
+    async def act(core):
+        codes = await core.codes(advise(original, given_authorization_code=b""))
+        answer = await core.ask(message(original, 500))
+        await _expire(core, original)
+        await core.authorizer.drain()
+        return codes, answer["response_code"].tolist(), answer["authorization_code"].tolist()
+
+    assert with_core(act, opening_minor=OPENING) == (["00"], [b"00"], [b""])
+
+
+def test_an_advice_that_can_not_be_booked_says_why(with_core):
+    """14 for a card that is none of ours, 13 for an amount of nothing; and what was answered before stays so."""
+    inquiry = purchase(0, amount_minor=0, transaction_type=TransactionType.BALANCE_INQUIRY)
+
+    async def act(core):
+        first = await core.ask(inquiry)
+        codes = await core.codes(
+            advise(purchase(76)),
+            advise(purchase(0, amount_minor=0)),
+            advise(inquiry),
+            advise(purchase(0), b"05"),
+        )
+        again = await core.ask(inquiry)
+        again["replayed"] = 0
+        return codes, first.tobytes() == again.tobytes()
+
+    assert with_core(act, opening_minor=OPENING) == (["14", "13", "00", "00"], True)
