@@ -317,6 +317,8 @@ def minor_units(amount: str, currency: str) -> int:
         minor = Decimal(amount).scaleb(exponent(currency))
     except (InvalidOperation, KeyError, ValueError):
         fail(f"{amount!r} {currency} is no amount: write it like 12.50 USD")
+    if not minor.is_finite() or abs(minor) >= 2**63:
+        fail(f"{amount!r} {currency} is no amount that can be booked")
     if minor != minor.to_integral_value():
         fail(f"{amount} has more decimals than {currency} knows")
     return int(minor)

@@ -203,8 +203,8 @@ def authorization_id(text: str, bad: list[Violation]) -> tuple[int, int]:
     try:
         low, high = id_pair(text)
     except ValueError:
-        low, high = 1, 0
-    if not low & 0xFF:  # the low byte is the legs', see ledger.holds
+        low, high = 0, 0
+    if (low or high) and not low & 0xFF:  # the low byte is the legs', see ledger.holds
         return low, high
     bad.append(Violation("authorization_id", "must be the 32 hexadecimal digits of an answer"))
     return 0, 0

@@ -327,7 +327,9 @@ def test_reversal_without_an_original_is_named(caller):
     assert set(refused.value.fields) == {"original"}
 
 
-@pytest.mark.parametrize("identifier", ["f" * 31, "F" * 32, "0x" + "1" * 30, "f" * 32, "-" + "1" * 31])
+@pytest.mark.parametrize(
+    "identifier", ["f" * 31, "F" * 32, "0x" + "1" * 30, "f" * 32, "-" + "1" * 31, "0" * 32]
+)
 def test_reversal_by_an_id_that_is_none_is_named(caller, identifier):
     """An authorization id is 32 hexadecimal digits as an answer gave them."""
     with pytest.raises(Refused) as refused:

@@ -99,7 +99,7 @@ def test_a_force_post_needs_only_a_card(way, caller, card):
     assert (answer.response_code, answer.posted_minor) == ("00", 600)
     assert caller.available_minor(card) == funded_minor(card) - 600
     assert way.ask(clear(amount_minor=600, pan="4111111111111111")).response_code == "14"
-    assert way.ask(clear("0" * 30 + "00", 600)).response_code == "25"
+    assert way.ask(clear("0" * 29 + "100", 600)).response_code == "25"
 
 
 def test_an_advice_is_held_also_beyond_the_balance(way, caller, card):
