@@ -171,6 +171,8 @@ class Authorizer:
         )
         moved = await self.books.hold(authorizations, wanted, wanted_count)
         deadline.cancel()
+        if moved.is_unknown and wanted_count:
+            self._spawn(turn, self.books.fence(authorizations[wanted]))
         if turn.given_up:
             await self.books.let_go(authorizations, moved)
         else:

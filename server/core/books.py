@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger import holds
-from ledger.book import Ledger, LedgerError
+from ledger.book import Ledger, LedgerError, LedgerStopped
 from ledger.chart import (
     AccountCode,
     TransferCode,
@@ -46,6 +46,10 @@ DEADLINE_S: Final = 1.5
 """An authorization's answer waits for the ledger no longer than this."""
 
 
+AGAIN_S: Final = 0.25
+"""Until the ledger is asked again."""
+
+
 class LedgerLate(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is told
     """The ledger has not answered in time; its answer is still awaited, by nobody who asked."""
 
@@ -53,9 +57,11 @@ class LedgerLate(LedgerError):  # noqa: N818 - it is a state, and reads as one w
 class Moved:
     """What became of a batch's holds: per INTENT, in order, and what each account has left."""
 
-    __slots__ = ("attempt", "available_minor", "held_minor", "outcome", "status")
+    __slots__ = ("attempt", "available_minor", "held_minor", "is_unknown", "outcome", "status")
 
     def __init__(self, count: int) -> None:
+        self.is_unknown = False
+        """Whether the ledger was asked and its answer was lost: what it holds must be found out, see `fence`."""
         self.outcome = np.full(count, AWAY, np.uint8)
         self.status = np.zeros(count, np.uint32)
         self.attempt = np.zeros(count, np.uint8)
@@ -118,6 +124,7 @@ class Books:
         except LedgerError as error:
             self.away = error
             moved.outcome[:] = AWAY
+            moved.is_unknown = not isinstance(error, LedgerStopped)
         return moved
 
     def late(self) -> None:
@@ -211,6 +218,26 @@ class Books:
             if held >= 0 and voided < 0:
                 return held, attempt
         return -1, 0
+
+    async def fence(self, intents: NDArray[Any]) -> None:
+        """
+        Make sure that INTENT[n], answered without the ledger, hold nothing, now and for ever; until it can be asked.
+
+        A ledger that has stopped is left to the next start.
+        """
+        for i in range(len(intents)):
+            while True:
+                try:
+                    held, attempt = await self.find_hold(intents[i : i + 1])
+                    if held >= 0:
+                        await self.release(
+                            intents["request"]["authorization_id"][i : i + 1], np.array([attempt], np.uint8)
+                        )
+                    break
+                except LedgerStopped:
+                    return
+                except LedgerError:
+                    await asyncio.sleep(AGAIN_S)
 
     async def void(self, placed: Transfers) -> int:
         """Void holds that nobody was told of; return how many of them still stood."""

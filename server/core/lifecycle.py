@@ -6,7 +6,7 @@ be fenced. What a crash leaves undecided is planned and carried out again, from 
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import structlog
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ledger.book import LedgerError, LedgerStopped
 from ledger.chains import MOVE
 from ledger.holds import BACKSTOP_S
+from server.core.books import AGAIN_S
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
@@ -24,9 +25,6 @@ from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
 from server.core.repeats import Original
 from server.core.state import State
-
-AGAIN_S: Final = 0.25
-"""Until the ledger is asked again."""
 
 _log = structlog.get_logger("lifecycle")
 

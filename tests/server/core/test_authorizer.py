@@ -250,6 +250,30 @@ def test_what_waits_for_another_message_is_answered_in_time_and_not_kept(with_co
     assert books[0][:2] == (99_700, 0)
 
 
+@pytest.mark.parametrize("lost", ["lookup_accounts", "lookup_transfers"])
+def test_a_hold_whose_answer_was_lost_is_let_go_while_the_server_runs(with_core, lost):
+    """91 was said: as soon as the ledger can be asked, nothing is held for it."""
+
+    class Forgetful(HangingLedger):
+        def __getattr__(self, name):
+            return AwayLedger().create_transfers if name == lost else getattr(self._ledger, name)
+
+    async def act(core):
+        ledger = core.books.ledger
+        core.books.ledger = Forgetful(ledger)
+        codes = await core.codes(purchase(0, partial_approval_allowed=1))
+        before, _ = await books_of(ledger, [0])
+        core.books.ledger = ledger
+        await core.authorizer.drain()
+        after, _ = await books_of(ledger, [0])
+        return codes, before[0][1], after[0][1]
+
+    codes, before, after = with_core(act)
+    assert codes == ["91"]
+    assert before in (0, 1_000)
+    assert after == 0
+
+
 def test_an_account_that_the_ledger_does_not_know_is_our_own_mistake(with_core):
     """96: refused for another reason than funds."""
 
