@@ -96,7 +96,10 @@ class Keeper:
             _, said = await asyncio.to_thread(process.communicate)
         finally:
             process.kill()  # a snapshot is written whole or not at all
-            await asyncio.shield(asyncio.to_thread(process.wait))
+            # Reaped here and now, however often this task is cancelled: it is dead already.
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
         took_s = time.monotonic() - began_s
         self._not_before_s = time.monotonic() + took_s * (1 / DUTY - 1)
         self._folded_requests = requests

@@ -76,7 +76,7 @@ def test_money_goes_the_way_its_transaction_says(caller, card, kind, taken_minor
 
 def test_foreign_currency_without_a_billing_amount_or_a_rate_answers_05(caller, card):
     """Nobody knows what it costs, so nothing can be held."""
-    answer = caller.authorize(purchase(card, 1_000, currency="EUR"))
+    answer = caller.authorize(purchase(card, 1_000, currency="XPF"))
     assert answer.response_code == "05"
     assert "currency_not_converted" in answer.reasons
     assert caller.available_minor(card) == funded_minor(card)

@@ -69,9 +69,9 @@ def test_account_ids_broadcast_and_differ():
 
 
 def test_the_house_opens_each_of_its_accounts_once_in_a_currency():
-    """Cardholders' and their receivables are opened with the cardholder."""
+    """What there is for each holder is opened with the holder."""
     accounts = chart.opening(840)
-    codes = set(AccountCode) - {AccountCode.CARDHOLDER, AccountCode.RECEIVABLE}
+    codes = set(AccountCode) - chart.HOLDER_CODES
     assert sorted(accounts["code"].tolist()) == sorted(codes)
     assert len(np.unique(ids_of(accounts), axis=0)) == len(accounts)
     assert (accounts["ledger"] == 840).all()

@@ -51,9 +51,9 @@ def test_identifiers_are_told_from_slips_of_the_pen(check, good, bad):
     assert [text for text in bad if check(text)] == []
 
 
-@given(st.integers(0, 21), st.sampled_from(string.digits + string.ascii_uppercase))
-def test_an_iban_with_one_changed_character_is_none(place, other):
-    """What MOD 97-10 promises."""
+@given(st.integers(2, 21), st.sampled_from(string.digits))
+def test_an_iban_with_one_changed_digit_is_none(place, other):
+    """What MOD 97-10 promises; a letter in a digit's place is two digits to it."""
     good = "DE89370400440532013000"
     changed = good[:place] + other + good[place + 1 :]
     assert changed == good or not is_iban(changed)
