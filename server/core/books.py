@@ -134,14 +134,14 @@ class Books:
 
     async def let_go(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """The answers to INTENT[n] said that the ledger was away: what it held late, nobody was promised."""
-        held = moved.outcome == HoldOutcome.HELD
-        try:
-            if held.any():
-                await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
-        except LedgerError as error:
-            # They stand until the next start, which fences whatever was answered so.
-            self.away = error
         self.overdue -= 1
+        held = moved.outcome == HoldOutcome.HELD
+        if not held.any():
+            return
+        try:
+            await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
+        except LedgerError:
+            await self.fence(authorizations[held])
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
