@@ -7,6 +7,7 @@ trimmed a few at a time; the newest ones stay for explanations.
 """
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import time
@@ -85,21 +86,11 @@ class Keeper:
         began_s = time.monotonic()
         requests = self._requests()
         command = [sys.executable, "-m", "server.core.fold", str(self._home), str(self._journal.durable)]
-        process = await asyncio.to_thread(
-            subprocess.Popen,
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        process = await self._begin(command)
         try:
             _, said = await asyncio.to_thread(process.communicate)
         finally:
-            process.kill()  # a snapshot is written whole or not at all
-            # Reaped here and now, however often this task is cancelled: it is dead already.
-            process.wait()
-            if process.stderr is not None:
-                process.stderr.close()
+            _end(process)  # a snapshot is written whole or not at all
         took_s = time.monotonic() - began_s
         self._not_before_s = time.monotonic() + took_s * (1 / DUTY - 1)
         self._folded_requests = requests
@@ -111,6 +102,26 @@ class Keeper:
         self.folds += 1
         await self._note_snapshot()
         self.folded.set()
+
+    async def _begin(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start a process off the loop; one that starts while this task is cancelled is ended first."""
+        starting = asyncio.ensure_future(
+            asyncio.to_thread(
+                subprocess.Popen,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            while not starting.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({starting})
+            _end(starting.result())
+            raise
 
     async def trim(self) -> None:
         """Let go of what a snapshot covers and PostgreSQL has."""
@@ -140,3 +151,11 @@ class Keeper:
             return
         self._positions.append(position)
         self._folded_requests = position.sequence
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill and reap it, here and now: it takes no longer than its death."""
+    process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
