@@ -139,7 +139,7 @@ class Reconciler:
             differing = await asyncio.to_thread(compare, found, expected, settled=True)
             suspects.append(differing["authorization_id"])
         except (StoreError, *TRANSIENT) as error:
-            absent = f"PostgreSQL was not asked: {error}"
+            absent = f"not compared: {error}"
         ids = np.unique(np.concatenate(suspects), axis=0)
         drifting = await self._look_again(ids[:SHOWN_MAX], with_database=not absent)
         self.found = {kind: sum(d.kind == kind for d in drifting) for kind in Drift}
@@ -167,9 +167,9 @@ class Reconciler:
     async def _shipped_standings(self) -> NDArray[Any]:
         for _ in range(LOOKS):
             if self._shipped():
-                break
+                return await read_standings(self._database)
             await asyncio.sleep(AGAIN_S)
-        return await read_standings(self._database)
+        raise StoreError("it has not got all of the journal yet")
 
     async def _look_again(self, ids: NDArray[np.uint64], *, with_database: bool) -> list[Drifting]:
         """What still differs when nothing of it is under way."""

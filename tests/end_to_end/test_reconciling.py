@@ -1,83 +1,98 @@
-"""Ledger, journal and PostgreSQL of a running server, held against each other."""
+"""Ledger, journal and PostgreSQL of a home, held against each other: by command when it is stopped, by its server else."""
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 
-import grpc
 import numpy as np
 
-from holdfast.v1 import authorization_pb2 as pb
 from ledger import holds
 from ledger.chart import AccountCode, account_id
-from ledger.reconcile import Drift
-from loadtest.floors import SERVICE
-from server.assembly import Server
+from ledger.embedded import EmbeddedLedger
+from loadtest.processes import free_port
 from server.core.record import id_pair
-from server.settings import Settings
-from tests.end_to_end.callers import clear, increment, purchase, reversal
-from tests.end_to_end.serving import fresh_home
+from tests.end_to_end.callers import calling, clear, increment, purchase, reversal
+from tests.end_to_end.serving import end_postgres, fresh_home, serving
 
 USD = 840
+ROGUE = f"{77:016x}{77 << 8:016x}"
+COMMAND_S = 120
 
 
-async def ask(channel, method, request, answer):
-    """One unary call."""
-    return answer.FromString(await channel.unary_unary(f"/{SERVICE}/{method}")(request.SerializeToString()))
-
-
-async def lives(channel):
+def lives(caller):
     """Authorizations of every end: open, raised, reversed, cleared in part, beyond the hold, without one."""
     requests = [purchase(card, 1_000) for card in range(1, 7)]
-    answers = [await ask(channel, "Authorize", request, pb.AuthorizeResponse) for request in requests]
-    ids = [answer.authorization_id for answer in answers]
-    await ask(channel, "Increment", increment(ids[1], 500), pb.AuthorizeResponse)
-    await ask(channel, "Reverse", reversal(requests[2]), pb.ReverseResponse)
-    await ask(channel, "Clear", clear(ids[3], 400, final=False), pb.ClearResponse)
-    await ask(channel, "Clear", clear(ids[4], 10**8), pb.ClearResponse)
-    await ask(channel, "Clear", clear(amount_minor=700, pan=requests[5].pan, credit=True), pb.ClearResponse)
+    ids = [caller.authorize(request).authorization_id for request in requests]
+    caller.ask(increment(ids[1], 500))
+    caller.ask(reversal(requests[2]))
+    caller.ask(clear(ids[3], 400, final=False))
+    caller.ask(clear(ids[4], 10**8))
+    caller.ask(clear(amount_minor=700, pan=requests[5].pan, credit=True))
     return ids
+
+
+def reconciled(home, *options):
+    """The command's exit status and what it says: its drifts as (authorization, kind), and its document."""
+    command = [
+        sys.executable,
+        "-m",
+        "server.cli",
+        "ledger",
+        "reconcile",
+        "--home",
+        str(home),
+        "--json",
+        *options,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False)
+    assert done.stdout, done.stderr
+    document = json.loads(done.stdout)
+    drifts = {(d["authorization_id"], d["kind"]) for d in document["drifting"]}
+    return done.returncode, drifts, document
+
+
+def spoil(home, lost_id):
+    """Behind everybody's back: a hold that nobody asked for, and another one gone."""
+    ledger = EmbeddedLedger.open(home / "ledger", now_ns=time.time_ns, fold_transfers=0)
+    try:
+        rogue = np.array([[77 << 8, 77]], np.uint64)
+        account = account_id(AccountCode.CARDHOLDER, USD, 1)[0, 0]
+        placed = holds.place(rogue, np.array([account]), USD, np.array([50]), 0, False)
+        lost = holds.release(np.array([id_pair(lost_id)], np.uint64))
+        asyncio.run(ledger.create_transfers(np.concatenate([placed, lost])))
+    finally:
+        ledger.close_blocking()
 
 
 def test_what_drifts_is_named_and_mended():
     """Nothing drifts by itself; a hold that nobody promised is told as a state, one that is lost as missing."""
     home = fresh_home()
+    try:
+        with serving(home) as server:
+            with calling(server.target) as caller:
+                ids = lives(caller)
+            assert server.stop() == 0
+        status, drifts, document = reconciled(home)
+        assert (status, drifts) == (0, set())
+        assert document["authorizations"] >= 7
 
-    async def whole():
-        server = await Server.open(Settings(home=home, port=0, metrics_port=0, reconcile_s=0))
-        try:
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-                ids = await lives(channel)
-            sound = await server.reconciler.reconcile()
-            rogue = np.array([[77 << 8, 77]], np.uint64)
-            account = account_id(AccountCode.CARDHOLDER, USD, 1)[0, 0]
-            placed = holds.place(rogue, np.array([account]), USD, np.array([50]), 0, False)
-            lost = holds.release(np.array([id_pair(ids[0])], np.uint64))
-            await server.ledger.create_transfers(np.concatenate([placed, lost]))
-            broken = await server.reconciler.reconcile()
-            mended = await server.reconciler.mend(broken)
-            return sound, ids, broken, mended, await server.reconciler.reconcile()
-        finally:
-            await server.close()
+        spoil(home, ids[0])
+        missing, state = {(ids[0], "missing")}, {(ROGUE, "state")}
+        assert reconciled(home)[:2] == (1, missing | state)
+        assert reconciled(home, "--repair")[2]["voided"] == 1
+        assert reconciled(home)[:2] == (1, missing)
 
-    sound, ids, broken, mended, after = asyncio.run(whole())
-    assert (sound.drifting, sound.postgresql, sound.more) == ([], "", 0)
-    assert sound.authorizations >= 7
-    told = {(d.authorization_id, d.kind, d.against) for d in broken.drifting}
-    rogue = f"{77:016x}{77 << 8:016x}"
-    assert told == {
-        (rogue, Drift.STATE, "journal"),
-        (rogue, Drift.STATE, "postgresql"),
-        (ids[0], Drift.MISSING, "journal"),
-        (ids[0], Drift.MISSING, "postgresql"),
-    }
-    assert mended == 1
-    assert {(d.authorization_id, d.kind) for d in after.drifting} == {(ids[0], Drift.MISSING)}
-
-    command = [sys.executable, "-m", "server.cli", "ledger", "reconcile", "--home", str(home), "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert told.returncode == 1, told.stderr
-    document = json.loads(told.stdout)
-    assert {(d["authorization_id"], d["kind"]) for d in document["drifting"]} == {(ids[0], "missing")}
-    assert document["postgresql"] == ""
+        port = free_port()
+        with serving(home, metrics_port=port, environment={"HOLDFAST_RECONCILE_S": "1"}) as server:
+            server.hear("the ledger drifts")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+                told = dict(
+                    re.findall(r"^holdfast_ledger_drift_(\w+) (\S+)$", page.read().decode(), re.MULTILINE)
+                )
+        assert {kind for kind, count in told.items() if float(count)} == {"missing"}
+    finally:
+        end_postgres(home)
