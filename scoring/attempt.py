@@ -6,20 +6,24 @@ its row in the directory, the merchant a 64-bit hash.
 """
 
 import hashlib
+from enum import IntEnum
 
 import numpy as np
 
 # The merchant's wall clock where the request has none (`local_time_s`).
 TIME_MISSING = np.iinfo(np.int64).min
 
-# One attempt at a payment; 72 bytes, aligned. Missing is TIME_MISSING for the local time, NaN for
-# coordinates, 0 for merchant, category and countries, and 0 (unspecified) for entry mode and type.
+# One attempt at a payment; 104 bytes, aligned. Missing is TIME_MISSING for the local time, NaN for
+# coordinates, 0 for merchant, terminal, device, ip, category and countries, and 0 (unspecified) for entry
+# mode and type.
 #   time_s              the message's transmission time, seconds UTC since 1970
 #   local_time_s        the merchant's wall clock, read as if it were UTC
 #   amount_minor        in the account's currency, minor units, >= 0
 #   merchant            64-bit hash of the merchant's identity (`hash_merchant`)
+#   terminal            of the terminal there, device of the cardholder's device, ip of its network: the
+#                       IPv4 address, or the 64 bits of an IPv6 address that its holder doesn't choose
 #   latitude_deg, ...   of the merchant; home_* of the cardholder
-#   card_row            the card's row in the directory
+#   card_row            the card's row in the directory, account its account's
 #   category            merchant category code (MCC) as a number, 1..9999
 #   country             of the merchant, ISO 3166-1 numeric; home_country is the programme's
 #   entry_mode          as in the contract's EntryMode, transaction_type as in TransactionType
@@ -30,11 +34,15 @@ ATTEMPT = np.dtype(
         ("local_time_s", np.int64),
         ("amount_minor", np.int64),
         ("merchant", np.uint64),
+        ("terminal", np.uint64),
+        ("device", np.uint64),
+        ("ip", np.uint64),
         ("latitude_deg", np.float64),
         ("longitude_deg", np.float64),
         ("home_latitude_deg", np.float32),
         ("home_longitude_deg", np.float32),
         ("card_row", np.uint32),
+        ("account", np.uint32),
         ("category", np.uint16),
         ("country", np.uint16),
         ("home_country", np.uint16),
@@ -44,7 +52,32 @@ ATTEMPT = np.dtype(
     ],
     align=True,
 )
-assert ATTEMPT.itemsize == 72
+assert ATTEMPT.itemsize == 104
+
+# What became known of an attempt later, once; FRAUD and DISPUTE count as fraud. 0 is missing, as above.
+#   time_s              the attempt's time, known_s when the label was received, seconds UTC since 1970
+LABEL = np.dtype(
+    [
+        ("time_s", np.int64),
+        ("known_s", np.int64),
+        ("amount_minor", np.int64),
+        ("merchant", np.uint64),
+        ("terminal", np.uint64),
+        ("device", np.uint64),
+        ("ip", np.uint64),
+        ("card_row", np.uint32),
+        ("verdict", np.uint8),
+    ],
+    align=True,
+)
+
+
+class Verdict(IntEnum):
+    """What became of an attempt."""
+
+    FRAUD = 1  # confirmed
+    DISPUTE = 2  # the cardholder disputes it
+    LEGITIMATE = 3  # a false positive: it was the cardholder
 
 
 def empty_attempts(count: int) -> np.ndarray:

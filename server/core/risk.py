@@ -29,16 +29,51 @@ _SCORE_FLAGGED: Final = int(Check.SCORE_FLAGGED)
 
 
 @njit(cache=True)
+def _mixed(value: Any) -> Any:
+    """A u64 with its bits spread: two steps of Marsaglia's xorshift (2003), which map no two values to one."""
+    for _ in range(2):
+        value ^= value << np.uint64(13)
+        value ^= value >> np.uint64(7)
+        value ^= value << np.uint64(17)
+    return value
+
+
+@njit(cache=True)
+def terminal_digest(request: Any) -> Any:
+    """An ATTEMPT's `terminal`: a terminal id is its merchant's, and means nothing without it. 0 where it is absent."""
+    if request.merchant == 0 or request.terminal_id[0] == 0:
+        return np.uint64(0)
+    digest = request.merchant
+    for k in range(len(request.terminal_id)):
+        digest = _mixed(digest ^ np.uint64(request.terminal_id[k]))
+    return max(digest, np.uint64(1))
+
+
+@njit(cache=True)
+def network_digest(low: Any, high: Any) -> Any:
+    """An ATTEMPT's `ip`, of a u128: the whole of an IPv4 address, the first half of an IPv6 one. 0 where it is absent."""
+    if high == 0 and low >> np.uint64(32) == np.uint64(0xFFFF):
+        return max(_mixed(low), np.uint64(1))
+    if high == 0 and low == 0:
+        return np.uint64(0)
+    return max(_mixed(high), np.uint64(1))
+
+
+@njit(cache=True)
 def fill_attempt(intent: Any, attempt: Any) -> None:
-    """What an INTENT alone says of an ATTEMPT: all that is remembered of it."""
+    """What an INTENT_NUMBERS alone says of an ATTEMPT: all that is remembered of it."""
     request = intent.request
     attempt.time_s = request.transmission_s
     attempt.local_time_s = request.local_s
     attempt.amount_minor = intent.billed_minor
     attempt.merchant = request.merchant
+    attempt.terminal = terminal_digest(request)
+    attempt.device = request.device
+    attempt.ip = network_digest(request.ip[0], request.ip[1])
     attempt.latitude_deg = request.latitude_deg
     attempt.longitude_deg = request.longitude_deg
     attempt.card_row = intent.card_row
+    attempt.account = intent.account_number
     attempt.category = request.category
     attempt.country = request.country
     attempt.entry_mode = request.entry_mode
@@ -48,7 +83,7 @@ def fill_attempt(intent: Any, attempt: Any) -> None:
 
 @njit(cache=True)
 def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int:
-    """Fill ATTEMPT[n] from the INTENTs whose card is known; return how many those are."""
+    """Fill ATTEMPT[n] from the INTENT_NUMBERS[n] whose card is known; return how many those are."""
     count = 0
     for i in range(len(intents)):
         intent = intents[i]
@@ -140,7 +175,7 @@ class Risk:
     ) -> NDArray[np.float32]:
         """Features (f4[k, F]) of the k INTENTs whose card is known, in order; the attempts are remembered."""
         attempts = np.empty(len(intents), ATTEMPT)
-        count = attempts_of(intents, cards, programmes, attempts)
+        count = attempts_of(intents.view(INTENT_NUMBERS), cards, programmes, attempts)
         return self.features.observe(attempts[:count])
 
     def remember(self, intents: NDArray[Any]) -> None:
@@ -151,7 +186,7 @@ class Risk:
         only tell features of the moment. So a journal is enough, without the directory.
         """
         attempts = np.empty(len(intents), ATTEMPT)
-        count = attempts_again(intents, attempts)
+        count = attempts_again(intents.view(INTENT_NUMBERS), attempts)
         self.features.observe(attempts[:count])
 
     def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
