@@ -6,6 +6,7 @@ Floor plan, in reading order:
 report         tables and JSON; `python -m loadtest.report locust` is `make loadtest`
 bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
+handbook       the Fraud Detection Handbook's protocol: what teaches, what is measured, its figures
 replay         a recorded history through one link, in the file's order, and what came of it
 kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders

@@ -2,7 +2,9 @@
 Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
 
 train           a history in, a model with its manifest out
+grow            trees from a lesson: the one place that knows LightGBM's package
 augment         what a history doesn't show a model: plain traffic, and missing fields
+passage         a history on its way through the features, as the server would have seen it
 history         labelled histories as attempts: the public layouts that training reads
 evaluate        how well scores tell fraud: the figures of a manifest
 explain         why a score is what it is, in sentences

@@ -38,6 +38,38 @@ def average_precision(is_fraud: np.ndarray, scores: np.ndarray) -> float:
     return float((caught[ends] / (ends + 1) * gained).sum() / caught[-1])
 
 
+def roc_auc(is_fraud: np.ndarray, scores: np.ndarray) -> float:
+    """The share of pairs of a fraud and a genuine one that scores put in the right order; ties count half."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    frauds = int(is_fraud.sum())
+    above = ranks[place][is_fraud].sum() - frauds * (frauds + 1) / 2
+    return float(above / (frauds * (len(is_fraud) - frauds)))
+
+
+def card_precision(is_fraud: np.ndarray, scores: np.ndarray, attempts: np.ndarray, top: int = 100) -> float:
+    """
+    Card Precision@top: of the `top` cards with the highest scores of a day, the share that was defrauded on
+    that day; the mean over the days (UTC) of attempts ATTEMPT[n].
+
+    As the Fraud Detection Handbook defines it (chapter 3): a card's score is its highest of the day, a card
+    once found leaves the days after, and a day with fewer cards is divided by `top` all the same.
+    """
+    days = attempts["time_s"] // 86_400
+    cards = attempts["card_row"]
+    found = np.zeros(int(cards.max(initial=0)) + 1, np.bool_)
+    shares = []
+    for day in np.unique(days):
+        rows = np.flatnonzero((days == day) & ~found[cards])
+        order = rows[np.argsort(-scores[rows], kind="stable")]
+        _, highest = np.unique(cards[order], return_index=True)
+        suspects = cards[order[np.sort(highest)[:top]]]
+        caught = np.intersect1d(suspects, cards[rows[is_fraud[rows]]])
+        found[caught] = True
+        shares.append(len(caught) / top)
+    return float(np.mean(shares))
+
+
 def recall_at(is_fraud: np.ndarray, scores: np.ndarray, false_positive_rate: float) -> float:
     """The share of fraud above the lowest threshold that at most this share of the rest passes."""
     legitimate = np.sort(scores[~is_fraud])[::-1]

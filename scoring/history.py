@@ -15,7 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scoring.attempt import empty_attempts, hash_merchant
+from scoring.attempt import Verdict, empty_attempts, hash_merchant
+
+LABEL_DELAY_S: Final = 7 * 86_400
+"""How long after a transaction its label becomes known, where a history doesn't say."""
 
 _MODE_CHIP, _MODE_ECOMMERCE = 3, 5
 _TYPE_PURCHASE = 1
@@ -56,14 +59,21 @@ class History(NamedTuple):
     """
     Transactions in time order with what became of them.
 
-    attempts ATTEMPT[n], card rows counting through `cards`; is_fraud bool[n]; cards: the identity of each
-    row in the file; fingerprint: SHA-256 of the files, hexadecimal.
+    attempts ATTEMPT[n], card rows counting through `cards`; verdicts u1[n] (`attempt.Verdict`), 0 where nobody
+    said anything; known_s i8[n]: when the verdict became known, later than the attempt; cards: the identity
+    of each card row in the file; fingerprint: SHA-256 of the files, hexadecimal.
     """
 
     attempts: np.ndarray
-    is_fraud: np.ndarray
+    verdicts: np.ndarray
+    known_s: np.ndarray
     cards: Sequence[str]
     fingerprint: str
+
+    @property
+    def is_fraud(self) -> np.ndarray:
+        """Which transactions turned out to be fraud, confirmed or disputed: bool[n]."""
+        return (self.verdicts == Verdict.FRAUD) | (self.verdicts == Verdict.DISPUTE)
 
 
 def read_history(data: Path, customers: Path | None = None) -> History:
@@ -108,7 +118,7 @@ def _sparkov(table: pa.Table, customers: Path | None, fingerprint: str) -> Histo
         places = np.array([homes.get(card, (np.nan, np.nan)) for card in cards], np.float32)
         attempts["home_latitude_deg"] = places[attempts["card_row"], 0]
         attempts["home_longitude_deg"] = places[attempts["card_row"], 1]
-    return History(attempts, _labels(table), cards, fingerprint)
+    return _labelled(attempts, _labels(table), cards, fingerprint)
 
 
 def _handbook(table: pa.Table, fingerprint: str) -> History:
@@ -121,12 +131,19 @@ def _handbook(table: pa.Table, fingerprint: str) -> History:
     attempts["merchant"] = _hashes(terminals)[terminal_rows]
     attempts["card_present"] = 1
     attempts["transaction_type"] = _TYPE_PURCHASE
-    return History(attempts, _labels(table), cards, fingerprint)
+    return _labelled(attempts, _labels(table), cards, fingerprint)
 
 
 def _sorted(history: History) -> History:
     order = np.argsort(history.attempts["time_s"], kind="stable")
-    return history._replace(attempts=history.attempts[order], is_fraud=history.is_fraud[order])
+    return history._replace(
+        attempts=history.attempts[order], verdicts=history.verdicts[order], known_s=history.known_s[order]
+    )
+
+
+def _labelled(attempts: np.ndarray, is_fraud: np.ndarray, cards: Sequence[str], fingerprint: str) -> History:
+    verdicts = np.where(is_fraud, np.uint8(Verdict.FRAUD), np.uint8(0))
+    return History(attempts, verdicts, attempts["time_s"] + LABEL_DELAY_S, cards, fingerprint)
 
 
 def _distinct(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
