@@ -30,7 +30,9 @@ def measure(
     for rate in (0.001, 0.01):
         figures[f"recall_at_fpr_{rate}"] = _rounded(recall_at(is_fraud, scores, rate)) if both else None
     if attempts is not None:
-        figures["card_precision_at_100"] = _rounded(card_precision(is_fraud, scores, attempts)) if both else None
+        figures["card_precision_at_100"] = (
+            _rounded(card_precision(is_fraud, scores, attempts)) if both else None
+        )
     for threshold in thresholds:
         above = scores > np.float32(threshold)
         figures[f"recall_above_{threshold}"] = _rounded(above[is_fraud].mean()) if both else None

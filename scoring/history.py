@@ -16,7 +16,6 @@ from scoring.attempt import Verdict
 from scoring.layout import own_layout
 from scoring.public_layouts import (
     HANDBOOK_COLUMNS,
-    SPARKOV_CATEGORIES,
     SPARKOV_COLUMNS,
     handbook,
     sparkov,
@@ -24,7 +23,7 @@ from scoring.public_layouts import (
 from scoring.table import HistoryError, Table, fingerprint
 from scoring.transactions import Transactions
 
-__all__ = ["LABEL_DELAY_S", "SPARKOV_CATEGORIES", "History", "HistoryError", "in_time_order", "read_history"]
+__all__ = ["LABEL_DELAY_S", "History", "HistoryError", "in_time_order", "read_history"]
 
 LABEL_DELAY_S: Final = 7 * 86_400
 """How long after a transaction its label becomes known, where a history doesn't say."""
@@ -37,7 +36,8 @@ class History(NamedTuple):
     attempts ATTEMPT[n], card rows counting through `cards`; verdicts u1[n] (`attempt.Verdict`), 0 where nobody
     said anything; known_s i8[n]: when that is known, later than the attempt: of a row without a verdict, when
     silence means that it was genuine; cards: the identity of each card row in the file; fingerprint: SHA-256 of
-    the files, hexadecimal; rows i8[n]: each one's place in the file; is_labelled: whether the file has labels.
+    the files, hexadecimal; rows i8[n]: each one's place in the file; is_labelled: whether the file has labels;
+    is_settled: whether it says of every row what became of it, so that silence needn't ripen.
 
     Beside them, where the file has it: scenarios (a name for each row, "" for none), born and regions (birth
     date, YYYY-MM-DD, and region of each card's holder, "" where unknown), unread (columns that nobody read).
@@ -50,6 +50,7 @@ class History(NamedTuple):
     fingerprint: str
     rows: np.ndarray
     is_labelled: bool = True
+    is_settled: bool = True
     scenarios: np.ndarray | None = None
     born: Sequence[str] = ()
     regions: Sequence[str] = ()
@@ -61,9 +62,7 @@ class History(NamedTuple):
         return (self.verdicts == Verdict.FRAUD) | (self.verdicts == Verdict.DISPUTE)
 
 
-def read_history(
-    data: Path, customers: Path | None = None, *, label_delay_s: int = LABEL_DELAY_S
-) -> History:
+def read_history(data: Path, customers: Path | None = None, *, label_delay_s: int = LABEL_DELAY_S) -> History:
     """
     Reads a file of transactions. `customers` is Sparkov's customer file (CSV, `|`), for cardholders' homes.
 
@@ -101,6 +100,7 @@ def in_time_order(found: Transactions, fingerprint: str, label_delay_s: int = LA
         fingerprint,
         order,
         found.verdicts is not None,
+        found.is_settled,
         None if found.scenarios is None else found.scenarios[order],
         found.born,
         found.regions,

@@ -12,7 +12,10 @@ its value is missing. Columns of other names are not read, and said to be.
 | `id` | text or whole number | the transaction's own identity, once in the file |
 | `account` | text or whole number | cards of one account share its windows; without it each card has its own |
 | `local_time_s` | as `time_s` | the merchant's wall clock, read as UTC |
-| `merchant`, `terminal`, `device` | text, or 64-bit digest | who sold, at which terminal, on which device |
+| `acquirer` | text or whole number | the merchant's acquirer (DE32): a merchant id is its acquirer's |
+| `merchant` | text, or 64-bit digest | who sold (DE42) |
+| `terminal` | text, or 64-bit digest | at which terminal (DE41): a terminal id is its merchant's |
+| `device` | text, or 64-bit digest | the cardholder's device |
 | `ip` | text, or 64-bit digest | an IPv4 or IPv6 address; of the latter the first 64 bits count |
 | `latitude_deg`, `longitude_deg` | number | of the merchant |
 | `home_latitude_deg`, `home_longitude_deg` | number | of the cardholder |
@@ -33,15 +36,25 @@ from typing import Final
 
 import numpy as np
 
-from scoring.attempt import TIME_MISSING, Verdict, empty_attempts, hash_merchant
+from scoring.attempt import (
+    TIME_MISSING,
+    Verdict,
+    empty_attempts,
+    hash_merchant,
+    network_digest,
+    terminal_digest,
+)
+from scoring.outlet import terminal_bytes
 from scoring.table import HistoryError, Table
-from scoring.transactions import TYPE_PURCHASE, Transactions, hashes
+from scoring.transactions import Transactions
+
+_PURCHASE: Final = 1
 
 _REQUIRED: Final = ("time_s", "card", "amount_minor")
 _COLUMNS: Final = frozenset(
     (
         *_REQUIRED,
-        *("id", "account", "local_time_s", "merchant", "terminal", "device", "ip", "latitude_deg", "longitude_deg"),
+        *("id", "account", "local_time_s", "acquirer", "merchant", "terminal", "device", "ip", "latitude_deg", "longitude_deg"),
         *("home_latitude_deg", "home_longitude_deg", "category", "country", "home_country", "entry_mode"),
         *("transaction_type", "card_present", "is_fraud", "verdict", "known_s", "scenario", "born", "region"),
     )
@@ -77,11 +90,15 @@ def own_layout(table: Table) -> Transactions:
         attempts["account"] = table.names_of("account")[1]
     if "local_time_s" in table.names:
         attempts["local_time_s"] = table.times("local_time_s", TIME_MISSING)
-    for name in sorted({"merchant", "terminal", "device", "ip"} & table.names):
+    if "merchant" in table.names:
+        attempts["merchant"] = _merchants(table)
+    if "terminal" in table.names:
+        attempts["terminal"] = _terminals(table, attempts["merchant"])
+    for name in sorted({"device", "ip"} & table.names):
         attempts[name] = _digests(table, name)
     for name in sorted(_DEGREES.keys() & table.names):
         attempts[name] = table.reals(name, -_DEGREES[name], _DEGREES[name])
-    attempts["transaction_type"] = TYPE_PURCHASE
+    attempts["transaction_type"] = _PURCHASE
     for name in sorted(_WHOLE.keys() & table.names):
         attempts[name] = table.integers(name, 0, _WHOLE[name], 0)
     if "category" in table.names:
@@ -96,7 +113,8 @@ def own_layout(table: Table) -> Transactions:
         cards,
         _verdicts(table),
         _known(table, attempts["time_s"]),
-        has_ids,
+        is_settled="verdict" not in table.names,
+        has_ids=has_ids,
         scenarios=_names(table, "scenario"),
         born=_holders(table, "born", attempts["card_row"], len(cards)),
         regions=_holders(table, "region", attempts["card_row"], len(cards)),
@@ -104,12 +122,40 @@ def own_layout(table: Table) -> Transactions:
     )
 
 
+def _merchants(table: Table) -> np.ndarray:
+    if table.is_numeric("merchant"):
+        return table.digests("merchant")
+    names, rows = table.names_of("merchant", may_be_missing=True)
+    acquirers, of = [""], np.zeros(table.rows, np.int64)
+    if "acquirer" in table.names:
+        acquirers, of = table.names_of("acquirer", may_be_missing=True)
+    pairs, places = np.unique(rows * len(acquirers) + of, return_inverse=True)
+    hashed = [
+        hash_merchant(acquirers[pair % len(acquirers)].encode(), names[pair // len(acquirers)].encode())
+        for pair in pairs.tolist()
+    ]
+    return np.array(hashed, np.uint64)[places]
+
+
+def _terminals(table: Table, merchants: np.ndarray) -> np.ndarray:
+    if table.is_numeric("terminal"):
+        return table.digests("terminal")
+    names, rows = table.names_of("terminal", may_be_missing=True)
+    owners, of = np.unique(merchants, return_inverse=True)
+    pairs, places = np.unique(rows * len(owners) + of, return_inverse=True)
+    hashed = [
+        terminal_digest(owners[pair % len(owners)], terminal_bytes(names[pair // len(owners)].encode()))
+        for pair in pairs.tolist()
+    ]
+    return np.array(hashed, np.uint64)[places]
+
+
 def _digests(table: Table, name: str) -> np.ndarray:
     if table.is_numeric(name):
         return table.digests(name)
     names, rows = table.names_of(name, may_be_missing=True)
     if name != "ip":
-        return hashes(names)[rows]
+        return np.array([hash_merchant(b"", text.encode()) for text in names], np.uint64)[rows]
     digests = np.zeros(len(names), np.uint64)
     for place, text in enumerate(names):
         try:
@@ -123,11 +169,10 @@ def _digests(table: Table, name: str) -> np.ndarray:
 
 
 def _network(text: str) -> int:
-    """The digest of what a network's holder doesn't choose: the IPv4 address, or half of the IPv6 address."""
+    """The digest of what a network's holder doesn't choose, as of a request's `ip_address`."""
     address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return hash_merchant(address.packed[:8])
+    whole = int(address) | 0xFFFF << 32 if address.version == 4 else int(address)
+    return int(network_digest(np.uint64(whole & 0xFFFF_FFFF_FFFF_FFFF), np.uint64(whole >> 64)))
 
 
 def _categories(table: Table) -> np.ndarray:
@@ -155,7 +200,9 @@ def _refuse_repeated_ids(table: Table) -> None:
 
 def _verdicts(table: Table) -> np.ndarray | None:
     if {"is_fraud", "verdict"} <= table.names:
-        raise HistoryError(f"{table.name} has both is_fraud and verdict: one of them must say what became of a row")
+        raise HistoryError(
+            f"{table.name} has both is_fraud and verdict: one of them must say what became of a row"
+        )
     if "is_fraud" in table.names:
         return np.where(table.flags("is_fraud"), np.uint8(Verdict.FRAUD), np.uint8(0))
     if "verdict" not in table.names:

@@ -13,15 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from scoring.attempt import Verdict, empty_attempts
+from scoring.outlet import digests, handbook_outlet, outlet
 from scoring.table import HistoryError, Table
-from scoring.transactions import (
-    MODE_CHIP,
-    MODE_ECOMMERCE,
-    TYPE_PURCHASE,
-    Transactions,
-    hashes,
-    scenario_names,
-)
+from scoring.transactions import Transactions
 
 SPARKOV_COLUMNS: Final = frozenset(
     ("unix_time", "cc_num", "category", "merchant", "merch_lat", "merch_long", "amount_minor")
@@ -29,9 +23,13 @@ SPARKOV_COLUMNS: Final = frozenset(
 HANDBOOK_COLUMNS: Final = frozenset(("datetime", "customer_id", "terminal_id", "amount_minor"))
 LABEL: Final = "is_fraud"
 
+HANDBOOK_CATEGORY: Final = 5999
+"""The one category of all its merchants: miscellaneous and specialty retail."""
+
+MODE_CHIP, MODE_ECOMMERCE = 3, 5
+_TYPE_PURCHASE: Final = 1
 _COUNTRY_USA: Final = 840
-_HANDBOOK_CATEGORY: Final = 5999
-_HANDBOOK_SCENARIOS: Final = {0: "", 1: "amount", 2: "terminal compromised", 3: "card leaked"}
+_SCENARIOS: Final = np.array(["", "amount", "terminal compromised", "card leaked"])
 _AMOUNT_MAX: Final = np.iinfo(np.int64).max
 
 
@@ -67,8 +65,9 @@ def sparkov(table: Table, customers: Path | None) -> Transactions:
     cards, attempts["card_row"] = table.names_of("cc_num")
     attempts["time_s"] = attempts["local_time_s"] = table.times("unix_time")
     attempts["amount_minor"] = table.integers("amount_minor", 0, _AMOUNT_MAX)
-    merchants, merchant_rows = table.names_of("merchant")
-    attempts["merchant"] = attempts["terminal"] = hashes(merchants)[merchant_rows]
+    names, rows = table.names_of("merchant")
+    merchants, terminals = digests([outlet(name) for name in names])
+    attempts["merchant"], attempts["terminal"] = merchants[rows], terminals[rows]
     attempts["latitude_deg"] = table.reals("merch_lat", -90, 90)
     attempts["longitude_deg"] = table.reals("merch_long", -180, 180)
     categories, category_rows = table.names_of("category")
@@ -95,9 +94,7 @@ def sparkov(table: Table, customers: Path | None) -> Transactions:
             "born": [customer.born for customer in known],
             "regions": [customer.region for customer in known],
         }
-    return Transactions(
-        attempts, cards, _verdicts(table), unread=_unread(table, SPARKOV_COLUMNS), **beside
-    )
+    return Transactions(attempts, cards, _verdicts(table), unread=_unread(table, SPARKOV_COLUMNS), **beside)
 
 
 def handbook(table: Table) -> Transactions:
@@ -106,14 +103,15 @@ def handbook(table: Table) -> Transactions:
     cards, attempts["card_row"] = table.names_of("customer_id")
     attempts["time_s"] = attempts["local_time_s"] = table.times("datetime")
     attempts["amount_minor"] = table.integers("amount_minor", 0, _AMOUNT_MAX)
-    terminals, terminal_rows = table.names_of("terminal_id")
-    attempts["merchant"] = attempts["terminal"] = hashes(terminals)[terminal_rows]
-    attempts["category"] = _HANDBOOK_CATEGORY
+    names, rows = table.names_of("terminal_id")
+    merchants, terminals = digests([handbook_outlet(name) for name in names])
+    attempts["merchant"], attempts["terminal"] = merchants[rows], terminals[rows]
+    attempts["category"] = HANDBOOK_CATEGORY
     attempts["entry_mode"], attempts["card_present"] = MODE_CHIP, 1
     _complete(attempts)
     scenarios = None
     if "fraud_scenario" in table.names:
-        scenarios = scenario_names(table.integers("fraud_scenario", 0, 99), _HANDBOOK_SCENARIOS)
+        scenarios = _SCENARIOS[table.integers("fraud_scenario", 0, len(_SCENARIOS) - 1)]
     unread = _unread(table, HANDBOOK_COLUMNS | {"fraud_scenario"})
     return Transactions(attempts, cards, _verdicts(table), scenarios=scenarios, unread=unread)
 
@@ -121,7 +119,7 @@ def handbook(table: Table) -> Transactions:
 def _complete(attempts: np.ndarray) -> None:
     """What every row of both has: a purchase at home, on an account of the card's own."""
     attempts["country"] = attempts["home_country"] = _COUNTRY_USA
-    attempts["transaction_type"] = TYPE_PURCHASE
+    attempts["transaction_type"] = _TYPE_PURCHASE
     attempts["account"] = attempts["card_row"]
 
 

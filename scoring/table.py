@@ -127,7 +127,9 @@ class Table:
         rows = places[encoded.indices.to_numpy()]
         names = list(values[order])
         if not may_be_missing and names[0] == "":
-            raise HistoryError(f"{self.name}: {name} is empty in row {int(np.argmin(rows))}: it names nothing")
+            raise HistoryError(
+                f"{self.name}: {name} is empty in row {int(np.argmin(rows))}: it names nothing"
+            )
         return names, rows
 
     def _column(self, name: str) -> Any:

@@ -29,7 +29,7 @@ class Costs:
     chargeback_minor: int = 1_500
     false_decline_minor: int = 2_000
     false_decline_share: float = 0.02
-    step_up_minor: int = 100
+    step_up_minor: int = 500
     step_up_passed_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -58,14 +58,18 @@ class Outcome(NamedTuple):
         return self.cost_without_minor - self.cost_minor
 
 
-def outcomes(is_fraud: np.ndarray, scores: np.ndarray, amounts_minor: np.ndarray, costs: Costs) -> list[Outcome]:
+def outcomes(
+    is_fraud: np.ndarray, scores: np.ndarray, amounts_minor: np.ndarray, costs: Costs
+) -> list[Outcome]:
     """The outcome of every pair of thresholds, hundredths, step_up <= decline; by step_up, then decline."""
     passed, stepped, declined = _sums(is_fraud, scores, amounts_minor, costs)
     without = float(passed[-1])
     found = []
     for step_up in range(1, _STEPS):
         for decline in range(step_up, _STEPS):
-            cost = passed[step_up] + (stepped[decline] - stepped[step_up]) + (declined[-1] - declined[decline])
+            cost = (
+                passed[step_up] + (stepped[decline] - stepped[step_up]) + (declined[-1] - declined[decline])
+            )
             found.append(Outcome(step_up / _STEPS, decline / _STEPS, round(float(cost)), round(without)))
     return found
 
