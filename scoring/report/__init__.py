@@ -1,0 +1,18 @@
+"""
+The report of a model on a labelled history: one HTML page that a risk officer can read, print and file away.
+
+It needs nothing beside itself: no script, no network, no font; charts are drawn as SVG, each with its table.
+
+page        the page: chapters from figures, escaped and put into page.html with page.css
+chapters    what stands in each chapter: sentences, charts and tables
+charts      the charts of a report, each with a title, a description and a key
+plot        one chart as SVG: scales, axes, lines, bars, dots and intervals
+tables      what stands behind a chart: a caption, a header, rows of text
+wording     numbers as people read them: shares, counts, money, times
+examples    what a score got most wrong, what took longest, and which features move scores
+weeks       the same figures week by week
+groups      the same figures for parts of the traffic: scenarios, cards, age bands, regions
+curve       what any threshold would catch and wrongly stop, in transactions and in money
+groupings   which part of the traffic a transaction belongs to, as its files tell
+scored      a history and its scores: what a report is made from
+"""
