@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from scoring.report import wording
-from scoring.report.curve import Curve, Stopped, interval, saved_minor
+from scoring.report.curve import Best, Curve, Stopped, interval, saved_asking, saved_declining
 from scoring.report.examples import Importance
 from scoring.report.groups import Rate
 from scoring.report.plot import Plot, Scale, Tick
@@ -94,7 +94,7 @@ def _place(stopped: Stopped, whole: Stopped) -> tuple[float, float]:
 
 def receiver(scored: Scored, curve: Curve, rivals: Mapping[str, Curve], table: Table) -> Chart:
     """How much fraud is stopped, by the share of genuine payments stopped with it."""
-    ticks = tuple(Tick(value, wording.share(value)) for value in (1e-4, 1e-3, 1e-2, 0.1, 1.0))
+    ticks = tuple(Tick(value, wording.round_share(value)) for value in (1e-4, 1e-3, 1e-2, 0.1, 1.0))
     plot = Plot(
         Scale("False positives: share of genuine payments stopped", 1e-4, 1, ticks, "log"),
         Scale("Recall: share of fraud stopped", 0, 1, _EVEN),
@@ -105,7 +105,7 @@ def receiver(scored: Scored, curve: Curve, rivals: Mapping[str, Curve], table: T
         keys.append(Key(f"line {style}", name))
     plot.line(*_steps(curve), "own")
     for rate in (0.001, 0.01):
-        plot.upright(rate, wording.share(rate))
+        plot.upright(rate)
     title = "Recall at fixed false-positive rates"
     says = (
         "Share of fraud stopped against the share of genuine payments stopped, which runs by powers of ten."
@@ -188,10 +188,11 @@ def distribution(scored: Scored, table: Table) -> Chart:
         shares = np.bincount(place, minlength=40) / rows.sum()
         highest = max(highest, float(shares.max()))
         outlines.append((style, np.repeat(edges, 2)[1:-1], np.repeat(shares, 2)))
-    ticks = tuple(Tick(value, wording.share(value)) for value in (1e-4, 1e-3, 1e-2, 0.1, 1.0))
+    ticks = tuple(Tick(value, wording.round_share(value)) for value in (1e-4, 1e-3, 1e-2, 0.1, 1.0))
     plot = Plot(
         Scale("Score", _LOWEST, 1 - _LOWEST, _STRETCHED, "logit"),
         Scale("Share of its kind", 1e-4, 1, ticks, "log"),
+        left=66,
     )
     for style, xs, ys in outlines:
         plot.area(xs, ys, style)
@@ -206,35 +207,62 @@ def distribution(scored: Scored, table: Table) -> Chart:
     return Chart(title, plot.svg("scores", title, says), keys, says, table)
 
 
-def money(scored: Scored, curve: Curve, best: Stopped, table: Table) -> Chart:
-    """What each decline threshold would have saved, less what it would have cost."""
-    saved = saved_minor(curve.frauds_minor, curve.genuine, scored.costs)
-    stopped_minor = saved_minor(curve.frauds_minor, np.zeros_like(curve.genuine), scored.costs)
+def money(scored: Scored, curve: Curve, best: Best, table: Table) -> Chart:
+    """What each threshold would have saved, less what it would have cost."""
     unit = 10**scored.currency.digits
-    top = float(stopped_minor[-1]) / unit or 1.0
+    lines = {
+        "fraud": curve.frauds_minor / unit,
+        "saved": saved_declining(curve, scored.costs) / unit,
+        "asked": saved_asking(curve, scored.costs) / unit,
+    }
+    top = max(float(max(values.max() for values in lines.values())), 1.0)
     plot = Plot(
-        Scale("Threshold: decline above this score", _LOWEST, 1 - _LOWEST, _STRETCHED, "logit"),
+        Scale("Threshold: score above", _LOWEST, 1 - _LOWEST, _STRETCHED, "logit"),
         Scale(f"Saved, {scored.currency.code}", 0, top, _amount_ticks(top)),
         left=66,
     )
     places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
-    plot.line(places, stopped_minor / unit, "fraud")
-    # Below the axis there is nothing to win.
-    shown = saved >= 0
-    if shown.any():
-        plot.area(places[shown], saved[shown] / unit, "saved")
-        plot.line(places[shown], saved[shown] / unit, "saved")
+    for style, values in lines.items():
+        # Below the axis there is nothing to win.
+        shown = values >= 0
+        if shown.any():
+            plot.line(places[shown], values[shown], style)
     _thresholds(plot, scored)
-    at = min(max(best.threshold, _LOWEST), 1 - _LOWEST)
-    net = float(saved_minor(np.int64(best.frauds_minor), np.int64(best.genuine), scored.costs)) / unit
-    plot.dot(at, max(net, 0.0), "saved", says=f"most is saved above {wording.threshold(best.threshold)}")
+    at = min(max(best.alone.threshold, _LOWEST), 1 - _LOWEST)
+    most = float(saved_declining(best.alone, scored.costs)) / unit
+    plot.dot(at, most, "saved", says=f"declining saves most above {wording.threshold(best.alone.threshold)}")
     title = "Money saved at each threshold"
     says = (
-        "Fraud losses avoided by declining above each threshold, and what is left of them after the cost of "
-        "genuine payments declined. The dot marks the most."
+        "What stopping everything above each threshold would have saved, after what stopping genuine payments costs. "
+        "The dot marks where declining saves most."
     )
-    keys = (Key("line fraud", "losses avoided"), Key("line saved", "saved, after wrong declines"))
+    keys = (
+        Key("line saved", "by declining"),
+        Key("line asked", "by asking for proof"),
+        Key("line fraud", "amount of fraud stopped"),
+    )
     return Chart(title, plot.svg("money", title, says), keys, says, table)
+
+
+def let_through(scored: Scored, curve: Curve) -> Chart:
+    """What each threshold lets through, and whom it stops."""
+    ticks = tuple(Tick(value, wording.round_share(value)) for value in (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0))
+    plot = Plot(
+        Scale("Threshold: score above", _LOWEST, 1 - _LOWEST, _STRETCHED, "logit"),
+        Scale("Share of its kind", 1e-5, 1, ticks, "log"),
+        left=70,
+    )
+    places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
+    plot.line(places, 1 - curve.frauds_minor / max(int(curve.frauds_minor[-1]), 1), "fraud")
+    plot.line(places, curve.false_positive_rate(), "genuine")
+    _thresholds(plot, scored)
+    title = "What passes, and who is stopped"
+    says = (
+        "Share of the money of fraud that each threshold lets through, and share of genuine payments that it stops, "
+        "by powers of ten."
+    )
+    keys = (Key("line fraud", "fraud money let through"), Key("line genuine", "genuine payments stopped"))
+    return Chart(title, plot.svg("passes", title, says), keys, says)
 
 
 def weekly(key: str, title: str, reading: str, found: Sequence[Week], rates: Sequence[Rate]) -> Chart:
@@ -244,7 +272,7 @@ def weekly(key: str, title: str, reading: str, found: Sequence[Week], rates: Seq
     count = len(found)
     every = max(1, -(-count // 6))
     ticks = tuple(
-        Tick(float(place), wording.day(found[place].begin_s)[5:]) for place in range(0, count, every)
+        Tick(float(place), wording.short_day(found[place].begin_s)) for place in range(0, count, every)
     )
     plot = Plot(
         Scale("Week beginning", -0.5, count - 0.5, ticks), Scale("", 0, top, _rate_ticks(top)), height=230
@@ -324,7 +352,7 @@ def _rate_top(rates: Iterable[Rate]) -> float:
 
 
 def _rate_ticks(top: float) -> tuple[Tick, ...]:
-    return tuple(Tick(value, wording.share(value)) for value in _round_steps(top))
+    return tuple(Tick(value, wording.round_share(value)) for value in _round_steps(top))
 
 
 def _amount_ticks(top: float) -> tuple[Tick, ...]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.report.scored import Costs
+from scoring.thresholds import Costs
 
 
 class Stopped(NamedTuple):
@@ -48,7 +48,7 @@ class Curve:
     def allowing(self, false_positive_rate: float) -> Stopped:
         """What lies above the lowest threshold that at most this share of genuine payments passes."""
         count = int(np.searchsorted(self.genuine, int(false_positive_rate * int(self.genuine[-1])), "right"))
-        return self._upto(count, float(self.scores[count]) if count < len(self.scores) else 0.0)
+        return self._below(count)
 
     def at(self, place: int) -> Stopped:
         """What has the distinct score at this place, or a higher one; the threshold is that score."""
@@ -66,13 +66,16 @@ class Curve:
         """The share of all genuine payments that is there, f8[k]."""
         return self.genuine / self.genuine[-1]
 
-    def best(self, costs: Costs) -> Stopped:
-        """The threshold that saves most; the highest such, stopping fewest."""
-        saved = saved_minor(self.frauds_minor, self.genuine, costs)
-        place = int(np.argmax(saved))
-        if saved[place] <= 0:
-            return self._upto(0, 1.0)
-        return self._upto(place + 1, float(self.scores[place + 1]) if place + 1 < len(self.scores) else 0.0)
+    def best(self, costs: Costs) -> "Best":
+        """The thresholds that would have saved most; of equals those that stop fewest."""
+        nothing = np.zeros(1)
+        declining = np.append(nothing, saved_declining(self, costs))
+        asking = np.append(nothing, saved_asking(self, costs))
+        # Who asks for proof above a lower score than he declines above, does so from there on.
+        beyond = np.maximum.accumulate(asking[::-1])[::-1]
+        decline = int(np.argmax(declining - asking + beyond))
+        step_up = decline + int(np.argmax(asking[decline:]))
+        return Best(self._below(int(np.argmax(declining))), self._below(decline), self._below(step_up))
 
     def _upto(self, count: int, threshold: float) -> Stopped:
         if count == 0:
@@ -80,21 +83,47 @@ class Curve:
         columns = (self.frauds, self.genuine, self.frauds_minor, self.genuine_minor)
         return Stopped(threshold, *(int(column[count - 1]) for column in columns))
 
+    def _below(self, count: int) -> Stopped:
+        """The first `count` distinct scores; the threshold is the next one."""
+        return self._upto(count, float(self.scores[count]) if count < len(self.scores) else 0.0)
 
-def saved_minor(frauds_minor: np.ndarray, genuine: np.ndarray, costs: Costs) -> np.ndarray:
+
+class Best(NamedTuple):
     """
-    Minor units i8 saved by stopping frauds worth frauds_minor i8 and so many genuine payments i8: the loss
-    avoided less what the wrong declines cost. Stopping nothing saves nothing.
+    What lies above the thresholds that would have saved most: declining alone, and as a pair, where what
+    lies between the two is asked for proof.
     """
-    # In two steps, so that no sum of a portfolio leaves 64 bits.
-    whole, rest = frauds_minor // 10_000, frauds_minor % 10_000
-    borne = whole * costs.fraud_loss_bp + rest * costs.fraud_loss_bp // 10_000
-    return borne - genuine * costs.false_decline_minor
+
+    alone: Stopped
+    decline: Stopped
+    step_up: Stopped
 
 
-def saved_by(stopped: Stopped, costs: Costs) -> int:
-    """The same of one threshold."""
-    return int(saved_minor(np.int64(stopped.frauds_minor), np.int64(stopped.genuine), costs))
+def saved_declining(stopped: Curve | Stopped, costs: Costs) -> np.ndarray:
+    """
+    Minor units f8 saved by declining what is stopped: what the frauds would have cost, less what the wrong
+    declines do.
+    """
+    wrong = costs.false_decline_minor * np.float64(stopped.genuine)
+    return _lost(stopped, costs) - wrong - costs.false_decline_share * np.float64(stopped.genuine_minor)
+
+
+def saved_asking(stopped: Curve | Stopped, costs: Costs) -> np.ndarray:
+    """The same f8 of asking for proof instead, which a share of the frauds gives."""
+    asked = costs.step_up_minor * np.float64(stopped.genuine)
+    return (1.0 - costs.step_up_passed_share) * _lost(stopped, costs) - asked
+
+
+def saved_minor(declined: Stopped, stepped_up: Stopped, costs: Costs) -> int:
+    """Minor units saved by declining some, and asking the rest of `stepped_up`, which holds them, for proof."""
+    asked = saved_asking(stepped_up, costs) - saved_asking(declined, costs)
+    return round(float(saved_declining(declined, costs) + asked))
+
+
+def _lost(stopped: Curve | Stopped, costs: Costs) -> np.ndarray:
+    """What these frauds cost where nobody stops them."""
+    lost = costs.fraud_loss_share * np.float64(stopped.frauds_minor)
+    return np.asarray(lost + costs.chargeback_minor * np.float64(stopped.frauds))
 
 
 def interval(hits: int, total: int) -> tuple[float, float]:

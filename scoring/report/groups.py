@@ -74,8 +74,12 @@ def part(scored: Scored, label: str, rows: np.ndarray, review: float) -> Part:
         len(rows),
         frauds,
         int(scored.attempts["amount_minor"][rows][fraud].sum()),
-        *caught,
-        *wrong,
+        caught[0],
+        caught[1],
+        caught[2],
+        wrong[0],
+        wrong[1],
+        wrong[2],
         expected=float(scores.sum(dtype=np.float64)),
         average_precision=average_precision(fraud, scores) if frauds and genuine else None,
     )
@@ -92,8 +96,6 @@ def scenario_precision(scored: Scored, grouping: Grouping, label: str) -> float 
 
 
 def stands_out(rate: Rate, whole: Rate) -> bool:
-    """
-    Whether a group is hit clearly more often than all are: a quarter more, and more than chance explains.
-    """
+    """Whether a group is hit clearly more often than all are: a quarter more, and more than chance explains."""
     share, usual = rate.share, whole.share
     return share is not None and usual is not None and share > 1.25 * usual and rate.interval[0] > usual

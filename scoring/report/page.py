@@ -25,6 +25,7 @@ def render(scored: Scored, *, created: str | None = None) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_kept_together,
     )
     return environment.get_template("page.html").render(
         model=scored.model,
@@ -32,3 +33,8 @@ def render(scored: Scored, *, created: str | None = None) -> str:
         created=created or datetime.now(UTC).isoformat(timespec="seconds"),
         chapters=chapters(scored),
     )
+
+
+def _kept_together(value: object) -> object:
+    """A number and its per cent sign don't part at the end of a line."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 WIDTH: Final = 480
-_TOP, _RIGHT, _BOTTOM = 12, 14, 44
+_TOP, _RIGHT = 12, 22
 _POINT_PX: Final = 0.4
 
 
@@ -35,7 +35,7 @@ class Scale(NamedTuple):
 
     def along(self, values: np.ndarray | Sequence[float] | float) -> np.ndarray:
         """Where values lie between the axis's ends, 0..1; those beyond stand at the end."""
-        low, high = (self._bent(np.float64(end)) for end in (self.low, self.high))
+        low, high = (self._bent(np.array(end, np.float64)) for end in (self.low, self.high))
         inside = np.clip(np.asarray(values, np.float64), self.low, self.high)
         return (self._bent(inside) - low) / (high - low)
 
@@ -53,6 +53,7 @@ class Plot:
     def __init__(self, x: Scale, y: Scale, *, height: int = 300, left: int = 58) -> None:
         """With axes, a grid, and room on the left for the names of y's ticks."""
         self._x, self._y, self._height, self._left = x, y, height, left
+        self._bottom = height - (44 if x.title else 26)
         self._marks: list[Markup] = []
         self._axes()
 
@@ -96,7 +97,7 @@ class Plot:
     def upright(self, x: float, text: str = "") -> None:
         """A line across the chart at x, its text beside its top, on the side that has room."""
         place = self._across(x)
-        self._stroke(place, _TOP, place, self._height - _BOTTOM, "rule")
+        self._stroke(place, _TOP, place, self._bottom, "rule")
         before = self._x.along(x) > 0.6
         anchor, at = ("end", place - 4) if before else ("start", place + 4)
         mark = Markup('<text class="note" x="{:.1f}" y="{}" text-anchor="{}">{}</text>')
@@ -121,7 +122,7 @@ class Plot:
         )
 
     def _axes(self) -> None:
-        bottom, right = self._height - _BOTTOM, WIDTH - _RIGHT
+        bottom, right = self._bottom, WIDTH - _RIGHT
         for value, text in self._x.ticks:
             place = self._across(value)
             self._stroke(place, _TOP, place, bottom, "grid")
@@ -131,7 +132,8 @@ class Plot:
             self._stroke(self._left, place, right, place, "grid")
             self._write(self._left - 7, place + 4, "end", text)
         self._stroke(self._left, bottom, right, bottom, "axis")
-        self._write((self._left + right) / 2, self._height - 8, "middle", self._x.title, "title")
+        if self._x.title:
+            self._write((self._left + right) / 2, self._height - 8, "middle", self._x.title, "title")
         if self._y.title:
             mark = Markup(
                 '<text class="title" transform="translate(13 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>'
@@ -150,11 +152,11 @@ class Plot:
         return self._left + float(self._x.along(x)) * (WIDTH - _RIGHT - self._left)
 
     def _up(self, y: float) -> float:
-        return self._height - _BOTTOM - float(self._y.along(y)) * (self._height - _BOTTOM - _TOP)
+        return self._bottom - float(self._y.along(y)) * (self._bottom - _TOP)
 
     def _points(self, xs: np.ndarray, ys: np.ndarray) -> list[tuple[float, float]]:
         across = self._left + self._x.along(xs) * (WIDTH - _RIGHT - self._left)
-        up = self._height - _BOTTOM - self._y.along(ys) * (self._height - _BOTTOM - _TOP)
+        up = self._bottom - self._y.along(ys) * (self._bottom - _TOP)
         return _thinned(list(zip(across.tolist(), up.tolist(), strict=True)))
 
 

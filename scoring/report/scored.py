@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from scoring.explain import Reason
+from scoring.thresholds import Costs
 
 
 class Grouping(NamedTuple):
@@ -18,21 +19,14 @@ class Grouping(NamedTuple):
     codes: np.ndarray
 
 
-class Costs(NamedTuple):
-    """
-    What a decision costs: a genuine payment declined in minor units, and of a fraud let through the share of
-    its amount that the issuer bears, in ten-thousandths.
-    """
-
-    false_decline_minor: int
-    fraud_loss_bp: int = 10_000
-
-
 class Currency(NamedTuple):
     """A currency as it is shown: its ISO 4217 code and how many digits its minor unit has."""
 
     code: str = "USD"
     digits: int = 2
+
+
+US_DOLLARS: Final = Currency()
 
 
 class Why(NamedTuple):
@@ -73,7 +67,7 @@ class Scored:
     step_up: float
     decline: float
     costs: Costs
-    currency: Currency = Currency()
+    currency: Currency = US_DOLLARS
     rivals: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     rules: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     scenarios: Grouping | None = None

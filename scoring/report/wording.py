@@ -7,6 +7,7 @@ from scoring.report.scored import Currency
 
 MISSING = "–"  # noqa: RUF001 - an en dash is what stands in an empty cell
 _TIGHT = "\N{NO-BREAK SPACE}"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def share(value: float | None) -> str:
@@ -17,12 +18,10 @@ def share(value: float | None) -> str:
     if percent == 0 or percent == 100:
         return f"{percent:.0f}{_TIGHT}%"
     near_end = min(percent, 100 - percent)
-    if near_end >= 10:
-        digits = 1
-    elif percent > 50:
-        digits = max(1, min(6, 1 - math.floor(math.log10(near_end))))
+    if percent >= 10:
+        digits = 1 if near_end >= 0.1 else min(6, 1 - math.floor(math.log10(near_end)))
     else:
-        digits = max(1 if percent >= 10 else 2, min(6, 1 - math.floor(math.log10(percent))))
+        digits = 2 if percent >= 1 else min(6, 1 - math.floor(math.log10(percent)))
     return f"{percent:.{digits}f}{_TIGHT}%"
 
 
@@ -37,8 +36,8 @@ def count(value: int) -> str:
 
 
 def of(value: int, noun: str) -> str:
-    """A count with its noun: 1 fraud, 2 frauds."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    """A count with its noun: no fraud, 1 fraud, 2 frauds."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}" if value else f"no {noun}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -46,9 +45,14 @@ def number(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
+def round_share(value: float) -> str:
+    """A share that was chosen, without more digits than it has: 0.1 %."""
+    return f"{100 * value:g}{_TIGHT}%"
+
+
 def threshold(value: float) -> str:
-    """A score: two digits in the middle, more near the ends, where thresholds lie close."""
-    return f"{value:.2f}" if 0.05 <= value <= 0.95 else f"{value:.4f}"
+    """A score: three digits in the middle, more near the ends, where thresholds lie close."""
+    return f"{value:.3f}" if 0.01 <= value <= 0.99 else f"{value:.5f}"
 
 
 def money(amount_minor: int, currency: Currency) -> str:
@@ -65,9 +69,9 @@ def round_money(amount_minor: int, currency: Currency) -> str:
     return f"{_sign(amount_minor if whole else 0)}{currency.code}{_TIGHT}{whole:,}"
 
 
-def one_in(value: float) -> str:
-    """How seldom something is: one in 4,200."""
-    return "none" if value <= 0 else f"one in {round(1 / value):,}"
+def one_in(hits: int, total: int) -> str:
+    """How seldom something happens, of a few hits at least: one in 4,200."""
+    return f"one in {round(total / hits):,}"
 
 
 def moment(time_s: int) -> str:
@@ -76,8 +80,14 @@ def moment(time_s: int) -> str:
 
 
 def day(time_s: int) -> str:
-    """A day, UTC."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d")
+    """A day, UTC: 5 Nov 2024."""
+    return f"{short_day(time_s)}{_TIGHT}{datetime.fromtimestamp(time_s, UTC).year}"
+
+
+def short_day(time_s: int) -> str:
+    """A day without its year: 5 Nov."""
+    at = datetime.fromtimestamp(time_s, UTC)
+    return f"{at.day}{_TIGHT}{_MONTHS[at.month - 1]}"
 
 
 def masked(identity: str) -> str:
