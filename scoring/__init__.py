@@ -4,9 +4,11 @@ Scoring: how fast a card spends, how a request looks beside its history, how lik
 train           a history in, a model with its manifest out
 augment         what a history doesn't show a model: plain traffic, and missing fields
 history         labelled histories as attempts: the public layouts that training reads
-evaluate        how well scores tell fraud: the figures of a manifest
 explain         why a score is what it is, in sentences
-registry        the models there are: folders named by version
+registry        the models there are: folders named by version, and the states of each
+floor           how much of the fraud a champion must find on fresh labels
+drift           how far requests have moved from what the model learnt: PSI
+evaluate        how well scores tell fraud: the figures of a manifest
 model           a loaded model: scores, and what each feature adds to one
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained

@@ -10,6 +10,7 @@ replay       a recorded history through a server, and whether the books balance 
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
+registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -35,6 +36,7 @@ from server.cli import (
     customers,
     ledger,
     rates,
+    registry,
     replay,
     serve,
     train,
@@ -63,6 +65,7 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 
 
