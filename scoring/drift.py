@@ -42,7 +42,9 @@ class Reference(NamedTuple):
     approval_rate: float | None
 
 
-def reference_of(features: np.ndarray, scores: np.ndarray, *, approval_rate: float | None = None) -> Reference:
+def reference_of(
+    features: np.ndarray, scores: np.ndarray, *, approval_rate: float | None = None
+) -> Reference:
     """The reference of features f4[n, len(FEATURE_NAMES)] and their scores f4[n], of n > 0 rows."""
     columns = (*FEATURE_NAMES, SCORE)
     table = np.column_stack([features, scores]).astype(np.float32)

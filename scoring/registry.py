@@ -21,6 +21,7 @@ candidate, shadow ── retire ──► retired; shadow ── challenge ─�
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from enum import StrEnum
@@ -33,6 +34,8 @@ from scoring.model import Model
 
 VERSION_MAX: Final = 24
 """Bytes of a version's name, as decisions keep it."""
+
+_VERSION: Final = re.compile(rf"[\w-][\w.-]{{0,{VERSION_MAX - 1}}}", re.ASCII)
 
 SHARE_MAX: Final = 10_000
 """A challenger's share of the cards is counted in ten thousandths."""

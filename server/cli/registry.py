@@ -250,7 +250,9 @@ def _changes_table(changes: list[dict[str, Any]]) -> Any:
     columns = ("at", "version", "action", "state", "by", "why")
     lines = []
     for change in changes:
-        moved = change["to"] if change["from"] in {None, change["to"]} else f"{change['from']} → {change['to']}"
+        moved = (
+            change["to"] if change["from"] in {None, change["to"]} else f"{change['from']} → {change['to']}"
+        )
         people = change["by"] if change["proposed_by"] is None else f"{change['proposed_by']}, {change['by']}"
         lines.append((change["at"][:16], change["version"], change["action"], moved, people, change["why"]))
     return rows("changes", columns, lines)

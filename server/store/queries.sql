@@ -412,3 +412,35 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 SELECT version, action, from_state, to_state, share, who, proposed_by, why, happened_at
 FROM model_changes WHERE $1::text IS NULL OR version = $1
 ORDER BY number DESC LIMIT $2;
+
+-- name: forget_shadow_scores
+-- Shadows' scores of more than $1 days ago are of no use any more.
+DELETE FROM shadow_scores WHERE scored_at < now() - make_interval(days => $1);
+
+-- name: compared_scores
+-- Of version $1 and the authorizations of the last $2 days: both scores (NaN = unscored), whether it was fraud, who decided; the newest $3.
+SELECT s.score, coalesce(s.decided_score, 'NaN'), coalesce(l.verdict IN (1, 2), false), rpad(s.decided_by, 24)
+FROM shadow_scores s LEFT JOIN standing_labels l USING (authorization_id)
+WHERE s.version = $1 AND s.scored_at >= now() - make_interval(days => $2)
+ORDER BY s.scored_at DESC LIMIT $3;
+
+-- name: found_frauds
+-- Scores that version $1 gave as champion, since $2, to what labels received in the last $3 days call fraud.
+SELECT a.score
+FROM standing_labels l JOIN authorizations a USING (authorization_id)
+WHERE l.verdict IN (1, 2) AND l.stored_at >= now() - make_interval(days => $3)
+  AND a.model = $1 AND a.operation = 1 AND a.score IS NOT NULL AND a.decision_time >= $2;
+
+-- name: sampled_genuine
+-- Scores that version $1 gave as champion, since $2, in the last $3 days, to what nobody called fraud; $4 percent of the pages.
+SELECT a.score
+FROM authorizations a TABLESAMPLE SYSTEM ($4)
+WHERE a.model = $1 AND a.operation = 1 AND a.score IS NOT NULL
+  AND a.decision_time >= $2 AND a.decision_time >= now() - make_interval(days => $3)
+  AND NOT EXISTS (SELECT FROM labels l WHERE l.authorization_id = a.authorization_id AND l.verdict IN (1, 2));
+
+-- name: count_authorizations
+-- About how many rows authorizations has.
+SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'authorizations'::regclass;
