@@ -137,6 +137,8 @@ def _reference(stored: dict[str, Any]) -> Reference:
     shares = np.empty((len(columns), BINS + 1))
     for place, column in enumerate(stored["columns"].values()):
         edges[place, : len(column["edges"])] = column["edges"]
+        if len(column["shares"]) != BINS + 1:
+            raise ValueError(f"a column has {len(column['shares'])} shares, not {BINS + 1}")
         shares[place] = column["shares"]
     rate = stored["approval_rate"]
     return Reference(columns, edges, shares, None if rate is None else float(rate))

@@ -95,7 +95,7 @@ def after(version: str, state: State, action: Action) -> State:
     found = TRANSITIONS.get((state, action))
     if found is None:
         allowed = sorted(now for now, move in TRANSITIONS if move == action)
-        raise RegistryError(f"{version} is {state}: only {' or '.join(allowed)} can go through {action!r}")
+        raise RegistryError(f"{version} is {state}: {action} is for what is {' or '.join(allowed)}")
     return found
 
 
@@ -147,14 +147,9 @@ def install(folder: Path, root: Path) -> tuple[Manifest, str]:
     """
     manifest, _ = read_model(folder)
     version, sha256 = manifest.version, digest(folder)
-    if (
-        not version
-        or len(version.encode()) > VERSION_MAX
-        or version[0] == "."
-        or Path(version).name != version
-    ):
+    if not _VERSION.fullmatch(version):
         raise RegistryError(
-            f"{version!r} can't name a version: 1 to {VERSION_MAX} bytes, no slash, no dot in front"
+            f"{version!r} can't name a version: 1 to {VERSION_MAX} letters, digits, - . _, no dot in front"
         )
     target = root / version
     if target.exists():

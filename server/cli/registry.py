@@ -190,15 +190,87 @@ def floor(
     say(f"floor of {version}: {wanted}", markup=False)
 
 
+@app.command("check")
+def check(home: Home = None, as_json: AsJson = False) -> None:
+    """Judge the champion by fresh labels, as the server does by itself; nothing is done."""
+    from scoring.registry import State
+    from server.fraud.floor import stand
+    from server.store.outcomes import Outcomes
+
+    async def work(register: Any, database: Any) -> dict[str, Any] | None:
+        found = [model for model in await register.versions() if model.state == State.CHAMPION]
+        if not found:
+            return None
+        footing = await stand(Outcomes(database), found[0])
+        return {
+            "champion": found[0].version,
+            "recall": None if footing.recall is None else round(footing.recall, 5),
+            "floor": str(found[0].floor),
+            "frauds": footing.frauds,
+            "genuine": footing.genuine,
+            "fallen": footing.fallen,
+            "judged": footing.recall is not None,
+        }
+
+    document = _at_register_and_database(home, work)
+    if document is None:
+        fail("there is no champion: add a model, let it shadow, and promote it")
+    show(document, as_json=as_json, table=lambda: facts("champion on fresh labels", document))
+
+
+@app.command("compare")
+def compare(
+    version: Version,
+    days: Annotated[int, typer.Option(min=1, max=92, help="Traffic of so many days.")] = 28,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a shadow with the champion on the same traffic: what the champion decided, and both scores of it."""
+    import numpy as np
+
+    from scoring.evaluate import measure
+    from scoring.registry import State
+    from server.store.outcomes import Outcomes
+
+    async def work(register: Any, database: Any) -> dict[str, Any]:
+        await register.find(version)
+        champions = [model.version for model in await register.versions() if model.state == State.CHAMPION]
+        found = await Outcomes(database).compared(version, days=days)
+        own = found.decided(champions[0]) if champions else found
+        scored = ~np.isnan(own.decided_scores)
+        return {
+            "champion": champions[0] if champions else None,
+            "shadow": version,
+            "days": days,
+            "champion_figures": measure(own.is_fraud[scored], own.decided_scores[scored]),
+            "shadow_figures": measure(own.is_fraud[scored], own.scores[scored]),
+        }
+
+    document = _at_register_and_database(home, work)
+    show(document, as_json=as_json, table=lambda: _compared(document))
+
+
+def _compared(document: dict[str, Any]) -> Any:
+    champion, shadow = document["champion_figures"], document["shadow_figures"]
+    lines = [(name.replace("_", " "), figure, shadow[name]) for name, figure in champion.items()]
+    title = f"on what {document['champion'] or 'nobody'} decided in {document['days']} days"
+    return rows(title, ("", "champion", document["shadow"]), lines)
+
+
 def _at_register(home: Path | None, work: Callable[[Any], Awaitable[T]]) -> T:
     """Runs `work(register)`; a refusal is told without a traceback."""
+    return _at_register_and_database(home, lambda register, _database: work(register))
+
+
+def _at_register_and_database(home: Path | None, work: Callable[[Any, Any], Awaitable[T]]) -> T:
+    """Runs `work(register, database)` likewise."""
     from scoring.manifest import ModelError
     from scoring.registry import RegistryError
     from server.store.register import Register
 
     root = _root(home)
     try:
-        return at_desk(home, lambda database, _keys: work(Register(database, root)))
+        return at_desk(home, lambda database, _keys: work(Register(database, root), database))
     except (ModelError, RegistryError) as error:
         fail(str(error))
 

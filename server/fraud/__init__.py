@@ -3,9 +3,10 @@ What goes on beside the answer path: models followed and swapped, watched, and t
 
 Floor plan, in reading order:
 
-watch      follows the register of models: loads, warms, hands over
+oversight  all of it, put together for the server
 floor      the champion's recall on fresh labels; a rollback by itself
-onlookers  what was decided, for those who look on: a bounded queue
-shadow     shadow models' scores of the same traffic, kept for comparison
 drift      how far requests, scores and approvals have moved from the reference
+shadow     shadow models' scores of the same traffic, kept for comparison
+onlookers  what was decided, for those who look on: a bounded queue
+watch      the models in use, as the register says: loaded, warmed, handed over
 """

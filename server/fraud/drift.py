@@ -7,19 +7,17 @@ the champion's first APPROVALS_FIRST authorizations, which the register remember
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import structlog
 
-from scoring.drift import BINS, PSI_MAX, SCORE, Reference, histogram, psi, psi_of_rate, read_reference
-from scoring.manifest import ModelError
-from scoring.model import Model
+from scoring.drift import BINS, PSI_MAX, SCORE, Reference, histogram, psi, psi_of_rate
 from server.fraud.onlookers import Sight
+from server.fraud.watch import Using, Watch
 from server.store.database import TRANSIENT
 from server.store.postgres import StoreError
-from server.store.register import Register, Standing
+from server.store.register import Register
 
 HOURS: Final = 24
 ROWS_MIN: Final = 2_000
@@ -38,15 +36,13 @@ class Drift:
     def __init__(
         self,
         register: Register,
-        champion: Callable[[], Model | None],
-        standing: Callable[[], Standing],
+        watch: Watch,
         now_s: Callable[[], float],
         *,
         psi_max: float = PSI_MAX,
     ) -> None:
         self._register = register
-        self._champion = champion
-        self._standing = standing
+        self._watch = watch
         self._now_s = now_s
         self._psi_max = psi_max
         self._version = ""
@@ -66,7 +62,7 @@ class Drift:
 
     def look(self, sight: Sight) -> None:
         """Counts; blocks."""
-        self._turn_to(self._champion())
+        self._turn_to(self._watch.using)
         place = self._place()
         answered = np.array([len(sight), np.count_nonzero(sight.approved)])
         self._approvals[place] += answered
@@ -80,7 +76,7 @@ class Drift:
     async def act(self) -> None:
         """Sounds an alarm where something has begun to drift, and remembers the first approvals."""
         self._judge()
-        wanted = self._version and self._standing().champion == self._version
+        wanted = self._version and self._watch.standing.champion == self._version
         if wanted and self._first[0] >= APPROVALS_FIRST and self._then() is None:
             try:
                 await self._register.set_approval_rate(self._version, float(self._first[1] / self._first[0]))
@@ -126,32 +122,23 @@ class Drift:
         """The approval rate to compare with."""
         if self._reference is not None and self._reference.approval_rate is not None:
             return self._reference.approval_rate
-        standing = self._standing()
+        standing = self._watch.standing
         return standing.approval_rate if standing.champion == self._version else None
 
-    def _turn_to(self, champion: Model | None) -> None:
+    def _turn_to(self, using: Using) -> None:
         """Another champion has another reference: counting begins anew."""
-        version = "" if champion is None else champion.version
+        version = "" if using.champion is None else using.champion.version
         if version == self._version:
             return
-        self._version = version
-        self._reference = self._read(self._register.root / version) if version else None
-        columns = 0 if self._reference is None else len(self._reference.columns)
+        self._version, self._reference = version, using.reference
+        if version and using.reference is None:
+            _log.info(
+                "the champion carries no reference: drift of its features is not measured", model=version
+            )
+        columns = 0 if using.reference is None else len(using.reference.columns)
         self._counts = np.zeros((HOURS, columns, BINS + 1), np.int64)
         self._approvals[:] = 0
         self._first[:] = 0
-
-    def _read(self, folder: Path) -> Reference | None:
-        try:
-            reference = read_reference(folder)
-        except ModelError as error:
-            _log.error("drift can't be measured", reason=str(error))
-            return None
-        if reference is None:
-            _log.info(
-                "the champion carries no reference: drift of its features is not measured", model=folder.name
-            )
-        return reference
 
     def _place(self) -> int:
         """Where this hour is counted; hours that have gone since are emptied."""

@@ -1,13 +1,12 @@
 """Shadow models: they score what was decided, off the answer path, and their scores are kept beside the deciding ones."""
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from scoring.model import Model
 from server.fraud.onlookers import Sight
+from server.fraud.watch import Watch
 from server.store.database import TRANSIENT
 from server.store.outcomes import Outcomes, ShadowScores
 from server.store.postgres import StoreError
@@ -23,9 +22,9 @@ _log = structlog.get_logger("models")
 class Shadow:
     """Scores every sight with every shadow there is at the time."""
 
-    def __init__(self, outcomes: Outcomes, shadows: Callable[[], tuple[Model, ...]]) -> None:
+    def __init__(self, outcomes: Outcomes, watch: Watch) -> None:
         self._outcomes = outcomes
-        self._shadows = shadows
+        self._watch = watch
         self._waiting: list[ShadowScores] = []
         self._forgot_s = float("-inf")
         self.scored: dict[str, int] = {}
@@ -37,7 +36,7 @@ class Shadow:
 
     def look(self, sight: Sight) -> None:
         """Scores; blocks."""
-        for model in self._shadows():
+        for model in self._watch.using.shadows:
             scores = model.score(sight.features)
             self._take(
                 ShadowScores(model.version, sight.decided_ns, sight.ids, scores, sight.scores, sight.models)

@@ -15,11 +15,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from scoring import registry
+from scoring.drift import Reference, read_reference
 from scoring.manifest import ModelError
 from scoring.model import Model
 from scoring.registry import RegistryError
@@ -40,6 +41,21 @@ Use = Callable[[Model | None, Model | None, int], None]
 _log = structlog.get_logger("models")
 
 
+class Using(NamedTuple):
+    """What is in use: champion None answers unscored; shadows score all traffic on paper, the challenger too."""
+
+    champion: Model | None = None
+    reference: Reference | None = None  # what the champion learnt from, where its folder says it
+    challenger: Model | None = None
+    shadows: tuple[Model, ...] = ()
+
+
+class _Loaded(NamedTuple):
+    sha256: str | None
+    model: Model
+    reference: Reference | None
+
+
 class Watch:
     """Keeps the models in use what the register says."""
 
@@ -47,15 +63,11 @@ class Watch:
         self._register = register
         self._use = use
         self._override = override
-        self._loaded: dict[str, tuple[str | None, Model]] = {}  # by version, with its digest
+        self._loaded: dict[str, _Loaded] = {}
         self._changing = asyncio.Lock()
         self.standing = Standing()
         """What the register says, as far as it is known here."""
-        self.champion: Model | None = None
-        """What decides; None answers unscored."""
-        self.challenger: Model | None = None
-        self.shadows: tuple[Model, ...] = ()
-        """What scores all traffic on paper; the challenger too."""
+        self.using = Using()
         self.faults: Mapping[str, str] = {}
         """Versions that ought to be in use and can't be loaded, with the reason."""
         self.swaps = 0
@@ -86,23 +98,29 @@ class Watch:
     async def apply(self, standing: Standing) -> None:
         """Loads what the standing names, off the loop, and hands it over; keeps the standing for the next start."""
         async with self._changing:
-            digests = dict(standing.digests)
             faults: dict[str, str] = {}
-            models = {
-                version: await self._load(version, sha256, faults) for version, sha256 in digests.items()
+            found = {
+                version: await self._load(version, sha256, faults) for version, sha256 in standing.digests
             }
-            champion = models.get(standing.champion or "")
-            if champion is None and standing.champion is not None and self.champion is not None:
-                _log.error("the champion can't be loaded: the one before goes on", version=standing.champion)
-                champion = self.champion
-            before, self.champion = self.champion, champion
-            self.shadows = tuple(
-                model for version in standing.shadows if (model := models.get(version)) is not None
-            )
-            self.challenger = models.get(standing.challenger or "")
+            champion = found.get(standing.champion or "")
+            before = self.using
+            if champion is None and standing.champion is not None and before.champion is not None:
+                _log.error(
+                    "the champion can't be loaded: the one before goes on",
+                    version=standing.champion,
+                    before=before.champion.version,
+                )
+                champion = self._loaded[before.champion.version]
+            challenger = found.get(standing.challenger or "")
             self.standing, self.faults = standing, faults
-            self._use(self.champion, self.challenger, standing.share if self.challenger is not None else 0)
-            self._tell(before)
+            self.using = Using(
+                None if champion is None else champion.model,
+                None if champion is None else champion.reference,
+                None if challenger is None else challenger.model,
+                tuple(part.model for version in standing.shadows if (part := found[version]) is not None),
+            )
+            self._use(self.using.champion, self.using.challenger, 0 if challenger is None else standing.share)
+            self._tell(before.champion)
             self._forget()
             await asyncio.to_thread(self._remember, standing)
 
@@ -110,7 +128,8 @@ class Watch:
         """A version that decided once, to explain what it did: loaded off the loop where it has to be. None where it is gone."""
         if not version:
             return None
-        return await self._load(version, dict(self.standing.digests).get(version), {})
+        found = await self._load(version, dict(self.standing.digests).get(version), {})
+        return None if found is None else found.model
 
     async def _begin(self) -> None:
         try:
@@ -119,35 +138,33 @@ class Watch:
             _log.error("the model that came with the package can't be registered", reason=str(error))
 
     async def _open_override(self, folder: Path) -> None:
-        try:
-            self.champion = await asyncio.to_thread(_warmed, folder, None)
-        except ModelError as error:
-            self.faults = {folder.name: str(error)}
-            _log.error("there is no model: requests go unscored", reason=str(error))
-        else:
-            self._loaded[self.champion.version] = (None, self.champion)
-            _log.warning(
-                "a model that was set by hand decides; the register of models is not followed",
-                folder=str(folder),
-            )
-        self._use(self.champion, None, 0)
+        faults: dict[str, str] = {}
+        found = await self._load(folder.name, None, faults, folder)
+        self.faults = faults
+        if found is not None:
+            self.using = Using(found.model, found.reference)
+            _log.warning("a model set by hand decides; the register is not followed", folder=str(folder))
+        self._use(self.using.champion, None, 0)
+        self._tell(None)
 
-    async def _load(self, version: str, sha256: str | None, faults: dict[str, str]) -> Model | None:
+    async def _load(
+        self, version: str, sha256: str | None, faults: dict[str, str], folder: Path | None = None
+    ) -> _Loaded | None:
         known = self._loaded.get(version)
-        if known is not None and sha256 in {None, known[0]}:
-            return known[1]
+        if known is not None and sha256 in {None, known.sha256}:
+            return known
         try:
-            model = await asyncio.to_thread(_warmed, self._register.root / version, sha256)
+            loaded = await asyncio.to_thread(_warmed, folder or self._register.root / version, sha256)
         except ModelError as error:
             faults[version] = str(error)
             if self.faults.get(version) != str(error):
                 _log.error("a model can't be loaded", version=version, reason=str(error))
             return None
-        self._loaded[version] = (sha256, model)
-        return model
+        self._loaded[loaded.model.version] = loaded
+        return loaded
 
     def _tell(self, before: Model | None) -> None:
-        now = self.champion
+        now = self.using.champion
         if now is None:
             _log.error("there is no model: requests go unscored")
         elif before is None or now.version != before.version:
@@ -156,7 +173,7 @@ class Watch:
 
     def _forget(self) -> None:
         """Of models out of use the longest loaded go."""
-        in_use = {model.version for model in (self.champion, *self.shadows) if model is not None}
+        in_use = {model.version for model in (self.using.champion, *self.using.shadows) if model is not None}
         former = [version for version in self._loaded if version not in in_use]
         for version in former[: max(0, len(former) - FORMER_MAX)]:
             del self._loaded[version]
@@ -195,10 +212,10 @@ class Watch:
         return self._register.root / "standing.json"
 
 
-def _warmed(folder: Path, sha256: str | None) -> Model:
+def _warmed(folder: Path, sha256: str | None) -> _Loaded:
     model = registry.open(folder, sha256)
     model.warm_up()
-    return model
+    return _Loaded(sha256, model, read_reference(folder))
 
 
 def _standing(document: dict[str, Any]) -> Standing:
