@@ -14,9 +14,11 @@ transactions    what a file of transactions gives, whatever its layout
 table           Parquet in and out, each column checked: what is wrong is named by column and row
 thresholds      where to decline and where to ask for more: what would have cost least
 calibrate       probabilities out of log-odds
-evaluate        how well scores tell fraud: the figures of a manifest
 explain         why a score is what it is, in sentences
-registry        the models there are: folders named by version
+registry        the models there are: folders named by version, and the states of each
+floor           how much of the fraud a champion must find on fresh labels
+drift           how far requests have moved from what the model learnt: PSI
+evaluate        how well scores tell fraud: the figures of a manifest
 model           a loaded model: scores, and what each feature adds to one
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained

@@ -46,7 +46,17 @@ class Settings(BaseSettings):
         "service",
         description="service: transmission times must lie near our clock; message: a replay's may be any",
     )
-    model: Path | None = Field(None, description="folder of a model version; without it the shipped one")
+    model: Path | None = Field(
+        None, description="folder of a model that decides whatever the register says; without it the champion"
+    )
+    floor_s: float = Field(
+        600.0, ge=0, description="pause between judgements of the champion by fresh labels; 0 for none"
+    )
+    drift_psi_max: float = Field(
+        0.25,
+        gt=0,
+        description="population stability index above which a feature, the score or approvals alarm",
+    )
     cost_fraud_loss_share: float = Field(
         1.0, ge=0, le=1, description="training: share of a fraud's amount that is lost where it passes"
     )

@@ -12,6 +12,7 @@ balance      whether the books of a stopped server balance: its ledger against i
 evaluate     what a model makes of a labelled history
 train        a labelled history in, a model with its manifest out; once, or whenever it is due
 schedule     training again when it is due
+registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -38,6 +39,7 @@ from server.cli import (
     evaluate,
     ledger,
     rates,
+    registry,
     replay,
     serve,
     train,
@@ -67,6 +69,7 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 
 
