@@ -14,7 +14,6 @@ from loadtest.ledger_embedded import (
     KERNEL_PER_S_MIN,
     REPLAY_S_MAX,
     EmbeddedOptions,
-    Figure,
     Workload,
     embedded_figures,
     lag,
