@@ -113,9 +113,10 @@ def _refuse(result: Any, errors: Sequence[tuple[str, str]]) -> None:
 
 def _stored(label: StoredLabel, *, standing: bool) -> Any:
     told = label.told
+    number: Any = int(told.verdict)
     answer = pb.StoredLabel(standing=standing, learnt=label.taken_at is not None)
     answer.label.authorization_id = told.authorization_id.hex
-    answer.label.verdict = int(told.verdict)
+    answer.label.verdict = number
     answer.label.source, answer.label.reported_by = told.source, told.reported_by
     answer.label.report_id = told.report_id
     answer.label.learnt_time.CopyFrom(stamp_of(told.learnt_at.astimezone(UTC)))

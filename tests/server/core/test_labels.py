@@ -72,6 +72,7 @@ def noting(core):
     return core.state.risk.features.taken
 
 
+@pytest.mark.kernel
 def test_a_label_says_of_an_attempt_what_features_saw_of_it_when_it_was_made():
     """Merchant, terminal, device, network, amount and time are the same digests and numbers."""
     request = purchase(
