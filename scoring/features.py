@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from scoring import feature_kernel
-from scoring.attempt import ATTEMPT, empty_attempts
+from scoring.attempt import ATTEMPT, LABEL, empty_attempts
 from scoring.category import GROUP_NAMES, GROUPS, group_table
 from scoring.feature_kernel import MERCHANT_SLOTS, MOMENTS, observe_kernel
 from scoring.windows import CELLS, WINDOWS
@@ -120,6 +120,10 @@ class Features:
         if code == _BAD_AMOUNT:
             raise ValueError("an amount below zero has no features")
         return out
+
+    def learn(self, labels: np.ndarray) -> None:
+        """Takes in what became known of attempts, labels (LABEL[n]) in the order in which it did."""
+        assert labels.dtype == LABEL
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The whole state by name, for a snapshot: the arrays themselves, not copies."""
