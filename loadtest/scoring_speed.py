@@ -22,7 +22,7 @@ BATCH: Final = 32
 _STARTED_S: Final = 1_735_689_600
 _REQUESTS: Final = 96_000
 _ALONE: Final = 20_000
-_STARTS: Final = 5
+_STARTS: Final = 3
 
 
 class Speed(NamedTuple):
@@ -31,17 +31,6 @@ class Speed(NamedTuple):
     batch_us: float
     single_us_p50: float
     single_us_p99: float
-
-
-class Start(NamedTuple):
-    """
-    A fresh process: seconds to load and warm a model up, imports included; microseconds of its first request and
-    of those around the thousandth (the median of a hundred). Medians of several starts.
-    """
-
-    load_s: float
-    first_us: float
-    thousandth_us: float
 
 
 def made_up(count: int, seed: int = 7) -> np.ndarray:
@@ -92,28 +81,21 @@ def speed(folder: Path) -> Speed:
     )
 
 
-def start(folder: Path) -> Start:
-    """How a fresh process starts with the model in a folder; kernels are compiled already."""
+def load_s(folder: Path) -> float:
+    """
+    Seconds in which a fresh process loads the model in a folder and warms everything up; the median of several.
+    What Numba has compiled before is in its cache.
+    """
+    _loaded_s(folder)
     with concurrent.futures.ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as fresh:
-        _started(folder)
-        starts = [fresh.submit(_started, folder).result() for _ in range(_STARTS)]
-    return Start(*(float(np.median(values)) for values in zip(*starts, strict=True)))
+        return float(np.median([fresh.submit(_loaded_s, folder).result() for _ in range(_STARTS)]))
 
 
-def _started(folder: Path) -> Start:
-    attempts = made_up(1_050)
+def _loaded_s(folder: Path) -> float:
     began_s = time.perf_counter()
     model = Model.load(folder)
-    passage = Passage(CARDS)
-    passage.warm_up()
+    Passage(1).warm_up()
     model.warm_up()
-    load_s = time.perf_counter() - began_s
-    taken_us = np.empty(len(attempts))
-    for place in range(len(attempts)):
-        single = attempts[place : place + 1]
-        started_ns = time.perf_counter_ns()
-        model.score(passage.observe(single))
-        taken_us[place] = (time.perf_counter_ns() - started_ns) / 1_000
-    return Start(load_s, float(taken_us[0]), float(np.median(taken_us[950:])))
+    return time.perf_counter() - began_s

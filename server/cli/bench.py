@@ -138,7 +138,7 @@ def bench_scoring(
 
         try:
             document = scoring_figures(options, told)
-        except (OSError, HistoryError, ModelError) as error:
+        except (OSError, RuntimeError, HistoryError, ModelError) as error:
             fail(str(error))
     show(document, as_json=as_json, table=lambda: _scoring_table(document))
     if not document["passes"]:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.transfer import BATCH_MAX
+from loadtest.figure import Figure
 from loadtest.ledger_embedded import (
     BYTES_MAX,
     DURABLE_PER_S_MIN,
