@@ -6,7 +6,8 @@ It needs nothing beside itself: no script, no network, no font; charts are drawn
 page          the page: chapters from figures, escaped and put into page.html with page.css
 chapters      the chapters in reading order, the first and the last of them
 insight       chapters on why scores are what they are: features, the worst and slowest examples
-traffic       chapters on parts of the traffic: kinds of fraud, cards, weeks, people
+fairness      the chapter on people: who is wrongly stopped, or left unprotected, more often
+traffic       chapters on parts of the traffic: kinds of fraud, cards, weeks
 comparison    chapters beside other ways to score: champion and shadow models, simple rules
 performance   chapters on how well scores tell fraud, whether they mean what they say, what that saves
 chapter       what a chapter is made of, and what several chapters speak of

@@ -221,12 +221,12 @@ def money(scored: Scored, curve: Curve, best: Best, table: Table) -> Chart:
         Scale(f"Saved, {scored.currency.code}", 0, top, _amount_ticks(top)),
         left=66,
     )
-    places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
     for style, values in lines.items():
+        places, inside = _within(curve, values)
         # Below the axis there is nothing to win.
-        shown = values >= 0
+        shown = inside >= 0
         if shown.any():
-            plot.line(places[shown], values[shown], style)
+            plot.line(places[shown], inside[shown], style)
     _thresholds(plot, scored)
     at = min(max(best.alone.threshold, _LOWEST), 1 - _LOWEST)
     most = float(saved_declining(best.alone, scored.costs)) / unit
@@ -252,9 +252,13 @@ def let_through(scored: Scored, curve: Curve) -> Chart:
         Scale("Share of its kind", 1e-5, 1, ticks, "log"),
         left=70,
     )
-    places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
-    plot.line(places, 1 - curve.frauds_minor / max(int(curve.frauds_minor[-1]), 1), "fraud")
-    plot.line(places, curve.false_positive_rate(), "genuine")
+    passed = 1 - curve.frauds_minor / max(int(curve.frauds_minor[-1]), 1)
+    for style, values in (("fraud", passed), ("genuine", curve.false_positive_rate())):
+        places, inside = _within(curve, values)
+        # Nothing, and what lies below the axis, isn't drawn.
+        shown = inside >= 1e-5
+        if shown.any():
+            plot.line(places[shown], inside[shown], style)
     _thresholds(plot, scored)
     title = "What passes, and who is stopped"
     says = (
@@ -337,11 +341,30 @@ def importance(found: Sequence[Importance], table: Table) -> Chart:
     return Chart(title, plot.svg("importance", title, says), keys, says, table)
 
 
+def _within(curve: Curve, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The thresholds of the stretched axis, and at each what `values` f8[k] of the curve are, both falling."""
+    scores = curve.scores.astype(np.float64)
+    first, last = (int(np.searchsorted(-scores, -end, side="left")) for end in (1 - _LOWEST, _LOWEST))
+    # The ends hold what lies beyond them; beyond the highest score there is nothing.
+    return (
+        np.concatenate([[1 - _LOWEST][: first or 0], scores[first:last], [_LOWEST][: last or 0]]),
+        np.concatenate(
+            [values[max(first - 1, 0) : first], values[first:last], values[max(last - 1, 0) : last]]
+        ),
+    )
+
+
 def _thresholds(plot: Plot, scored: Scored) -> None:
-    """Where policy steps in; two that lie close share one text."""
-    low, high = sorted((scored.step_up, scored.decline))
-    plot.upright(high, "")
-    plot.upright(low, f"step-up {scored.step_up:g}, decline {scored.decline:g}")
+    """Where policy steps in."""
+    step_up, decline = f"step-up {scored.step_up:g}", f"decline {scored.decline:g}"
+    if scored.decline < 0.95 and scored.step_up > 0.05:
+        plot.upright(scored.step_up, f"{step_up} ", before=True)
+        plot.upright(scored.decline, f" {decline}")
+    else:
+        # One text for both, where there is room.
+        high = scored.decline >= 0.95
+        plot.upright(scored.step_up, "" if high else f"{step_up}, {decline}")
+        plot.upright(scored.decline, f"{step_up}, {decline}" if high else "", before=True)
 
 
 def _rate_top(rates: Iterable[Rate]) -> float:
