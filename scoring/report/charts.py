@@ -49,7 +49,7 @@ def precision_recall(
     """How much of what is stopped is fraud, by how much of the fraud is stopped."""
     plot = Plot(
         Scale("Recall: share of all fraud that is stopped", 0, 1, _EVEN),
-        Scale("Precision: share of stopped that is fraud", 0, 1, _EVEN),
+        Scale("Precision: fraud among the stopped", 0, 1, _EVEN),
     )
     keys = [Key("line own", scored.model)]
     for style, (name, other) in zip(_RIVALS, rivals.items(), strict=False):
