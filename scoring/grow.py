@@ -32,11 +32,11 @@ class Lesson(NamedTuple):
     weights: np.ndarray
 
 
-class Trees(NamedTuple):
+class Grown(NamedTuple):
     """LightGBM's model text, and how many trees it holds."""
 
     text: str
-    count: int
+    trees: int
 
 
 def grow(
@@ -47,7 +47,7 @@ def grow(
     *,
     validation: Lesson | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Trees:
+) -> Grown:
     """
     Trees from a lesson: `rounds` of them, or fewer where a validation's loss stops falling before that.
 
@@ -67,7 +67,7 @@ def grow(
         callbacks=callbacks,
     )
     count = booster.best_iteration if validation is not None else booster.current_iteration()
-    return Trees(booster.model_to_string(num_iteration=count), count)
+    return Grown(booster.model_to_string(num_iteration=count), count)
 
 
 def _dataset(lesson: Lesson, reference: lightgbm.Dataset | None) -> lightgbm.Dataset:

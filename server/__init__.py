@@ -9,6 +9,7 @@ warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
 front        gRPC: bytes in, one record per request; answers back as bytes
 banking      accounts and transfers: asked for, reviewed, priced, carried out
+fraud        beside the answer path: models followed, shadows, drift, the champion's floor
 store        PostgreSQL: the directory's tables, people and cards, decisions for reading
 core         the spine: a batch of requests to durable answers
 keys         the secrets of one installation
