@@ -19,6 +19,7 @@ examples      what a score got most wrong, what took longest, and which features
 weeks         the same figures week by week
 groups        the same figures for parts of the traffic: scenarios, cards, age bands, regions
 curve         what any threshold would catch and wrongly stop, in transactions and in money
+examined      what a model made of a history, as a report takes it
 simple_rules  rules of thumb that a model must beat
 groupings     which part of the traffic a transaction belongs to, as its files tell
 scored        a history and its scores: what a report is made from

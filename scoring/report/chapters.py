@@ -51,6 +51,7 @@ def _summary(measured: Measured) -> Iterator[Chapter]:
         "summary",
         "In short",
         (
+            *scored.cautions,
             (
                 f"{scored.model} scored {wording.of(len(times_s), 'payment')} of {wording.of(cards, 'card')} from {first} "
                 f"to {last}. {wording.count(everything.frauds)} of them were fraud, worth "
