@@ -1,6 +1,6 @@
 """The charts of a report, each with a title, a description and a key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -305,7 +305,7 @@ def dots(key: str, title: str, reading: str, rates: Mapping[str, Rate], usual: R
         Scale("", 0, top, _rate_ticks(top)),
         Scale("", -0.6, len(named) - 0.4, ticks),
         height=70 + 26 * len(named),
-        left=132,
+        left=160,
     )
     if usual is not None and usual.share is not None:
         plot.upright(usual.share)
@@ -367,11 +367,11 @@ def _thresholds(plot: Plot, scored: Scored) -> None:
         plot.upright(scored.decline, f"{step_up}, {decline}" if high else "", before=True)
 
 
-def _rate_top(rates: Iterable[Rate]) -> float:
+def _rate_top(rates: Sequence[Rate]) -> float:
     """An end for an axis of shares that shows every share and most of the intervals."""
-    shares = [rate.share or 0.0 for rate in rates]
-    highs = [min(rate.interval[1], 3 * (rate.share or 0.0) + 1e-6) for rate in rates]
-    return min(1.0, max([*shares, *highs, 1e-6]) * 1.05)
+    highest = max([rate.share or 0.0 for rate in rates], default=0.0)
+    reach = max([rate.interval[1] for rate in rates if rate.total], default=1.0)
+    return min(1.0, 1.05 * (min(reach, 3 * highest) if highest else reach))
 
 
 def _rate_ticks(top: float) -> tuple[Tick, ...]:

@@ -44,6 +44,9 @@ def examined(
     """
     if not history.is_labelled:
         raise ReportError("the history has no labels: there is nothing to report")
+    for rival in rivals:
+        if rival.version == model.version:
+            raise ReportError(f"{model.version} can't stand beside itself")
     rows = np.flatnonzero(measured)
     attempts, seen = history.attempts[rows], features[rows]
     scores, elapsed_us = _timed(model, seen) if timed else (model.score(seen), None)

@@ -48,7 +48,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def round_share(value: float) -> str:
     """A share that was chosen, without more digits than it has: 0.1 %."""
-    return f"{100 * value:g}{_TIGHT}%"
+    digits = f"{100 * value:.8f}".rstrip("0").rstrip(".")
+    return f"{digits}{_TIGHT}%"
 
 
 def threshold(value: float) -> str:
