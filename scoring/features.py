@@ -122,7 +122,7 @@ class Features:
         return out
 
     def learn(self, labels: np.ndarray) -> None:
-        """Takes in labels (LABEL[m]) in the order in which they became known."""
+        """Takes in what became known of attempts, labels (LABEL[n]) in the order in which it did."""
         assert labels.dtype == LABEL
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -20,20 +20,40 @@ _AT_ONCE: Final = 100_000
 Progress = Callable[[int, int], None]
 
 
+class Passage:
+    """What velocity and features know, and the calls by which a batch becomes features: training's and evaluation's."""
+
+    def __init__(self, cards: int) -> None:
+        self._features = Features(cards)
+
+    def observe(self, attempts: np.ndarray) -> np.ndarray:
+        """The features f4[n, len(FEATURES)] of attempts ATTEMPT[n] in their order; they are history then."""
+        return self._features.observe(attempts)
+
+    def learn(self, labels: np.ndarray) -> None:
+        """Takes in labels LABEL[m] in the order in which they became known."""
+        self._features.learn(labels)
+
+    def warm_up(self) -> None:
+        """Compiles the kernels, or loads them from Numba's cache, without touching this state."""
+        self._features.warm_up()
+
+
 def observe(history: History, progress: Progress | None = None) -> np.ndarray:
     """
     The features f4[n, len(FEATURES)] of a history's attempts, from a state in which nothing had happened.
 
     progress(done, total) counts attempts.
     """
-    total = len(history.attempts)
-    features = Features(len(history.cards))
+    attempts = history.attempts
+    total = len(attempts)
+    passage = Passage(len(history.cards))
     out = np.empty((total, len(FEATURE_NAMES)), np.float32)
     labels, before = labels_of(history)
     for first, end, learnt in _steps(total, before):
         if learnt.start < learnt.stop:
-            features.learn(labels[learnt])
-        out[first:end] = features.observe(history.attempts[first:end])
+            passage.learn(labels[learnt])
+        out[first:end] = passage.observe(attempts[first:end])
         if progress is not None and (end == total or end // _AT_ONCE > first // _AT_ONCE):
             progress(end, total)
     return out

@@ -25,6 +25,7 @@ import numpy as np
 from scoring import passage
 from scoring.augment import masked_cards, plain_cards
 from scoring.calibrate import Calibration, calibrate
+from scoring.drift import reference_of, write_reference
 from scoring.evaluate import measure
 from scoring.features import FEATURE_NAMES
 from scoring.forest import parse, walk_kernel
@@ -36,6 +37,9 @@ from scoring.thresholds import Costs, Outcome, cheapest
 ROUNDS_MAX: Final = 200
 _PLAIN_CARDS_MAX, _PLAIN_WEIGHT = 3_000, 0.3
 _MASKED_SHARE, _MASKED_WEIGHT = 0.3, 0.3
+_REFERENCE_ROWS: Final = 200_000
+"""About so many rows, spread over the history, say what is normal (`drift`)."""
+
 _FRAUDS_MIN: Final = 10
 """Fewer frauds than this in a part teach nothing, and calibrate nothing."""
 
@@ -144,7 +148,11 @@ def train_history(
         progress=lambda done: report(2, done),
     )
     manifest = _manifest(history, split, scores, calibration, (costs, chosen), final, seed)
-    write_model(out / manifest.version, manifest, final.text)
+    folder = out / manifest.version
+    folder.mkdir(parents=True, exist_ok=True)
+    some = own.features[:: max(len(own.features) // _REFERENCE_ROWS, 1)]
+    write_reference(folder, reference_of(some, calibration.scores(_log_odds(final, some))))
+    write_model(folder, manifest, final.text)
     report(3, 0)
     return manifest
 

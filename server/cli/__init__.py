@@ -21,6 +21,7 @@ accounts     open, show, statement, limit, close
 transfers    create, list, show, decide, reverse
 rates        import and show exchange rates
 ledger       the chart of accounts, and proofs that the books are right
+label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
 output       tables for people, one JSON document for programs, errors that say what to do next
@@ -38,6 +39,7 @@ from server.cli import (
     cards,
     customers,
     evaluate,
+    label,
     ledger,
     rates,
     registry,
@@ -61,6 +63,7 @@ app.command()(calls.increment)
 app.command()(calls.reverse)
 app.command()(calls.clear)
 app.command()(calls.explain)
+app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
 app.command()(evaluate.evaluate)

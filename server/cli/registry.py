@@ -300,7 +300,6 @@ def _line(model: Any) -> dict[str, Any]:
         "champion_since": None if since is None else since.isoformat(timespec="seconds"),
         "proposed": asked or None,
         "floor_recall": model.floor.recall,
-        "trained": model.manifest.get("created"),
     }
 
 

@@ -1,6 +1,8 @@
 """
 The life of a hold after its authorization: increments, reversals, advices, clearings and the core's own expiries.
 
+And what becomes known of an authorization: a label moves nothing, and is learnt where it stands among the arrivals.
+
 The stages are those of the spine, but for one: the intent is on disk before the ledger is asked, because a move can't
 be fenced. What a crash leaves undecided is planned and carried out again, from the same facts, under the same ids.
 """
@@ -67,6 +69,7 @@ class Lifecycle:
         # The network has approved: it counts, and no limit stands against it.
         self._reserve(intents, open_ & advised, np.zeros_like(self._controls.limits))
         refuse_again(numbers, CODES)
+        self._state.risk.learn(intents)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
         """
@@ -126,16 +129,19 @@ class Lifecycle:
         Whoever takes one to itself is the last to be admitted: of several, the others had found nothing to take.
         """
         requests = intents["request"]
-        found = self._state.repeats.find(requests["original_id"])
+        # A label takes nothing of its authorization.
+        labels = requests["operation"] == Operation.LABEL
+        originals = np.where(labels[:, None], np.uint64(0), requests["original_id"])
+        found = self._state.repeats.find(originals)
         busy = found["state"] == EntryState.BUSY
         finds = np.where(busy, Original.HELD, Original.NOTHING_HELD).astype(np.uint8)
         finds[np.isin(found["state"], (EntryState.FREE, EntryState.AHEAD))] = Original.UNKNOWN
-        finds[(requests["original_id"] == 0).all(axis=1)] = Original.NONE
+        finds[(originals == 0).all(axis=1)] = Original.NONE
         unheld = busy & (found["newest"] == 0).all(axis=1)
         finds[unheld] = Original.DECLINED
         known = found["answer"]["sequence"] != 0
         finds[unheld & ~known] = Original.UNKNOWN
-        _, last = np.unique(requests["original_id"][::-1], axis=0, return_index=True)
+        _, last = np.unique(originals[::-1], axis=0, return_index=True)
         earlier = busy & known
         earlier[len(intents) - 1 - last] = False
         finds[earlier] = Original.NOTHING_HELD

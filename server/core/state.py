@@ -183,7 +183,9 @@ class State:
         if rows > self.risk.features.cards:
             # By powers of two, as the directory grows: row by row would copy everything each time.
             self.grow(max(1024, 1 << (rows - 1).bit_length()))
-        self.risk.remember(authorizations_of(intents))
+        for some in np.split(intents, _label_edges(intents)):
+            self.risk.remember(authorizations_of(some))
+            self.risk.learn(some)
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
 
     def save(self, path: Path) -> None:
@@ -291,8 +293,14 @@ class _Pieces:
         self._state.settle(self._pool[self._places[some]], self._decisions[some])
 
 
+def _label_edges(intents: NDArray[Any]) -> NDArray[np.int64]:
+    """Where, among INTENT[n] in order, labels begin or end: what is learnt between two attempts stays between them."""
+    labels = intents["request"]["operation"] == Operation.LABEL
+    return np.flatnonzero(labels[1:] != labels[:-1]) + 1
+
+
 def authorizations_of(intents: NDArray[Any]) -> NDArray[Any]:
-    """Those INTENTs that are no reversals."""
+    """Those INTENTs that ask for an authorization."""
     authorizing = intents["request"]["operation"] == Operation.AUTHORIZE
     return intents if authorizing.all() else intents[authorizing]
 

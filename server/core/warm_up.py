@@ -95,7 +95,7 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.repeats.resolve(intents, decisions)
     state.replay([_chunk(turn.intents, decisions)])
     state.repeats.due(0, state.repeats.count, 0)
-    for operation in (Operation.REVERSE, Operation.INCREMENT):
+    for operation in (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL):
         _one_message(controls, state, requests, operation)
 
 
@@ -105,6 +105,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     about["operation"] = operation
     about["original_id"] = requests["authorization_id"]
     about["authorization_id"][:, 1] += np.uint64(operation)
+    about["given_code"] = b"10"  # what a label says; others don't look
     turn = Turn([Parcel(about.tobytes(), list(range(len(about))), lambda _p, _a: None, lambda _e: None)])
     admitted = state.repeats.admit(turn.requests)
     turn.open(admitted, 1, 1)
@@ -116,6 +117,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     find_facts(numbers, found)
     judge(numbers, finds, found, parts, ends, CODES)
     refuse_again(numbers, CODES)
+    state.risk.learn(intents)
     count = len(intents)
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]

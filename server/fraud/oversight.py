@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from server.fraud.drift import Drift
 from server.fraud.floor import FloorKeeper
@@ -15,7 +16,7 @@ from server.store.outcomes import Outcomes
 from server.store.register import Register
 from server.telemetry import Family
 
-MODELS: str = "models"
+MODELS: Final = "models"
 """Where a home keeps the files of its models."""
 
 

@@ -11,6 +11,8 @@ accounts        one account, beside its balance
 customers       one customer: added, shown masked, changed
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
+labelled        authorizations with what became known of them, as training reads them
+labels          what became known of authorizations: told, handed to the core, looked up
 standings       what should stand in the ledger for each authorization
 shipper         the decision journal as rows of `authorizations`, exactly once
 database        the pool of connections, the version, the schema's steps
