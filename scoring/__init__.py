@@ -10,6 +10,8 @@ registry        the models there are: folders named by version
 model           a loaded model: scores, and what each feature adds to one
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
+sentences       what a feature's value means, in a sentence, and the family it belongs to
+reason_codes    a word for machines for each family of features
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups

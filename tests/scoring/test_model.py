@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from scoring import registry
-from scoring.explain import explain, sentence
+from scoring.explain import explain
 from scoring.features import FEATURE_NAMES, FEATURES
 from scoring.forest import parse, walk_kernel
 from scoring.manifest import MANIFEST_FILE, MODEL_FILE, ModelError
 from scoring.model import Model, probability
+from scoring.sentences import sentence
 
 
 def random_rows(seed, count):
