@@ -51,11 +51,8 @@ FEATURES: Final = (
     Feature("log_amount", "ln(1 + major units)", "0..39.1", "the amount's logarithm"),
     Feature("amount_z", "standard deviations", "any", "log_amount against the card's last hundred; from 3 on"),
     Feature("amount_ratio", "ratio", ">= 0", "the amount by the card's typical one (a mean that clips); from 3 on"),
-    Feature("amount_group_ratio", "ratio", "> 0", "the amount by the card's typical one in this category group"),
     Feature("amount_group_z", "standard deviations", "any", "log_amount against the card's last twenty of this group"),
-    Feature("peak_ratio_14d", "ratio", ">= 0", "the largest amount_ratio among the peaks; 0 where there is none"),
-    Feature("peaks_14d", "attempts", "0..3", "the card's attempts of 14 days with amount_ratio 2.5 or more, at most 3"),
-    Feature("recent_peak", "ln(1 + major units)", "<= 39.1", "the largest log_amount lately, 1 less with each day since"),
+    Feature("peak_ratio_14d", "ratio", ">= 0", "the largest amount_ratio of the card's last two from 2.5 on, of 14 days; 0: none"),
     Feature("hour", "hours", "0..23", "hour of the merchant's wall clock"),
     Feature("weekday", "days", "0..6", "day of the week there, Monday is 0"),
     Feature("is_weekend", "flag", "0, 1", "Saturday or Sunday there"),
@@ -74,6 +71,13 @@ FEATURES: Final = (
     Feature("amount_7d", "minor units", ">= 0", "what those of 7 days asked for together"),
     Feature("amount_30d", "minor units", ">= 0", "what those of 30 days asked for together"),
     Feature("attempts_known", "attempts", "0..1000000", "earlier attempts of the card ever"),
+    Feature("today_attempts", "attempts", "0..65535", "earlier attempts of the card on this day of the merchant's calendar"),
+    Feature("today_top", "ln(1 + major units)", "0..39.1", "the largest log_amount among them"),
+    Feature("today_z_high", "standard deviations", "-300..300", "the highest log_amount among them, against all cards' of the kind"),
+    Feature("today_z_low", "standard deviations", "-300..300", "the lowest, likewise"),
+    Feature("yesterday_attempts", "attempts", "0..65535", "the card's attempts of the day before"),
+    Feature("yesterday_top", "ln(1 + major units)", "0..39.1", "the largest log_amount among those"),
+    Feature("yesterday_z_high", "standard deviations", "-300..300", "the highest log_amount among those, against all cards' of the kind"),
     Feature("merchants_24h", "merchants", ">= 0", "different merchants among the card's attempts of 24 hours"),
     Feature("countries_24h", "countries", ">= 0", "different countries among the card's attempts of 24 hours"),
     Feature("category_group", "number of a group", f"0..{len(GROUP_NAMES) - 1}", "group of the merchant's category"),
@@ -103,12 +107,9 @@ FEATURES: Final = (
     Feature("device_cards_31d", "cards", ">= 0", "different cards on this device in 31 days"),
     Feature("is_new_ip", "flag", "0, 1", "the card remembers no attempt from this network address"),
     Feature("ip_cards_24h", "cards", ">= 0", "different cards on this network address in 24 hours"),
-    Feature("ip_cards_31d", "cards", ">= 0", "different cards on this network address in 31 days"),
     Feature("account_attempts_24h", "attempts", ">= 0", "earlier attempts of the account's cards in 24 hours"),
-    Feature("suspicion", "nats", "any", "how much likelier frauds are to look like this: kind, amount, hour, ratio"),
+    Feature("suspicion", "nats", "any", "how much likelier frauds are to look like this; once 50 frauds are known"),
     Feature("suspicion_1d", "nats", ">= 0", "suspicion of the card's attempts lately, a factor of e less with each day since"),
-    Feature("suspicion_7d", "nats", ">= 0", "the same, a factor of e less with each week since"),
-    Feature("suspicion_peak", "nats", "any", "the largest suspicion lately, 1 less with each day since"),
     Feature("anomaly", "nats", ">= 0", "how rare kind, amount, hour and ratio are, whatever became of them"),
 )  # fmt: skip
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
@@ -187,7 +188,7 @@ class Features:
 
     def learn(self, labels: np.ndarray) -> None:
         """
-        n labels (LABEL) in the order in which they became known: they move what is known of merchants, terminals,
+        N labels (LABEL) in the order in which they became known: they move what is known of merchants, terminals,
         cards and patterns of fraud. One that supersedes another takes it back.
 
         A card row may be NO_ROW. Raises IndexError for another row beyond `cards` and ValueError for a verdict that
