@@ -15,14 +15,17 @@ transactions    what a file of transactions gives, whatever its layout
 table           Parquet in and out, each column checked: what is wrong is named by column and row
 thresholds      where to decline and where to ask for more: what would have cost least
 calibrate       probabilities out of log-odds
-explain         why a score is what it is, in sentences
+explain         why a score is what it is: in sentences, and as reason codes
 registry        the models there are: folders named by version, and the states of each
 floor           how much of the fraud a champion must find on fresh labels
 drift           how far requests have moved from what the model learnt: PSI
 evaluate        how well scores tell fraud: the figures of a manifest
 model           a loaded model: scores, and what each feature adds to one
+shapley         what each feature adds to the trees' sum: exact Shapley values (Numba)
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
+sentences       what a feature's value means, in a sentence, and the family it belongs to
+reason_codes    a word for machines for each family of features
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups
