@@ -27,6 +27,7 @@ entries         the entries of the table of repeats, drawn as a state machine
 explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index
+names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
 policy          from failed checks to one response code: the table in order of precedence
