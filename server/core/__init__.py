@@ -29,6 +29,7 @@ explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index
 limit_sets      the limits of programmes, and what accounts and cards have instead
+names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
 policy          from failed checks to one response code: the table in order of precedence
