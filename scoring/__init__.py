@@ -5,11 +5,14 @@ train           a history in, a model with its manifest out
 augment         what a history doesn't show a model: plain traffic, and missing fields
 history         labelled histories as attempts: the public layouts that training reads
 evaluate        how well scores tell fraud: the figures of a manifest
-explain         why a score is what it is, in sentences
+explain         why a score is what it is: in sentences, and as reason codes
 registry        the models there are: folders named by version
 model           a loaded model: scores, and what each feature adds to one
+shapley         what each feature adds to the trees' sum: exact Shapley values (Numba)
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
+sentences       what a feature's value means, in a sentence, and the family it belongs to
+reason_codes    a word for machines for each family of features
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups

@@ -69,6 +69,7 @@ LABEL = np.dtype(
         ("ip", np.uint64),
         ("card_row", np.uint32),
         ("verdict", np.uint8),
+        ("superseded", np.uint8),
     ],
     align=True,
 )
