@@ -1,0 +1,119 @@
+"""
+What scoring and limits see of a request: attempts, with 64-bit digests of terminals and networks.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.attempt import ATTEMPT
+from server.core.record import INTENT_NUMBERS, NO_ROW
+
+
+@njit(cache=True)
+def mixed(value: Any) -> Any:
+    """A u64 with its bits spread: two steps of Marsaglia's xorshift (2003), which map no two values to one."""
+    for _ in range(2):
+        value ^= value << np.uint64(13)
+        value ^= value >> np.uint64(7)
+        value ^= value << np.uint64(17)
+    return value
+
+
+@njit(cache=True)
+def terminal_digest(request: Any) -> Any:
+    """An ATTEMPT's `terminal`: a terminal id is its merchant's, and means nothing without it. 0 where it is absent."""
+    if request.merchant == 0 or request.terminal_id[0] == 0:
+        return np.uint64(0)
+    digest = request.merchant
+    for k in range(len(request.terminal_id)):
+        digest = mixed(digest ^ np.uint64(request.terminal_id[k]))
+    return max(digest, np.uint64(1))
+
+
+@njit(cache=True)
+def network_digest(low: Any, high: Any) -> Any:
+    """An ATTEMPT's `ip`, of a u128: the whole of an IPv4 address, the first half of an IPv6 one. 0 where it is absent."""
+    if high == 0 and low >> np.uint64(32) == np.uint64(0xFFFF):
+        return max(mixed(low), np.uint64(1))
+    if high == 0 and low == 0:
+        return np.uint64(0)
+    return max(mixed(high), np.uint64(1))
+
+
+@njit(cache=True)
+def fill_attempt(intent: Any, attempt: Any) -> None:
+    """What an INTENT_NUMBERS alone says of an ATTEMPT: all that is remembered of it."""
+    request = intent.request
+    attempt.time_s = request.transmission_s
+    attempt.local_time_s = request.local_s
+    attempt.amount_minor = intent.billed_minor
+    attempt.merchant = request.merchant
+    attempt.terminal = terminal_digest(request)
+    attempt.device = request.device
+    attempt.ip = network_digest(request.ip[0], request.ip[1])
+    attempt.latitude_deg = request.latitude_deg
+    attempt.longitude_deg = request.longitude_deg
+    attempt.card_row = intent.card_row
+    attempt.account = intent.account_number
+    attempt.category = request.category
+    attempt.country = request.country
+    attempt.entry_mode = request.entry_mode
+    attempt.transaction_type = request.transaction_type
+    attempt.card_present = request.card_present
+
+
+@njit(cache=True)
+def fill_attempts(intents: Any, cards: Any, programmes: Any, attempts: Any) -> None:
+    """Fill ATTEMPT[n] from INTENT_NUMBERS[n], whose cards are known."""
+    for i in range(len(intents)):
+        intent, attempt = intents[i], attempts[i]
+        fill_attempt(intent, attempt)
+        card = cards[intent.card_row]
+        attempt.home_latitude_deg = card.home_latitude_deg
+        attempt.home_longitude_deg = card.home_longitude_deg
+        attempt.home_country = programmes[intent.programme].country
+
+
+@njit(cache=True)
+def fill_attempts_again(intents: Any, attempts: Any) -> None:
+    """As `fill_attempts`, from nowhere: without the cardholder's home and the programme's country."""
+    for i in range(len(intents)):
+        attempt = attempts[i]
+        fill_attempt(intents[i], attempt)
+        attempt.home_latitude_deg = np.nan
+        attempt.home_longitude_deg = np.nan
+        attempt.home_country = 0
+
+
+def known_of(intents: NDArray[Any]) -> NDArray[Any]:
+    """Those INTENTs whose card is known: the batch itself where all are, else a copy, which `put_back` brings home."""
+    known = intents["card_row"] != NO_ROW
+    return intents if known.all() else intents[known]
+
+
+def put_back(intents: NDArray[Any], known: NDArray[Any]) -> None:
+    """Write what became of `known_of` the INTENTs into the batch."""
+    if known is not intents:
+        intents[intents["card_row"] != NO_ROW] = known
+
+
+def attempts_of(intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> NDArray[Any]:
+    """ATTEMPT[n] of INTENT[n], whose cards are known, as the directory has them."""
+    attempts = np.empty(len(intents), ATTEMPT)
+    fill_attempts(intents.view(INTENT_NUMBERS), cards, programmes, attempts)
+    return attempts
+
+
+def attempts_again(intents: NDArray[Any]) -> NDArray[Any]:
+    """
+    Likewise from the journal alone.
+
+    What is remembered of an attempt does not depend on the cardholder's home nor on the programme's country: those only
+    tell features of the moment. So a journal is enough, without the directory.
+    """
+    attempts = np.empty(len(intents), ATTEMPT)
+    fill_attempts_again(intents.view(INTENT_NUMBERS), attempts)
+    return attempts
