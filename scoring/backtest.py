@@ -209,21 +209,33 @@ def _give_back(cases: Cases, decided: Decided, given: np.ndarray) -> np.ndarray:
 def _steps(cases: Cases, places: np.ndarray) -> np.ndarray:
     steps = np.zeros(len(places), STEP)
     attempts = cases.attempts[places]
-    for name in ("time_s", "amount_minor", "merchant", "device", "ip", "card_row", "account", "category", "country"):
+    for name in (
+        "time_s",
+        "amount_minor",
+        "merchant",
+        "device",
+        "ip",
+        "card_row",
+        "account",
+        "category",
+        "country",
+    ):
         steps[name] = attempts[name]
     steps["day_id"], steps["month_id"] = cases.day_ids[places], cases.month_ids[places]
     return steps
 
 
-def compare(cases: Cases, before: Decided, after: Decided, is_fraud: np.ndarray | None) -> dict[str, Any]:
+def compare(
+    cases: Cases, before: Decided, after: Decided, measured: np.ndarray, is_fraud: np.ndarray | None
+) -> dict[str, Any]:
     """
-    What changes from one side to the other, as plain numbers: counts, and minor units of money.
+    What changes from one side to the other among the payments `measured` bool[n]: counts, and minor units of money.
 
     `is_fraud` bool[n] splits each figure where the history has labels. Examples are places in the cases, those
     with the most money first.
     """
     amounts_minor = cases.attempts["amount_minor"]
-    payments = cases.enters & cases.consumes
+    payments = cases.enters & cases.consumes & measured
     was, will = ((side.outcomes == Outcome.APPROVED) & payments for side in (before, after))
 
     def figures(places: np.ndarray) -> dict[str, int]:
@@ -234,29 +246,25 @@ def compare(cases: Cases, before: Decided, after: Decided, is_fraud: np.ndarray 
         return told
 
     def answers(side: Decided) -> dict[str, dict[str, int]]:
-        return {
-            outcome.name.lower(): figures(payments & (side.outcomes == outcome)) for outcome in Outcome
-        }
+        return {outcome.name.lower(): figures(payments & (side.outcomes == outcome)) for outcome in Outcome}
 
-    gained, lost = will & ~was, was & ~will
-    otherwise = payments & ~will & ~was & (before.outcomes != after.outcomes)
+    changes = {
+        "gained": will & ~was,
+        "lost": was & ~will,
+        "refused_otherwise": payments & ~will & ~was & (before.outcomes != after.outcomes),
+    }
     return {
         "payments": figures(payments),
         "before": answers(before),
         "after": answers(after),
-        "gained": figures(gained),
-        "lost": figures(lost),
-        "refused_otherwise": figures(otherwise),
-        "examples": {
-            "gained": _largest(amounts_minor, gained),
-            "lost": _largest(amounts_minor, lost),
-        },
+        **{name: figures(places) for name, places in changes.items()},
+        "examples": {name: _largest(amounts_minor, changes[name]) for name in ("gained", "lost")},
     }
 
 
-def passes(decided: Decided) -> dict[int, int]:
-    """How many cases each limit refused, by the number of its name: the first one that each passed."""
-    names, counts = np.unique(decided.limits[decided.limits != 0], return_counts=True)
+def refusals(decided: Decided, measured: np.ndarray) -> dict[int, int]:
+    """How many of the cases `measured` bool[n] each limit refused, by its name's number: the first that each passed."""
+    names, counts = np.unique(decided.limits[measured & (decided.limits != 0)], return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 

@@ -77,6 +77,12 @@ class LimitsFile:
     limits: tuple[OwnedLimit, ...]
     keep: bool
 
+    def check_owners(self, owners: "Owners") -> None:
+        """Raises LimitsUnreadable where a limit belongs to nobody that the past knows: it would do nothing in silence."""
+        for owned in self.limits:
+            if not _places(owned, owners):
+                raise LimitsUnreadable(f"{owned.name}: the past has no {owned.kind} {owned.owner!r}")
+
     def over(self, in_force: Iterable[OwnedLimit]) -> list[OwnedLimit]:
         """All limits there would be, where these are in force now."""
         found = {owned.slot: owned for owned in in_force} if self.keep else {}
@@ -139,6 +145,15 @@ def _ceiling(where: str, value: Any, measure: str, minor_units: Callable[[str], 
         raise LimitsUnreadable(f"{where}: ceiling: {value} is no number of {measure}") from error
 
 
+def in_force_of(row: Mapping[str, Any]) -> OwnedLimit:
+    """A limit as the store has it: programme (its name), account_number or card_number, and NewLimit's fields."""
+    whose = {"programme": row["programme"], "account": row["account_number"], "card": row["card_number"]}
+    kind = next(kind for kind in OWNERS if whose[kind] is not None)
+    return OwnedLimit(
+        kind, str(whose[kind]), NewLimit(ceiling=row["ceiling"], **{key: row[key] for key in _WORDS})
+    )
+
+
 def names_of(*sides: Iterable[OwnedLimit]) -> dict[str, int]:
     """A number for each name, from 1: the same for all sides."""
     names = sorted({owned.name for side in sides for owned in side})
@@ -158,9 +173,11 @@ class Owners:
 
 
 def compile_limits(
-    limits: Iterable[OwnedLimit], names: Mapping[str, int], owners: Owners
+    limits: Iterable[OwnedLimit], names: Mapping[str, int], owners: Owners, unlimited: NDArray[np.bool_]
 ) -> tuple[LimitTable, NDArray[np.uint32]]:
-    """The limit sets as kernels judge by them, and each case's (u4[n]). Raises LimitsUnreadable for an unknown owner."""
+    """
+    The limit sets as kernels judge by them, and each case's (u4[n]): the empty one where bool[n] `unlimited` says so.
+    """
     of: dict[str, dict[int, list[Limit]]] = {kind: {} for kind in OWNERS}
     for number, owned in enumerate(limits, start=1):
         for place in _places(owned, owners):
@@ -176,16 +193,16 @@ def compile_limits(
         for programme, account, card in distinct.tolist()
     ]
     chosen[touched] = np.array(numbers, np.uint32)[which.reshape(-1)]
+    chosen[unlimited] = 0
     return sets.compile(of["programme"]), chosen
 
 
 def _places(owned: OwnedLimit, owners: Owners) -> list[int]:
+    """The places of its owners; none where nobody of that name has a past."""
     known = {"programme": owners.programmes, "account": owners.accounts, "card": owners.cards}[owned.kind]
     if owned.kind == "programme" and owned.owner == EVERY_PROGRAMME:
         return list(range(len(known)))
-    if owned.owner not in known:
-        raise LimitsUnreadable(f"{owned.name}: the history has no {owned.kind} {owned.owner}")
-    return [list(known).index(owned.owner)]
+    return [list(known).index(owned.owner)] if owned.owner in known else []
 
 
 def _judged(number: int, name: int, limit: NewLimit) -> Limit:

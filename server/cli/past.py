@@ -28,7 +28,10 @@ FILE_PROGRAMME: Final = "standard"
 _DAY_S: Final = 86_400
 _LIMITS: Final = bit(Check.LIMIT_AMOUNT) | bit(Check.LIMIT_FREQUENCY)
 _SCORES: Final = (
-    bit(Check.SCORE_DECLINE) | bit(Check.UNSCORED_DECLINE) | bit(Check.STEP_UP) | bit(Check.STEP_UP_IMPOSSIBLE)
+    bit(Check.SCORE_DECLINE)
+    | bit(Check.UNSCORED_DECLINE)
+    | bit(Check.STEP_UP)
+    | bit(Check.STEP_UP_IMPOSSIBLE)
 )
 _RULES: Final = bit(Check.RULE_DECLINE) | bit(Check.RULE_STEP_UP_IMPOSSIBLE)
 _RULE_STEP_UP: Final = bit(Check.RULE_STEP_UP)
@@ -46,8 +49,8 @@ class Past:
     Cases, whose they are, and what was made of them.
 
     features f4[n, F] as they were computed; scores f4[n] as they were given, None where nobody scored; thresholds f4[n]
-    and unscored_declines bool[n] of each case's programme; currency u2[n]; is_fraud bool[n], None without labels; ids:
-    each case's name in examples.
+    and unscored_declines bool[n] of each case's programme; unlimited bool[n]: an advice, which no limit refuses; currency
+    u2[n]; is_fraud bool[n], None without labels; ids: each case's name in examples.
     """
 
     cases: Cases
@@ -57,6 +60,7 @@ class Past:
     step_up: NDArray[np.float32]
     decline: NDArray[np.float32]
     unscored_declines: NDArray[np.bool_]
+    unlimited: NDArray[np.bool_]
     currency: NDArray[np.uint16]
     is_fraud: NDArray[np.bool_] | None
     ids: Sequence[str]
@@ -66,7 +70,9 @@ def past_of_history(
     history: Any, features: NDArray[np.float32], *, currency: int, zone: str, thresholds: tuple[float, float]
 ) -> Past:
     """What a file says (`scoring.history.History`), its thresholds (step-up, decline) and its calendar's zone given."""
-    attempts = history.attempts
+    attempts = history.attempts.copy()
+    accounts, account = np.unique(attempts["account"], return_inverse=True)
+    attempts["account"] = account + 1  # 0 would be none
     count = len(attempts)
     days = _local_days(attempts["time_s"], zone)
     kinds = attempts["transaction_type"].astype(np.int64)
@@ -85,7 +91,6 @@ def past_of_history(
         settled_after=np.arange(1, count + 1),
         given=np.zeros(0, GIVEN),
     )
-    accounts, account = np.unique(attempts["account"], return_inverse=True)
     owners = Owners(
         programmes=[FILE_PROGRAMME],
         accounts=[str(number) for number in accounts.tolist()],
@@ -101,6 +106,7 @@ def past_of_history(
         None,
         np.full(count, thresholds[0], np.float32),
         np.full(count, thresholds[1], np.float32),
+        np.zeros(count, np.bool_),
         np.zeros(count, np.bool_),
         np.full(count, currency, np.uint16),
         history.is_fraud if history.is_labelled else None,
@@ -182,7 +188,9 @@ class _Found:
         kept["id"], kept["original"] = request["authorization_id"], request["original_id"]
         kept["checks"] = intents["checks_failed"] | decisions["reasons"]
         # Limits were judged before the score, the policy and the ledger, whose times are known.
-        behind_us = intents["stage_us"][:, [_SCORE, _POLICY]].sum(axis=1, dtype=np.int64) + decisions["ledger_us"]
+        behind_us = (
+            intents["stage_us"][:, [_SCORE, _POLICY]].sum(axis=1, dtype=np.int64) + decisions["ledger_us"]
+        )
         kept["reserved_ns"] = decisions["decision_ns"] - 1000 * behind_us
         kept["decided_ns"] = decisions["decision_ns"]
         kept["held_minor"] = decisions["approved_minor"]
@@ -233,13 +241,16 @@ class _Found:
             kept["step_up"],
             kept["decline"],
             _of(kept["programme"], programmes, "unscored_decline"),
+            kept["operation"] == Operation.ADVISE,
             kept["currency"],
             fraud if told.any() else None,
             [f"{high:016x}{low:016x}" for low, high in kept["id"].tolist()],
         )
 
 
-def _of(numbers: NDArray[np.uint16], programmes: Mapping[int, Mapping[str, Any]], name: str) -> NDArray[np.bool_]:
+def _of(
+    numbers: NDArray[np.uint16], programmes: Mapping[int, Mapping[str, Any]], name: str
+) -> NDArray[np.bool_]:
     """What the programmes of these numbers say, bool[n]."""
     table = np.zeros(int(max(programmes, default=0)) + 1, np.bool_)
     for number, programme in programmes.items():
@@ -324,7 +335,9 @@ def _lines(
 def _local_days(times_s: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     """Days since 1970 on the zone's wall clock."""
     from_s, offset_s = zone_table(zone)
-    found: NDArray[np.int64] = (times_s + offset_s[np.searchsorted(from_s, times_s, side="right") - 1]) // _DAY_S
+    found: NDArray[np.int64] = (
+        times_s + offset_s[np.searchsorted(from_s, times_s, side="right") - 1]
+    ) // _DAY_S
     return found
 
 
