@@ -56,6 +56,17 @@ LIMITS: Final = len(LIMIT_NAMES)
 COUNT_FLAGS: Final = LimitFlag.COUNT_1M | LimitFlag.COUNT_1H | LimitFlag.COUNT_24H | LimitFlag.COUNT_7D
 AMOUNT_FLAGS: Final = ~COUNT_FLAGS
 
+PAST_NAMES: Final = (
+    *(f"attempts_{window}" for window in ("10s", "1m", "10m", "1h", "24h", "7d", "30d")),
+    *(f"amount_{window}" for window in ("10s", "1m", "10m", "1h", "24h", "7d", "30d")),
+    "merchants_24h", "countries_24h", "categories_24h", "merchants_31d", "countries_31d", "devices_31d",
+    "merchant_since_s", "country_since_s", "category_since_s", "device_since_s", "ip_since_s",
+    "account_attempts_1h", "account_attempts_24h", "account_amount_24h", "account_cards_24h",
+    "merchant_attempts_1h", "merchant_attempts_24h", "merchant_cards_24h",
+    "device_attempts_24h", "device_cards_24h", "device_cards_31d",
+    "ip_attempts_1h", "ip_attempts_24h", "ip_cards_24h", "ip_cards_31d",
+)  # fmt: skip
+
 _TRANSACTION, _DAY, _MONTH = 8, 9, 10
 _COUNT_MAX = int(np.iinfo(np.uint32).max)
 # What `retrace` does again.
