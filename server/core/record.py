@@ -20,15 +20,9 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
 from scoring.velocity import CONSULTED, CONSULTED_MAX
 
 REQUEST_VERSION: Final = 3
-=======
-from scoring.attempt import hash_merchant
-
-REQUEST_VERSION: Final = 2
->>>>>>> f
 """Format version in every intent and decision. Older ones are read by `formats`; an unknown one is refused by name."""
 
 LIMITS_RESERVED: Final = 1
@@ -329,7 +323,7 @@ def digest(identity: bytes) -> int:
 @lru_cache(maxsize=65_536)
 def merchant_digest(acquirer_id: bytes, merchant_id: bytes) -> int:
     """The record's `merchant`: a merchant id is its acquirer's, and means nothing without it. 0 where it is absent."""
-    return hash_merchant(acquirer_id, merchant_id)
+    return digest(acquirer_id + b"\0" + merchant_id) if merchant_id else 0
 
 
 @lru_cache(maxsize=4096)
