@@ -40,7 +40,7 @@ class Measure(IntEnum):
     CARDS = 5
 
 
-class Outcome(IntEnum):
+class Of(IntEnum):
     """Of which requests: what was consumed (and not given back), all that came, or those that were declined."""
 
     APPROVALS = 0
@@ -73,7 +73,7 @@ LIMIT: Final = np.dtype(
         ("name", np.uint16),  # limit_names.number
         ("subject", np.uint8),
         ("measure", np.uint8),
-        ("of", np.uint8),  # Outcome
+        ("of", np.uint8),  # Of
         ("window", np.uint8),
         ("shadow", np.uint8),
         ("ceiling", np.int64),  # > 0
@@ -108,7 +108,7 @@ class Limit:
     name: int
     subject: Subject
     measure: Measure
-    of: Outcome
+    of: Of
     window: Window
     ceiling: int | None  # minor units of the programme's currency where it is an amount; None = lifted
     shadow: bool = False
