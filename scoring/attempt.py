@@ -7,8 +7,10 @@ its row in the directory, the merchant a 64-bit hash.
 
 import hashlib
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from numba import njit
 
 # The merchant's wall clock where the request has none (`local_time_s`).
 TIME_MISSING = np.iinfo(np.int64).min
@@ -67,6 +69,7 @@ LABEL = np.dtype(
         ("ip", np.uint64),
         ("card_row", np.uint32),
         ("verdict", np.uint8),
+        ("superseded", np.uint8),
     ],
     align=True,
 )
@@ -89,8 +92,48 @@ def empty_attempts(count: int) -> np.ndarray:
     return attempts
 
 
-def hash_merchant(identity: bytes) -> int:
-    """The 64-bit hash of a merchant's identity; never 0, which stands for a missing merchant."""
-    if not identity:
+def hash_merchant(acquirer_id: bytes, merchant_id: bytes) -> int:
+    """
+    An ATTEMPT's `merchant`, of DE32 and DE42; 0 where the merchant id is absent, and never 0 else.
+
+    A merchant id is its acquirer's, and means nothing without it.
+    """
+    if not merchant_id:
         return 0
-    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "little") or 1
+    digest = hashlib.blake2b(acquirer_id + b"\0" + merchant_id, digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
+
+
+@njit(cache=True)
+def mixed(value: Any) -> Any:
+    """A u64 with its bits spread: two steps of Marsaglia's xorshift (2003), which map no two values to one."""
+    for _ in range(2):
+        value ^= value << np.uint64(13)
+        value ^= value >> np.uint64(7)
+        value ^= value << np.uint64(17)
+    return value
+
+
+@njit(cache=True)
+def terminal_digest(merchant: Any, terminal_id: Any) -> Any:
+    """
+    An ATTEMPT's `terminal`, of its merchant (u8) and DE41 (u1[8], zeros behind); 0 where either is absent.
+
+    A terminal id is its merchant's, and means nothing without it.
+    """
+    if merchant == 0 or terminal_id[0] == 0:
+        return np.uint64(0)
+    digest = merchant
+    for k in range(len(terminal_id)):
+        digest = mixed(digest ^ np.uint64(terminal_id[k]))
+    return max(digest, np.uint64(1))
+
+
+@njit(cache=True)
+def network_digest(low: Any, high: Any) -> Any:
+    """An ATTEMPT's `ip`, of a u128: the whole of an IPv4 address, the first half of an IPv6 one. 0 where it is absent."""
+    if high == 0 and low >> np.uint64(32) == np.uint64(0xFFFF):
+        return max(mixed(low), np.uint64(1))
+    if high == 0 and low == 0:
+        return np.uint64(0)
+    return max(mixed(high), np.uint64(1))

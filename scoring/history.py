@@ -140,7 +140,7 @@ def _distinct(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 
 
 def _hashes(identities: Sequence[str]) -> np.ndarray:
-    return np.array([hash_merchant(identity.encode()) for identity in identities], np.uint64)
+    return np.array([hash_merchant(b"", identity.encode()) for identity in identities], np.uint64)
 
 
 def _labels(table: pa.Table) -> np.ndarray:

@@ -516,3 +516,22 @@ UPDATE block_entries SET state = $2, label = coalesce($3, label) WHERE number = 
 SELECT number, kind, label, state, changed_by, changed_at FROM block_entries
 WHERE ($1::integer IS NULL OR number = $1) AND ($2::text IS NULL OR kind = $2) AND ($3::boolean OR state <> 'lifted')
 ORDER BY changed_at DESC LIMIT $4;
+
+-- name: decided_authorizations
+-- Decisions about known cards, and about their authorizations, of messages sent from $1 on, in the order of the core.
+SELECT record_version, intent, decision, coalesce(standing_labels.verdict, 0) AS verdict
+FROM authorizations LEFT JOIN standing_labels USING (authorization_id)
+WHERE card_number IS NOT NULL AND ($1::timestamptz IS NULL OR transmission_time >= $1)
+ORDER BY sequence;
+
+-- name: programmes_in_force
+-- What a backtest needs to know of every programme.
+SELECT number, name, currency, timezone, step_up_else_decline, unscored_decline FROM programmes;
+
+-- name: limits_in_force
+-- All limits that decide, or decide on paper.
+SELECT limits.number, limits.name, programmes.name AS programme, account_number, card_number,
+       subject, measure, outcome AS of, period AS window, ceiling, state
+FROM limits LEFT JOIN programmes ON programmes.number = limits.programme
+WHERE state IN ('live', 'shadow')
+ORDER BY limits.number;

@@ -7,7 +7,7 @@ import numpy as np
 
 from scoring.attempt import TIME_MISSING, empty_attempts, hash_merchant
 
-MERCHANTS = np.array([hash_merchant(b"merchant %d" % number) for number in range(300)], np.uint64)
+MERCHANTS = np.array([hash_merchant(b"", b"merchant %d" % number) for number in range(300)], np.uint64)
 
 
 class Scenario(NamedTuple):

@@ -147,7 +147,7 @@ def random_attempts(rng, count, cards):
     attempts["card_row"] = rng.integers(0, cards, count)
     attempts["time_s"] = T0 + np.cumsum(rng.choice([0, 3, 40, 1_000, 20_000, -15, -2_000], count))
     attempts["amount_minor"] = np.exp(rng.normal(8, 1.5, count)).astype(np.int64)
-    attempts["merchant"] = [hash_merchant(b"shop %d" % shop) for shop in rng.integers(0, 60, count)]
+    attempts["merchant"] = [hash_merchant(b"", b"shop %d" % shop) for shop in rng.integers(0, 60, count)]
     attempts["category"] = rng.choice([5411, 5541, 5812, 7011, 9_999, 0], count)
     attempts["country"], attempts["home_country"] = rng.choice([840, 276, 0], count), 840
     attempts["entry_mode"] = rng.integers(0, 7, count)

@@ -24,7 +24,7 @@ def test_a_sparkov_history_becomes_attempts_in_time_order(small_history):
     assert (np.diff(attempts["time_s"]) >= 0).all()
     assert (attempts["local_time_s"] == attempts["time_s"]).all()
     assert set(attempts["category"][attempts["entry_mode"] == 5]) == {5411, 5969, 5999}
-    assert hash_merchant(b"Shop 7") in attempts["merchant"]
+    assert hash_merchant(b"", b"Shop 7") in attempts["merchant"]
     homeless = attempts["card_row"] == len(history.cards) - 1
     assert np.isnan(attempts["home_latitude_deg"][homeless]).all()
     assert (attempts["home_latitude_deg"][~homeless] == np.float32(40.5)).all()
