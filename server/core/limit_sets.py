@@ -18,15 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.limit import LIMIT, LimitTable, Measure, Subject
-
-
-class Outcome(IntEnum):
-    """Of which requests: what was consumed (and not given back), all that came, or those that were declined."""
-
-    APPROVALS = 0
-    ATTEMPTS = 1
-    DECLINES = 2
+from scoring.limit import LIMIT, LimitTable, Measure, Of, Subject
 
 
 class Window(IntEnum):
@@ -70,7 +62,7 @@ class Limit:
     name: int
     subject: Subject
     measure: Measure
-    of: Outcome
+    of: Of
     window: Window
     ceiling: int | None  # minor units of the programme's currency where it is an amount; None = lifted
     shadow: bool = False
