@@ -22,6 +22,7 @@ from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.entries import ENTRY_NUMBERS, EntryState
+from server.core.labels import learn
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
@@ -69,7 +70,7 @@ class Lifecycle:
         # The network has approved: it counts, and no limit stands against it.
         self._reserve(intents, open_ & advised, np.zeros_like(self._controls.limits))
         refuse_again(numbers, CODES)
-        self._state.risk.learn(intents)
+        learn(self._state.risk.features, intents)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
         """

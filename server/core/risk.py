@@ -10,26 +10,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.attempt import ATTEMPT, LABEL, network_digest, terminal_digest
+from scoring.attempt import ATTEMPT, network_digest, terminal_digest
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
 from server.core.policy import Check
-from server.core.record import (
-    CREDITING,
-    FEATURES_MAX,
-    INTENT_NUMBERS,
-    NO_ROW,
-    CheckResult,
-    EntryMode,
-    Operation,
-)
+from server.core.record import CREDITING, FEATURES_MAX, INTENT_NUMBERS, NO_ROW, CheckResult, EntryMode
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
 _MATCH: Final = int(CheckResult.MATCH)
 _ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
-_LABEL: Final = int(Operation.LABEL)
-_DIGIT_ZERO: Final = ord("0")
 _SCORE_DECLINE: Final = int(Check.SCORE_DECLINE)
 _UNSCORED_DECLINE: Final = int(Check.UNSCORED_DECLINE)
 _UNSCORED: Final = int(Check.UNSCORED)
@@ -90,29 +80,6 @@ def attempts_again(intents: Any, attempts: Any) -> int:
         attempt.home_latitude_deg = np.nan
         attempt.home_longitude_deg = np.nan
         attempt.home_country = 0
-        count += 1
-    return count
-
-
-@njit(cache=True)
-def labels_of(intents: Any, labels: Any) -> int:
-    """Fill LABEL[n] from those of the INTENT_NUMBERS[n] that are labels (see `labels`); return how many those are."""
-    count = 0
-    for i in range(len(intents)):
-        request = intents[i].request
-        if request.operation != _LABEL:
-            continue
-        label = labels[count]
-        label.time_s = request.local_s
-        label.known_s = request.transmission_s
-        label.amount_minor = request.amount_minor
-        label.merchant = request.merchant
-        label.terminal = terminal_digest(request.merchant, request.terminal_id)
-        label.device = request.device
-        label.ip = network_digest(request.ip[0], request.ip[1])
-        label.card_row = intents[i].card_row
-        label.verdict = (request.given_code & 0xFF) - _DIGIT_ZERO
-        label.superseded = (request.given_code >> 8) - _DIGIT_ZERO
         count += 1
     return count
 
@@ -190,13 +157,6 @@ class Risk:
         attempts = np.empty(len(intents), ATTEMPT)
         count = attempts_again(intents.view(INTENT_NUMBERS), attempts)
         self.features.observe(attempts[:count])
-
-    def learn(self, intents: NDArray[Any]) -> None:
-        """Have the features learn those of INTENT[n] that are labels, in order."""
-        if (intents["request"]["operation"] == Operation.LABEL).any():
-            labels = np.zeros(len(intents), LABEL)
-            count = labels_of(intents.view(INTENT_NUMBERS), labels)
-            self.features.learn(labels[:count])
 
     def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
         """Write features, score and model version into a batch of INTENT, and note what the score means."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scoring.features import Features
 from server.core.formats import intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
+from server.core.labels import learn, runs_of
 from server.core.limits import Limits
 from server.core.record import INTENT, NO_ROW, Operation
 from server.core.repeats import Repeats
@@ -183,9 +184,9 @@ class State:
         if rows > self.risk.features.cards:
             # By powers of two, as the directory grows: row by row would copy everything each time.
             self.grow(max(1024, 1 << (rows - 1).bit_length()))
-        for some in np.split(intents, _label_edges(intents)):
+        for some in runs_of(intents):
             self.risk.remember(authorizations_of(some))
-            self.risk.learn(some)
+            learn(self.risk.features, some)
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
 
     def save(self, path: Path) -> None:
@@ -291,12 +292,6 @@ class _Pieces:
         self.reserve(intents_up_to, first)
         some = slice(first, last)
         self._state.settle(self._pool[self._places[some]], self._decisions[some])
-
-
-def _label_edges(intents: NDArray[Any]) -> NDArray[np.int64]:
-    """Where, among INTENT[n] in order, labels begin or end: what is learnt between two attempts stays between them."""
-    labels = intents["request"]["operation"] == Operation.LABEL
-    return np.flatnonzero(labels[1:] != labels[:-1]) + 1
 
 
 def authorizations_of(intents: NDArray[Any]) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
+from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import (
@@ -117,7 +118,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     find_facts(numbers, found)
     judge(numbers, finds, found, parts, ends, CODES)
     refuse_again(numbers, CODES)
-    state.risk.learn(intents)
+    learn(state.risk.features, intents)
     count = len(intents)
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]

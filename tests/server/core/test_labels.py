@@ -9,10 +9,10 @@ from scoring.attempt import ATTEMPT, LABEL, Verdict
 from scoring.features import Features
 from server.core.entries import EntryState
 from server.core.journal import JournalReader
-from server.core.labels import label_requests
+from server.core.labels import label_requests, labels_of
 from server.core.record import INTENT, INTENT_NUMBERS, NO_ROW, Operation
 from server.core.repeats import Original
-from server.core.risk import Risk, attempts_again, labels_of
+from server.core.risk import Risk, attempts_again
 from server.core.state import State
 from tests.server.core.lives import reverse
 from tests.server.core.scene import CARDS, NOON_S, Core, directory, purchase, records
