@@ -7,6 +7,7 @@ report         tables and JSON; `python -m loadtest.report locust` is `make load
 bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
 replay         a recorded history through one link, in the file's order, and what came of it
+labelling      a replay's labels: frauds told when their days had come
 kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC

@@ -56,8 +56,9 @@ ATTEMPT = np.dtype(
 )
 assert ATTEMPT.itemsize == 104
 
-# What became known of an attempt later, once; FRAUD and DISPUTE count as fraud. 0 is missing, as above.
+# What became known of an attempt later; FRAUD and DISPUTE count as fraud. 0 is missing, as above.
 #   time_s              the attempt's time, known_s when the label was received, seconds UTC since 1970
+#   superseded          the verdict that was told of this attempt before and counts no more; 0 = none
 LABEL = np.dtype(
     [
         ("time_s", np.int64),

@@ -20,6 +20,7 @@ limits       what programmes, accounts and cards may use: set, list, move on, re
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
+label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -38,6 +39,7 @@ from server.cli import (
     calls,
     cards,
     customers,
+    label,
     ledger,
     limits,
     rates,
@@ -62,6 +64,7 @@ app.command()(calls.increment)
 app.command()(calls.reverse)
 app.command()(calls.clear)
 app.command()(calls.explain)
+app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
 app.add_typer(bench.app, name="bench")

@@ -175,6 +175,65 @@ SELECT record_version, intent, decision FROM authorizations
 WHERE authorization_id = $1 OR (original_id = $1 AND operation = 4)
 ORDER BY sequence LIMIT 1;
 
+-- name: find_labellable
+-- The intents of the authorizations $1: as they were asked for, else of the advices that told of them.
+SELECT id, record_version, intent FROM (
+    SELECT authorization_id AS id, operation, sequence, record_version, intent
+    FROM authorizations WHERE authorization_id = ANY ($1::uuid[]) AND operation = 1
+    UNION ALL
+    SELECT original_id, operation, sequence, record_version, intent
+    FROM authorizations WHERE original_id = ANY ($1::uuid[]) AND operation = 4
+) AS found
+ORDER BY operation, sequence;
+
+-- name: put_labels
+-- Labels in their order, but for those that were told before; those that are new.
+INSERT INTO labels (authorization_id, verdict, report_id, learnt_at, received_at, source, reported_by, sender)
+SELECT authorization_id, verdict, report_id, learnt_at, received_at, source, reported_by, $8
+FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[])
+     WITH ORDINALITY AS told (authorization_id, verdict, report_id, learnt_at, received_at, source, reported_by, place)
+ORDER BY place
+ON CONFLICT (authorization_id, verdict, report_id) DO NOTHING
+RETURNING authorization_id, verdict, report_id;
+
+-- name: standing_verdicts
+-- The verdicts that count of the authorizations $1.
+SELECT authorization_id, verdict FROM standing_labels WHERE authorization_id = ANY ($1::uuid[]);
+
+-- name: list_labels
+-- What was told of authorization $1, in order.
+SELECT * FROM labels WHERE authorization_id = $1 ORDER BY number;
+
+-- name: labelled_authorizations
+-- Authorizations of known cards sent from $1 to before $2, in order of time, with the label that counts of each.
+SELECT authorizations.record_version, authorizations.intent,
+       coalesce(directory_cards.home_latitude_deg, 'NaN') AS home_latitude_deg,
+       coalesce(directory_cards.home_longitude_deg, 'NaN') AS home_longitude_deg,
+       coalesce(programmes.country, 0) AS home_country,
+       coalesce(standing_labels.verdict, 0) AS verdict,
+       standing_labels.received_at
+FROM authorizations
+LEFT JOIN directory_cards ON directory_cards.number = authorizations.card_number
+LEFT JOIN programmes ON programmes.number = authorizations.programme
+LEFT JOIN standing_labels USING (authorization_id)
+WHERE operation = 1 AND card_number IS NOT NULL
+  AND ($1::timestamptz IS NULL OR transmission_time >= $1)
+  AND ($2::timestamptz IS NULL OR transmission_time < $2)
+ORDER BY transmission_time, sequence;
+
+-- name: waiting_labels
+-- Labels that the core has yet to take, in order, at most $1; with the verdict that each supersedes, 0 for none.
+SELECT number, authorization_id, verdict, received_at,
+       coalesce((SELECT earlier.verdict FROM labels AS earlier
+                 WHERE earlier.authorization_id = labels.authorization_id AND earlier.number < labels.number
+                 ORDER BY earlier.number DESC LIMIT 1), 0) AS superseded
+FROM labels WHERE taken_at IS NULL
+ORDER BY number LIMIT $1;
+
+-- name: take_labels
+-- The core has the labels $1.
+UPDATE labels SET taken_at = now() WHERE number = ANY ($1::bigint[]) AND taken_at IS NULL;
+
 -- name: find_reversals
 -- The records of the reversals of authorization $1, in order.
 SELECT record_version, intent, decision FROM authorizations WHERE original_id = $1 ORDER BY sequence;

@@ -12,6 +12,7 @@ PACKAGES = {
     "loadtest": "loadtest",
     "scoring": "scoring",
     "server": "server",
+    "server.fraud": "server/fraud",
     "server.banking": "server/banking",
     "server.cli": "server/cli",
     "server.core": "server/core",

@@ -23,7 +23,7 @@ DOORS = {
     "locust": ("loadtest.locustfile",),
     "numba": ("ledger", "scoring", "server.core", "server.front"),
     "prometheus_client": ("server.telemetry",),
-    "pyarrow": ("scoring.history", "loadtest.histories"),
+    "pyarrow": ("scoring.history", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
     "pydantic": ("server.settings", "server.cli"),  # the command line tells what its settings refuse
     "pydantic_settings": ("server.settings",),
