@@ -2,6 +2,8 @@
 What is kept in PostgreSQL, beside the answer path: the directory's tables, and the decisions for people to read.
 
 transfers       money in and out, written before the ledger is asked
+outcomes        what became of scored authorizations: for a champion's floor, and beside a shadow's scores
+register        the fraud models: which versions, in which state, moved by whom
 rates           exchange rates by day: imported, read, followed
 holdings        accounts as the services open, read and close them
 cards           one card: issued, listed, shown, frozen
