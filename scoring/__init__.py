@@ -2,6 +2,7 @@
 Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
 
 train           a history in, a model with its manifest out
+report          a model and a history on one page of HTML that a risk officer can read
 examine         a model put to a history: its scores, and how well they tell fraud
 grow            trees from a lesson: the one place that knows LightGBM's package
 augment         what a history doesn't show a model: plain traffic, and missing fields

@@ -6,7 +6,8 @@ It needs nothing beside itself: no script, no network, no font; charts are drawn
 page          the page: chapters from figures, escaped and put into page.html with page.css
 chapters      the chapters in reading order, the first and the last of them
 insight       chapters on why scores are what they are: features, the worst and slowest examples
-traffic       chapters on parts of the traffic: kinds of fraud, cards, weeks, people
+fairness      the chapter on people: who is wrongly stopped, or left unprotected, more often
+traffic       chapters on parts of the traffic: kinds of fraud, cards, weeks
 comparison    chapters beside other ways to score: champion and shadow models, simple rules
 performance   chapters on how well scores tell fraud, whether they mean what they say, what that saves
 chapter       what a chapter is made of, and what several chapters speak of
@@ -18,6 +19,7 @@ examples      what a score got most wrong, what took longest, and which features
 weeks         the same figures week by week
 groups        the same figures for parts of the traffic: scenarios, cards, age bands, regions
 curve         what any threshold would catch and wrongly stop, in transactions and in money
+examined      what a model made of a history, as a report takes it
 simple_rules  rules of thumb that a model must beat
 groupings     which part of the traffic a transaction belongs to, as its files tell
 scored        a history and its scores: what a report is made from

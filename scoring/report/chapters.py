@@ -9,11 +9,12 @@ from scoring.report import wording
 from scoring.report.chapter import Chapter, Headline, Measured, measured, share_of
 from scoring.report.comparison import against_rules, compared
 from scoring.report.curve import Stopped, saved_minor
+from scoring.report.fairness import fairness
 from scoring.report.insight import features, worst
 from scoring.report.performance import caught, money, most_saved, scores
 from scoring.report.scored import Scored
 from scoring.report.tables import table
-from scoring.report.traffic import by_part, by_scenario, by_week, fairness
+from scoring.report.traffic import by_part, by_scenario, by_week
 
 
 def chapters(scored: Scored) -> list[Chapter]:
@@ -50,6 +51,7 @@ def _summary(measured: Measured) -> Iterator[Chapter]:
         "summary",
         "In short",
         (
+            *scored.cautions,
             (
                 f"{scored.model} scored {wording.of(len(times_s), 'payment')} of {wording.of(cards, 'card')} from {first} "
                 f"to {last}. {wording.count(everything.frauds)} of them were fraud, worth "

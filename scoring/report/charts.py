@@ -1,6 +1,6 @@
 """The charts of a report, each with a title, a description and a key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -49,7 +49,7 @@ def precision_recall(
     """How much of what is stopped is fraud, by how much of the fraud is stopped."""
     plot = Plot(
         Scale("Recall: share of all fraud that is stopped", 0, 1, _EVEN),
-        Scale("Precision: share of stopped that is fraud", 0, 1, _EVEN),
+        Scale("Precision: fraud among the stopped", 0, 1, _EVEN),
     )
     keys = [Key("line own", scored.model)]
     for style, (name, other) in zip(_RIVALS, rivals.items(), strict=False):
@@ -221,12 +221,12 @@ def money(scored: Scored, curve: Curve, best: Best, table: Table) -> Chart:
         Scale(f"Saved, {scored.currency.code}", 0, top, _amount_ticks(top)),
         left=66,
     )
-    places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
     for style, values in lines.items():
+        places, inside = _within(curve, values)
         # Below the axis there is nothing to win.
-        shown = values >= 0
+        shown = inside >= 0
         if shown.any():
-            plot.line(places[shown], values[shown], style)
+            plot.line(places[shown], inside[shown], style)
     _thresholds(plot, scored)
     at = min(max(best.alone.threshold, _LOWEST), 1 - _LOWEST)
     most = float(saved_declining(best.alone, scored.costs)) / unit
@@ -252,9 +252,13 @@ def let_through(scored: Scored, curve: Curve) -> Chart:
         Scale("Share of its kind", 1e-5, 1, ticks, "log"),
         left=70,
     )
-    places = np.clip(curve.scores.astype(np.float64), _LOWEST, 1 - _LOWEST)
-    plot.line(places, 1 - curve.frauds_minor / max(int(curve.frauds_minor[-1]), 1), "fraud")
-    plot.line(places, curve.false_positive_rate(), "genuine")
+    passed = 1 - curve.frauds_minor / max(int(curve.frauds_minor[-1]), 1)
+    for style, values in (("fraud", passed), ("genuine", curve.false_positive_rate())):
+        places, inside = _within(curve, values)
+        # Nothing, and what lies below the axis, isn't drawn.
+        shown = inside >= 1e-5
+        if shown.any():
+            plot.line(places[shown], inside[shown], style)
     _thresholds(plot, scored)
     title = "What passes, and who is stopped"
     says = (
@@ -301,7 +305,7 @@ def dots(key: str, title: str, reading: str, rates: Mapping[str, Rate], usual: R
         Scale("", 0, top, _rate_ticks(top)),
         Scale("", -0.6, len(named) - 0.4, ticks),
         height=70 + 26 * len(named),
-        left=132,
+        left=160,
     )
     if usual is not None and usual.share is not None:
         plot.upright(usual.share)
@@ -337,18 +341,37 @@ def importance(found: Sequence[Importance], table: Table) -> Chart:
     return Chart(title, plot.svg("importance", title, says), keys, says, table)
 
 
+def _within(curve: Curve, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The thresholds of the stretched axis, and at each what `values` f8[k] of the curve are, both falling."""
+    scores = curve.scores.astype(np.float64)
+    first, last = (int(np.searchsorted(-scores, -end, side="left")) for end in (1 - _LOWEST, _LOWEST))
+    # The ends hold what lies beyond them; beyond the highest score there is nothing.
+    return (
+        np.concatenate([[1 - _LOWEST][: first or 0], scores[first:last], [_LOWEST][: last or 0]]),
+        np.concatenate(
+            [values[max(first - 1, 0) : first], values[first:last], values[max(last - 1, 0) : last]]
+        ),
+    )
+
+
 def _thresholds(plot: Plot, scored: Scored) -> None:
-    """Where policy steps in; two that lie close share one text."""
-    low, high = sorted((scored.step_up, scored.decline))
-    plot.upright(high, "")
-    plot.upright(low, f"step-up {scored.step_up:g}, decline {scored.decline:g}")
+    """Where policy steps in."""
+    step_up, decline = f"step-up {scored.step_up:g}", f"decline {scored.decline:g}"
+    if scored.decline < 0.95 and scored.step_up > 0.05:
+        plot.upright(scored.step_up, f"{step_up} ", before=True)
+        plot.upright(scored.decline, f" {decline}")
+    else:
+        # One text for both, where there is room.
+        high = scored.decline >= 0.95
+        plot.upright(scored.step_up, "" if high else f"{step_up}, {decline}")
+        plot.upright(scored.decline, f"{step_up}, {decline}" if high else "", before=True)
 
 
-def _rate_top(rates: Iterable[Rate]) -> float:
+def _rate_top(rates: Sequence[Rate]) -> float:
     """An end for an axis of shares that shows every share and most of the intervals."""
-    shares = [rate.share or 0.0 for rate in rates]
-    highs = [min(rate.interval[1], 3 * (rate.share or 0.0) + 1e-6) for rate in rates]
-    return min(1.0, max([*shares, *highs, 1e-6]) * 1.05)
+    highest = max([rate.share or 0.0 for rate in rates], default=0.0)
+    reach = max([rate.interval[1] for rate in rates if rate.total], default=1.0)
+    return min(1.0, 1.05 * (min(reach, 3 * highest) if highest else reach))
 
 
 def _rate_ticks(top: float) -> tuple[Tick, ...]:

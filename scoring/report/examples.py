@@ -9,7 +9,7 @@ from scoring.report.scored import Scored, Why
 
 MOST: Final = 8
 _REASONS: Final = 4
-_SAMPLE: Final = 1_500
+_SAMPLE: Final = 1_000
 
 
 class Example(NamedTuple):
@@ -52,12 +52,17 @@ def slowest(scored: Scored) -> list[Example]:
 def importances(scored: Scored, why: Why) -> list[Importance]:
     """
     Features by how far they move scores, the largest part in frauds first, over evenly spaced frauds and
-    genuine payments, at most 1,500 of each.
+    genuine payments, at most 1,000 of each.
     """
+    places = {name: place for place, name in enumerate(why.names)}
     means = []
     for rows in (np.flatnonzero(scored.is_fraud), np.flatnonzero(~scored.is_fraud)):
         sample = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64))]
-        means.append(np.abs(why.contributions(sample)).mean(axis=0))
+        moved = np.zeros(len(why.names))
+        for row in sample.tolist():
+            for reason in why.reasons(row, len(why.names)):
+                moved[places[reason.feature]] += abs(reason.contribution)
+        means.append(moved / len(sample))
     found = [
         Importance(name, meaning, float(fraud), float(genuine))
         for name, meaning, fraud, genuine in zip(why.names, why.meanings, *means, strict=True)

@@ -68,9 +68,9 @@ def regions(names: Sequence[str], card_rows: np.ndarray) -> Grouping:
     return Grouping("Region", tuple(labels), np.array([places[name] for name in names], np.int64)[card_rows])
 
 
-def cards_known(known: np.ndarray, card_rows: np.ndarray) -> Grouping:
+def cards_met(met: np.ndarray, card_rows: np.ndarray) -> Grouping:
     """Cards by row that the model learnt from, bool[cards], against those that it never met."""
-    return Grouping("Cards", ("known from training", "never seen"), np.where(known, 0, 1)[card_rows])
+    return Grouping("Cards", ("known from training", "never seen"), np.where(met, 0, 1)[card_rows])
 
 
 def _codes(labels: Sequence[str], names: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def worst(measured: Measured) -> Iterator[Chapter]:
         says.append(
             f"Scoring took {typical:,.1f} µs a payment for the typical one and {rare:,.1f} µs for one in a hundred."
         )
-        told = [f"{float(elapsed[example.row]):,.1f} µs" for example in slow]
+        told = [f"took {float(elapsed[example.row]):,.1f} µs" for example in slow]
         sorts.append(Cases("Slowest to score", "One of each batch.", _cases(scored, slow, told)))
     yield Chapter("examples", "Worst and slowest", tuple(says), cases=tuple(sorts))
 
@@ -78,7 +78,11 @@ def _cases(scored: Scored, found: Sequence[Example], told: Sequence[str] = ()) -
                 " · ".join(fact for fact in facts if fact),
                 f"{scored.scores[row]:.4f}",
                 tuple(
-                    Because(reason.contribution > 0, f"{reason.contribution:+.2f}", reason.text)
+                    Because(
+                        reason.contribution > 0,
+                        f"{reason.contribution:+.2f}".replace("-", wording.MINUS),
+                        reason.text,
+                    )
                     for reason in reasons
                 ),
             )

@@ -1,6 +1,5 @@
 """The page: chapters from figures, escaped and put into page.html with page.css."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
@@ -11,8 +10,8 @@ from scoring.report.scored import Scored
 
 def write_report(path: Path, scored: Scored, *, created: str | None = None) -> None:
     """
-    Writes the report of a scored history as one HTML file, UTF-8. `created` (ISO 8601) is now unless given;
-    with it, the same history gives the same bytes.
+    Writes the report of a scored history as one HTML file, UTF-8; `created` says when, where it should. The
+    same history and that give the same bytes.
     """
     path.write_text(render(scored, created=created), encoding="utf-8", newline="\n")
 
@@ -30,7 +29,7 @@ def render(scored: Scored, *, created: str | None = None) -> str:
     return environment.get_template("page.html").render(
         model=scored.model,
         data=scored.data,
-        created=created or datetime.now(UTC).isoformat(timespec="seconds"),
+        created=created,
         chapters=chapters(scored),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 WIDTH: Final = 480
-_TOP, _RIGHT = 12, 22
+_TOP, _RIGHT = 20, 22
 _POINT_PX: Final = 0.4
 
 
@@ -50,7 +50,7 @@ class Scale(NamedTuple):
 class Plot:
     """A chart that is being drawn; what is drawn later lies above."""
 
-    def __init__(self, x: Scale, y: Scale, *, height: int = 300, left: int = 58) -> None:
+    def __init__(self, x: Scale, y: Scale, *, height: int = 300, left: int = 64) -> None:
         """With axes, a grid, and room on the left for the names of y's ticks."""
         self._x, self._y, self._height, self._left = x, y, height, left
         self._bottom = height - (44 if x.title else 26)
@@ -94,18 +94,12 @@ class Plot:
         top = self._up(y) - thick / 2
         self._marks.append(shape.format(style, left, top, right - left, thick, _title(says)))
 
-    def upright(self, x: float, text: str = "") -> None:
-        """A line across the chart at x, its text beside its top, on the side that has room."""
+    def upright(self, x: float, text: str = "", *, before: bool = False) -> None:
+        """A line across the chart at x, and above the chart a text that begins, or ends, there."""
         place = self._across(x)
         self._stroke(place, _TOP, place, self._bottom, "rule")
-        before = self._x.along(x) > 0.6
-        anchor, at = ("end", place - 4) if before else ("start", place + 4)
-        mark = Markup('<text class="note" x="{:.1f}" y="{}" text-anchor="{}">{}</text>')
-        self._marks.append(mark.format(at, _TOP + 11, anchor, text))
-
-    def level(self, y: float) -> None:
-        """A line along the chart at y."""
-        self._stroke(self._left, self._up(y), WIDTH - _RIGHT, self._up(y), "rule")
+        if text:
+            self._write(place, _TOP - 6, "end" if before else "start", text, "note")
 
     def svg(self, key: str, title: str, description: str) -> Markup:
         """The chart, named for those who don't see it. `key` tells its parts from another chart's."""

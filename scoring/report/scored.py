@@ -31,16 +31,17 @@ US_DOLLARS: Final = Currency()
 
 class Why(NamedTuple):
     """
-    What the model says of itself.
-
-    reasons(row, most): the parts of one row of the history, the largest first; contributions(rows i8[k]):
-    what each feature adds to the log-odds of these rows, f8[k, F]; names and meanings of the F features.
+    What the model says of itself: reasons(row, most), the parts of one row of the history, the largest first;
+    names of its features, and what each means.
     """
 
     reasons: Callable[[int, int], Sequence[Reason]]
-    contributions: Callable[[np.ndarray], np.ndarray]
     names: tuple[str, ...]
     meanings: tuple[str, ...]
+
+
+class ReportError(ValueError):
+    """A history that no report can be made of; says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ class Scored:
     thresholds: what lies strictly above is asked to prove itself, or declined. rivals: the scores f4[n] of
     other models on the same traffic, a champion or a shadow; rules: which transactions bool[n] a simple rule
     would stop. parts: cards known or new, say; fairness: groups of people. elapsed_us f4[n]: how long scoring
-    took, for the batch that a transaction came in. merchants: names by hash. facts: what else to say of the
+    took, for the batch that a transaction came in. merchants: names by hash. cautions: what a
+    reader must know before all figures. facts: what else to say of the
     model and the data, by name. Untrusted text is welcome anywhere: the page escapes it.
     """
 
@@ -76,10 +78,11 @@ class Scored:
     elapsed_us: np.ndarray | None = None
     why: Why | None = None
     merchants: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    cautions: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Raises ValueError where columns don't fit together, or nothing can be said of them."""
+        """Raises ReportError where columns don't fit together, or nothing can be said of them."""
         total = len(self.attempts)
         columns = {
             "is_fraud": self.is_fraud,
@@ -93,13 +96,13 @@ class Scored:
             columns["elapsed_us"] = self.elapsed_us
         for name, column in columns.items():
             if len(column) != total:
-                raise ValueError(f"{name} has {len(column)} rows, the history has {total}")
+                raise ReportError(f"{name} has {len(column)} rows, the history has {total}")
         for name in ("scores", *(f"rivals[{name}]" for name in self.rivals)):
             if not np.all((columns[name] >= 0) & (columns[name] <= 1)):
-                raise ValueError(f"{name}: a score is a probability, 0 to 1, and never missing")
+                raise ReportError(f"{name}: a score is a probability, 0 to 1, and never missing")
         if not 0 < int(self.is_fraud.sum()) < total:
-            raise ValueError(
+            raise ReportError(
                 "a report needs fraud and genuine payments, both: the history has only one of them"
             )
         if np.any(np.diff(self.attempts["time_s"]) < 0):
-            raise ValueError("the history is not in order of time")
+            raise ReportError("the history is not in order of time")

@@ -1,12 +1,12 @@
-"""Chapters on parts of the traffic: kinds of fraud, cards, weeks, and people."""
+"""Chapters on parts of the traffic: kinds of fraud, cards, and weeks."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from scoring.report import charts, groups, weeks, wording
-from scoring.report.chapter import Chapter, Measured, lowered, rate_of, share_of
-from scoring.report.groups import Part, Rate
+from scoring.report.chapter import Chapter, Measured, lowered, rate_of
+from scoring.report.groups import Rate
 from scoring.report.scored import Grouping, Scored
 from scoring.report.tables import Table, table
 
@@ -188,80 +188,3 @@ def by_week(measured: Measured) -> Iterator[Chapter]:
         ),
         tables=(table("Week by week", header, rows),),
     )
-
-
-def fairness(measured: Measured) -> Iterator[Chapter]:
-    """Whether people of one kind are wrongly stopped more often, where the history says who they are."""
-    scored = measured.scored
-    if not scored.fairness:
-        return
-    usual = groups.part(
-        scored, "all", np.arange(len(scored.scores)), measured.curve.allowing(groups.REVIEWED).threshold
-    )
-    says = [
-        (
-            "Whether people of one kind are wrongly stopped more often than others. The charts compare genuine payments "
-            "above the threshold that 1 % of all genuine payments pass, where there are enough of them to compare; the "
-            "model does not see age or region."
-        ),
-    ]
-    drawn, tables = [], []
-    for number, grouping in enumerate(scored.fairness):
-        found = groups.parts(scored, grouping)
-        named = [part for part in found if part.label in grouping.labels]
-        apart = [part for part in named if groups.stands_out(part.wrongly_reviewed, usual.wrongly_reviewed)]
-        says.append(_fairness_sentence(grouping, apart, usual))
-        drawn.append(
-            charts.dots(
-                f"fair-{number}",
-                f"Wrongly stopped, by {lowered(grouping.title)}",
-                "Share of genuine payments above the 1 % line, with its 95 % interval; the line is that of all.",
-                {part.label: part.wrongly_reviewed for part in named},
-                usual.wrongly_reviewed,
-            )
-        )
-        drawn.append(
-            charts.dots(
-                f"fair-recall-{number}",
-                f"Fraud caught, by {lowered(grouping.title)}",
-                "Share of frauds above the 1 % line, with its 95 % interval; the line is that of all.",
-                {part.label: part.reviewed for part in named},
-                usual.reviewed,
-            )
-        )
-        tables.append(_fairness_table(grouping, [*found, usual], apart))
-    yield Chapter("fairness", "Fairness", tuple(says), charts=tuple(drawn), tables=tuple(tables))
-
-
-def _fairness_sentence(grouping: Grouping, apart: Sequence[Part], usual: Part) -> str:
-    if not apart:
-        return (
-            f"{grouping.title}: no group is wrongly stopped clearly more often than all are "
-            "(a quarter more, and more than chance explains)."
-        )
-    told = ", ".join(f"{part.label} ({rate_of(part.wrongly_reviewed)})" for part in apart)
-    return f"{grouping.title}: wrongly stopped clearly more often than all are ({rate_of(usual.wrongly_reviewed)}): {told}."
-
-
-def _fairness_table(grouping: Grouping, found: Sequence[Part], apart: Sequence[Part]) -> Table:
-    rows = [
-        (
-            part.label,
-            wording.count(part.transactions),
-            share_of(part.frauds, part.transactions),
-            wording.share(part.expected / part.transactions),
-            rate_of(part.wrongly_reviewed),
-            wording.between(part.wrongly_reviewed.interval),
-            rate_of(part.wrongly_stepped_up),
-            rate_of(part.wrongly_declined),
-            rate_of(part.reviewed),
-            rate_of(part.declined),
-        )
-        for part in found
-    ]
-    header = (
-        grouping.title, "Payments", "Fraud found", "Fraud expected", "Genuine above the 1 % line", "95 % interval",
-        "Genuine stepped up or declined", "Genuine declined", "Frauds above the 1 % line", "Frauds declined",
-    )  # fmt: skip
-    marked = [place for place, part in enumerate(found) if part in apart]
-    return table(f"By {lowered(grouping.title)}", header, rows, marked=marked)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from scoring.report.scored import Currency
 
 MISSING = "–"  # noqa: RUF001 - an en dash is what stands in an empty cell
+MINUS = "−"  # noqa: RUF001 - the sign of a number, not a hyphen
 _TIGHT = "\N{NO-BREAK SPACE}"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -19,7 +20,7 @@ def share(value: float | None) -> str:
         return f"{percent:.0f}{_TIGHT}%"
     near_end = min(percent, 100 - percent)
     if percent >= 10:
-        digits = 1 if near_end >= 0.1 else min(6, 1 - math.floor(math.log10(near_end)))
+        digits = 1 if near_end >= 0.1 else 2 if near_end >= 0.01 else 4
     else:
         digits = 2 if percent >= 1 else min(6, 1 - math.floor(math.log10(percent)))
     return f"{percent:.{digits}f}{_TIGHT}%"
@@ -47,7 +48,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def round_share(value: float) -> str:
     """A share that was chosen, without more digits than it has: 0.1 %."""
-    return f"{100 * value:g}{_TIGHT}%"
+    digits = f"{100 * value:.8f}".rstrip("0").rstrip(".")
+    return f"{digits}{_TIGHT}%"
 
 
 def threshold(value: float) -> str:
@@ -96,4 +98,4 @@ def masked(identity: str) -> str:
 
 
 def _sign(amount_minor: int) -> str:
-    return "−" if amount_minor < 0 else ""  # noqa: RUF001 - the sign of a number, not a hyphen
+    return MINUS if amount_minor < 0 else ""

@@ -10,6 +10,7 @@ replay       a recorded history through a server, and whether the books balance 
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 evaluate     what a model makes of a labelled history
+report       the report of an evaluation: which models, which currency, which costs
 train        a labelled history in, a model with its manifest out; once, or whenever it is due
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group
 
+from server.cli import report as pages
 from server.cli.desk import AsJson, Home, settings_of
 from server.cli.output import explained, facts, show
 from server.cli.train import LabelDelay, reported
@@ -41,6 +42,17 @@ def evaluate(
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the report for risk officers here: one HTML page that needs nothing else."),
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="With --report: compare with this model too, a champion, say. May be given again."),
+    ] = None,
+    currency: Annotated[
+        str, typer.Option(help="With --report: the currency that amounts are in (ISO 4217).")
+    ] = "USD",
     label_delay_days: LabelDelay = 7.0,
     home: Home = None,
     as_json: AsJson = False,
@@ -48,23 +60,30 @@ def evaluate(
     """
     Score a history as the server would have, in order of time, and measure how well the scores tell fraud.
 
-    Without labels there are scores and no figures. With one class only, figures that need both are empty.
+    Without labels there are scores and no figures. With one class only, figures that need both are empty, and
+    there is no report.
     """
+    from ledger.money import UnknownCurrency
     from scoring import registry
     from scoring.examine import columns, examine
     from scoring.history import HistoryError, read_history
     from scoring.manifest import ModelError
+    from scoring.report.scored import ReportError
     from scoring.table import write_table
 
     since_s = None if since is None else int(since.replace(tzinfo=UTC).timestamp())
     try:
+        shown_in = pages.currency_of(currency)
         loaded = registry.open(folder_of(model, home))
+        rivals = [registry.open(folder_of(rival, home)) for rival in beside or ()]
         history = read_history(data, customers, label_delay_s=round(label_delay_days * 86_400))
         with reported("features and scores") as told:
             found = examine(loaded, history, since_s=since_s, progress=told)
         if scores is not None:
             write_table(scores, columns(history, found.scores))
-    except (HistoryError, ModelError, OSError) as error:
+        if report is not None:
+            pages.write(report, data, history, found, [loaded, *rivals], shown_in, settings_of(home))
+    except (HistoryError, ModelError, ReportError, UnknownCurrency, OSError) as error:
         raise EvaluationFailed(str(error)) from error
     document = {
         "data": data.name,
@@ -74,6 +93,7 @@ def evaluate(
         "columns_not_read": list(history.unread),
         "scored": len(found.scores),
         "scores": None if scores is None else str(scores),
+        "report": None if report is None else str(report),
         "figures": found.figures,
     }
     show(document, as_json=as_json, table=lambda: _tables(document))
@@ -100,7 +120,7 @@ def folder_of(model: str | None, home: Path | None) -> Path:
 
 
 def _tables(document: dict[str, Any]) -> Group:
-    names = ("data", "model", "scored", "scores", "columns_not_read")
+    names = ("data", "model", "scored", "scores", "report", "columns_not_read")
     parts = [facts("evaluation", {name: document[name] for name in names if document[name]})]
     figures = document["figures"]
     if figures is None:

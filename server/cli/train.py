@@ -108,7 +108,7 @@ def _from_file(
             root,
             customers=customers,
             seed=seed,
-            costs=_costs(settings),
+            costs=costs_of(settings),
             label_delay_s=round(label_delay_days * 86_400),
             progress=told,
         )
@@ -136,7 +136,7 @@ def _from_labels(
     async def work(database: Any, _keys: Any) -> Any:
         history = _history(await read_labelled(database), round(label_delay_days * 86_400))
         manifest = await asyncio.to_thread(
-            train_history, history, root, seed=seed, costs=_costs(settings), progress=told
+            train_history, history, root, seed=seed, costs=costs_of(settings), progress=told
         )
         await Register(database, root).add(root / manifest.version, by="training", why="trained from labels")
         return manifest
@@ -168,7 +168,8 @@ def _history(labelled: Any, label_delay_s: int) -> Any:
     return in_time_order(found, digest.hexdigest(), label_delay_s)
 
 
-def _costs(settings: Any) -> Any:
+def costs_of(settings: Any) -> Any:
+    """What outcomes cost, as the settings say (`thresholds.Costs`)."""
     from scoring.thresholds import Costs
 
     return Costs(**{field.name: getattr(settings, f"cost_{field.name}") for field in fields(Costs)})
