@@ -1,5 +1,5 @@
 """
-What scoring and limits see of a request: attempts, with 64-bit digests of terminals and networks.
+What scoring and limits see of a request: attempts.
 """
 
 from typing import Any
@@ -8,39 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.attempt import ATTEMPT
+from scoring.attempt import ATTEMPT, network_digest, terminal_digest
 from server.core.record import INTENT_NUMBERS, NO_ROW
-
-
-@njit(cache=True)
-def mixed(value: Any) -> Any:
-    """A u64 with its bits spread: two steps of Marsaglia's xorshift (2003), which map no two values to one."""
-    for _ in range(2):
-        value ^= value << np.uint64(13)
-        value ^= value >> np.uint64(7)
-        value ^= value << np.uint64(17)
-    return value
-
-
-@njit(cache=True)
-def terminal_digest(request: Any) -> Any:
-    """An ATTEMPT's `terminal`: a terminal id is its merchant's, and means nothing without it. 0 where it is absent."""
-    if request.merchant == 0 or request.terminal_id[0] == 0:
-        return np.uint64(0)
-    digest = request.merchant
-    for k in range(len(request.terminal_id)):
-        digest = mixed(digest ^ np.uint64(request.terminal_id[k]))
-    return max(digest, np.uint64(1))
-
-
-@njit(cache=True)
-def network_digest(low: Any, high: Any) -> Any:
-    """An ATTEMPT's `ip`, of a u128: the whole of an IPv4 address, the first half of an IPv6 one. 0 where it is absent."""
-    if high == 0 and low >> np.uint64(32) == np.uint64(0xFFFF):
-        return max(mixed(low), np.uint64(1))
-    if high == 0 and low == 0:
-        return np.uint64(0)
-    return max(mixed(high), np.uint64(1))
 
 
 @njit(cache=True)
@@ -51,7 +20,7 @@ def fill_attempt(intent: Any, attempt: Any) -> None:
     attempt.local_time_s = request.local_s
     attempt.amount_minor = intent.billed_minor
     attempt.merchant = request.merchant
-    attempt.terminal = terminal_digest(request)
+    attempt.terminal = terminal_digest(request.merchant, request.terminal_id)
     attempt.device = request.device
     attempt.ip = network_digest(request.ip[0], request.ip[1])
     attempt.latitude_deg = request.latitude_deg

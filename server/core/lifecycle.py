@@ -64,9 +64,7 @@ class Lifecycle:
         open_ = intents["response_code"] == b""
         # The network has approved: it counts, and no limit stands against it.
         intents["limit_set"][advised] = NO_LIMITS
-        self._reserve(
-            intents, open_ & (advised | (intents["request"]["operation"] == Operation.INCREMENT))
-        )
+        self._reserve(intents, open_ & (advised | (intents["request"]["operation"] == Operation.INCREMENT)))
         refuse_again(numbers, CODES)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:

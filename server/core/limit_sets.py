@@ -81,6 +81,7 @@ LIMIT: Final = np.dtype(
     align=True,
 )
 
+
 class LimitTable(NamedTuple):
     """All limit sets: set s is limits[sets[s]:sets[s + 1]]."""
 

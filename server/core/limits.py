@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scoring.attempt import network_digest
 from scoring.velocity import (
     AMOUNT,
     FREQUENCY,
@@ -30,10 +31,18 @@ from scoring.velocity import (
     Velocity,
 )
 from server.core.directory import CardFlag
-from server.core.policy import APPROVED, APPROVED_IN_PART, DECLINING, LEDGER_AWAY, NOTHING_AGAINST_IT, Check, number_of
+from server.core.policy import (
+    APPROVED,
+    APPROVED_IN_PART,
+    DECLINING,
+    LEDGER_AWAY,
+    NOTHING_AGAINST_IT,
+    Check,
+    number_of,
+)
 from server.core.record import (
-    HOLDING,
     DECISION_NUMBERS,
+    HOLDING,
     INTENT_NUMBERS,
     LIMITS_RESERVED,
     NO_ROW,
@@ -41,7 +50,6 @@ from server.core.record import (
     CheckResult,
     Operation,
 )
-from server.core.attempts import network_digest
 
 PIN_TRIES_MAX: Final = 3
 """Wrong PINs in a row, within a day of the programme, before the card answers 75 for the rest of that day."""
@@ -278,7 +286,9 @@ class Limits:
         if cards > len(self.memory):
             self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
 
-    def reserve(self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable) -> NDArray[np.float32]:
+    def reserve(
+        self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable
+    ) -> NDArray[np.float32]:
         """
         Enter the attempts ATTEMPT[n] of INTENT[n], and reserve for each that nothing declines so far.
 

@@ -21,7 +21,9 @@ NAME_BYTES_MAX: Final = 64
 def texts_of(names: Mapping[int, str]) -> Texts:
     """The texts of numbers from 0 to the highest, as kernels write them."""
     parts = [names.get(number, "").encode() for number in range(max(names, default=-1) + 1)]
-    return np.frombuffer(bytearray(b"".join(parts)), np.uint8), np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return np.frombuffer(bytearray(b"".join(parts)), np.uint8), np.cumsum(
+        [len(part) for part in parts], dtype=np.int64
+    )
 
 
 @njit(cache=True)

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
 from server.core.entries import EntryState, place_of
 from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
-from server.core.attempts import network_digest
 
 GIVEN: Final = np.dtype(
     [

@@ -154,7 +154,9 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     ),
     Check.BLOCKED_CARD: CheckRule("blocked_card", "62", "the card is on a block list"),
     Check.RULE_DECLINE: CheckRule("rule_decline", "59", "a rule of the issuer's declines it"),
-    Check.RULE_STEP_UP: CheckRule("rule_step_up", "1A", "a rule of the issuer's asks for more authentication"),
+    Check.RULE_STEP_UP: CheckRule(
+        "rule_step_up", "1A", "a rule of the issuer's asks for more authentication"
+    ),
     Check.RULE_STEP_UP_IMPOSSIBLE: CheckRule(
         "rule_step_up_impossible", "59", "a rule asks for authentication that the channel can't give"
     ),

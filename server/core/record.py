@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.attempt import hash_merchant
 from scoring.velocity import CONSULTED, CONSULTED_MAX
 
 REQUEST_VERSION: Final = 3
@@ -323,7 +324,7 @@ def digest(identity: bytes) -> int:
 @lru_cache(maxsize=65_536)
 def merchant_digest(acquirer_id: bytes, merchant_id: bytes) -> int:
     """The record's `merchant`: a merchant id is its acquirer's, and means nothing without it. 0 where it is absent."""
-    return digest(acquirer_id + b"\0" + merchant_id) if merchant_id else 0
+    return hash_merchant(acquirer_id, merchant_id)
 
 
 @lru_cache(maxsize=4096)

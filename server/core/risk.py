@@ -10,11 +10,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scoring.attempt import mixed
 from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
 from scoring.velocity import PAST_NAMES
-from server.core.attempts import attempts_again, known_of, mixed
+from server.core.attempts import attempts_again, known_of
 from server.core.policy import Check, bit
 from server.core.record import (
     CREDITING,

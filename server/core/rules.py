@@ -229,7 +229,12 @@ class Rules:
         self._programmes = programmes
         ordered = sorted(rules, key=lambda rule: (rule.shadow, rule.action, rule.name, rule.number))
         self.unknown = sorted(
-            {condition.field for rule in ordered for condition in rule.conditions if not _known(condition.field)}
+            {
+                condition.field
+                for rule in ordered
+                for condition in rule.conditions
+                if not _known(condition.field)
+            }
         )
         sound = [rule for rule in ordered if all(_known(condition.field) for condition in rule.conditions)]
         self._rules = np.zeros(len(sound), RULE)

@@ -162,17 +162,17 @@ COMMENT ON FUNCTION changing IS 'Who makes the changes of this transaction.';
 CREATE FUNCTION guard_lifecycle() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moving constant text[] := '{state,label,changed_by,changed_at,version}';
-    before text := '';
+    came_from text := '';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF to_jsonb(NEW) - moving <> to_jsonb(OLD) - moving THEN
             RAISE EXCEPTION 'a % is never changed in place: retire number %, and add another', TG_ARGV[0], OLD.number;
         END IF;
-        before := OLD.state;
+        came_from := OLD.state;
     END IF;
-    IF before <> NEW.state AND NOT EXISTS (SELECT FROM lifecycle_moves AS allowed
-            WHERE allowed.kind = TG_ARGV[0] AND allowed.before = guard_lifecycle.before AND allowed.after = NEW.state) THEN
-        RAISE EXCEPTION 'a % does not go from % to %', TG_ARGV[0], coalesce(nullif(before, ''), 'nothing'), NEW.state;
+    IF came_from <> NEW.state AND NOT EXISTS (SELECT FROM lifecycle_moves AS allowed
+            WHERE allowed.kind = TG_ARGV[0] AND allowed.before = came_from AND allowed.after = NEW.state) THEN
+        RAISE EXCEPTION 'a % does not go from % to %', TG_ARGV[0], coalesce(nullif(came_from, ''), 'nothing'), NEW.state;
     END IF;
     NEW.changed_by := changing();
     NEW.changed_at := clock_timestamp();

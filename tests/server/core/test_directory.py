@@ -16,7 +16,7 @@ from server.core.directory import (
 )
 from server.core.record import NO_ROW, CardReference, TransactionType
 from server.core.snapshot import SnapshotUnreadable
-from tests.server.core.scene import cards, directory, programme, purchase, records
+from tests.server.core.scene import cards, directory, limit, programme, purchase, records
 
 kernel = pytest.mark.kernel
 
@@ -94,7 +94,7 @@ def full_directory():
     known = directory(
         made,
         controls,
-        velocity_limits=((1, 2), (3, 4), (0, 0), (9, 9)),
+        limits=(limit("count", "1m", 1), limit("amount", "day", 9_900, 2, shadow=True)),
         types_never=frozenset({TransactionType.CASH_WITHDRAWAL}),
     )
     known.apply(DirectoryChange(blocks=[BlockEntry(BlockKind.MERCHANT, (9, 0))], version=12))
