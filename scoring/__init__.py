@@ -5,6 +5,7 @@ train           a history in, a model with its manifest out
 augment         what a history doesn't show a model: plain traffic, and missing fields
 history         labelled histories as attempts: the public layouts that training reads
 evaluate        how well scores tell fraud: the figures of a manifest
+backtest        a history decided again, with other limits or scores
 explain         why a score is what it is: in sentences, and as reason codes
 registry        the models there are: folders named by version
 model           a loaded model: scores, and what each feature adds to one

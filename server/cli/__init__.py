@@ -10,6 +10,9 @@ replay       a recorded history through a server, and whether the books balance 
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 train        a labelled history in, a model with its manifest out
+backtest     a past decided again, with other limits, thresholds or another model
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -33,6 +36,7 @@ import typer
 
 from server.cli import (
     accounts,
+    backtest,
     bench,
     blocks,
     calls,
@@ -64,6 +68,7 @@ app.command()(calls.clear)
 app.command()(calls.explain)
 app.command()(replay.replay)
 app.command()(train.train)
+app.command()(backtest.backtest)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")

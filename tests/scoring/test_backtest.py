@@ -11,7 +11,7 @@ from scoring.backtest import (
     Outcome,
     Side,
     compare,
-    refusals,
+    count_names,
     replay,
 )
 from scoring.velocity import (
@@ -117,7 +117,8 @@ class OneByOne:
         )
         flags = int(admitted.flags[0])
         self.reserved.append(bool(admitted.reserved[0]))
-        self.limits.append(int(admitted.consulted["name"][0, 0]) if flags else 0)
+        passed = [line for line in admitted.consulted[0] if line["passed"] and not line["shadow"]]
+        self.limits.append(int(passed[0]["name"]) if passed else 0)
         if before:
             self.outcomes.append(Outcome.REFUSED_BEFORE)
         elif flags:
@@ -220,6 +221,16 @@ def test_a_past_in_pieces_is_decided_as_one_by_one(seed, of):
     assert len(set(decided.outcomes.tolist())) == len(Outcome)
 
 
+def test_a_limit_in_shadow_refuses_nothing_and_is_counted_on_paper():
+    """What it would have refused is told by its name."""
+    shadow = limit(1, 2)
+    shadow["shadow"] = 1
+    decided = replay(cases([100] * 4), side(4, shadow, limit(2, 3)))
+    assert decided.outcomes.tolist() == [7, 7, 7, 2]
+    assert decided.on_paper.tolist() == [0, 0, 1, 1]
+    assert decided.limits.tolist() == [0, 0, 0, 2]
+
+
 def test_a_decline_gives_back_what_it_had_reserved_when_it_is_settled():
     """The next payment fits again; one that came before the decline was settled didn't."""
     scores = np.array([0.9, 0.1], np.float32)
@@ -254,7 +265,7 @@ def test_a_comparison_counts_what_is_gained_and_lost_with_its_money_and_fraud():
     assert found["before"]["limit_frequency"]["count"] == 2
     assert found["after"]["score"]["amount_minor"] == 200
     assert sum(figures["count"] for figures in found["after"].values()) == found["payments"]["count"] == 4
-    assert refusals(before, np.ones(4, np.bool_)) == {1: 2}
+    assert count_names(before.limits, np.ones(4, np.bool_)) == {1: 2}
     unlabelled = compare(told, before, after, np.array([True, True, True, False]), None)
     assert unlabelled["gained"] == {"count": 1, "amount_minor": 300}
 
