@@ -74,7 +74,6 @@ from scoring.velocity_rows import (
     NO_ROW,
     OWN,
     STEP,
-    SUBJECTS,
 )
 
 __all__ = [

@@ -15,7 +15,6 @@ from scoring.cells import (
     APPROVALS,
     ATTEMPTED,
     ATTEMPTS,
-    CELL_WORDS,
     CONSUMED,
     DECLINES,
     FIELDS,
@@ -24,7 +23,7 @@ from scoring.cells import (
     take_from,
     window_totals,
 )
-from scoring.limit import AMOUNT, CONSULTED_MAX, DAY, FREQUENCY, MONTH, TRANSACTION, Measure, Of
+from scoring.limit import AMOUNT, CONSULTED_MAX, DAY, FREQUENCY, TRANSACTION, Measure, Of
 from scoring.seen import CARDS, CATEGORIES, COUNTRIES, DEVICES, IPS, MERCHANTS, distinct_since, last_seen_s
 from scoring.velocity_rows import (
     ACCOUNT,

@@ -313,7 +313,7 @@ class Server:
         cards: Cards,
         bank: tuple[AccountService, TransferService],
     ) -> None:
-        models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
+        models = {model.version: model for model in (self.risk.champion,) if model is not None}
 
         async def shipped(authorization_id: str) -> Facts | None:
             try:

@@ -19,10 +19,7 @@ Account = Annotated[int | None, typer.Option(help="An account's number.")]
 Card = Annotated[str | None, typer.Option(help="A card: number, token (card_…) or whole PAN.")]
 Number = Annotated[int, typer.Argument(help="The limit's number.")]
 
-_COLUMNS: Final = (
-    *("number", "name", "programme", "account_number", "card_number", "subject", "measure", "of", "window"),
-    *("ceiling", "state", "changed_by", "changed_at"),
-)
+_COLUMNS: Final = ("number", "name", "whose", "what", "ceiling", "state", "changed_by")
 
 
 @app.command("set")
@@ -167,7 +164,12 @@ def _shown(limit: Any) -> dict[str, Any]:
         document["ceiling"] = "lifted"
     elif limit.currency:
         document["ceiling"] = f"{format_minor(limit.ceiling, document['currency'])} {document['currency']}"
-    document["changed_at"] = f"{limit.changed_at:%Y-%m-%d %H:%M:%S}"
+    document["whose"] = limit.programme
+    if limit.account_number is not None:
+        document["whose"] = f"account {limit.account_number}"
+    elif limit.card_number is not None:
+        document["whose"] = f"card {limit.card_number}"
+    document["what"] = f"{limit.measure} of {limit.of} by {limit.subject}, {limit.window}"
     return document
 
 

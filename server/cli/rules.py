@@ -15,7 +15,7 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="The rule's name.")]
 
-_COLUMNS: Final = ("name", "revision", "state", "programme", "when", "action", "changed_by", "changed_at")
+_COLUMNS: Final = ("name", "revision", "state", "when", "action", "programme", "changed_by")
 
 
 @app.command("add")
@@ -136,7 +136,6 @@ def _document(rule: Any) -> dict[str, Any]:
 def _shown(rule: Any) -> dict[str, Any]:
     document = _document(rule)
     document["programme"] = document["programme"] or "all"
-    document["changed_at"] = f"{rule.changed_at:%Y-%m-%d %H:%M:%S}"
     return document
 
 

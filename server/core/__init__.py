@@ -20,6 +20,7 @@ parts           what an authorization holds, and what a decision does to it
 controls        what a card, its programme and the block lists allow
 limits          what an approval consumes, reserved
 risk            features and the score
+attempts        what scoring and limits see of a request
 rules           what an issuer decides beside the score: conditions, declined, stepped up or flagged
 books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back

@@ -26,7 +26,7 @@ from server.core.directory import (
     Programme,
     Rule,
 )
-from server.core.limit_sets import Limit, Measure, Outcome, Subject, Window
+from server.core.limit_sets import Limit, Measure, Of, Subject, Window
 from server.core.record import TransactionType
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
@@ -140,7 +140,7 @@ def _former_limits(fields: dict[str, Any]) -> tuple[Limit, ...]:
     former += [(Measure.AMOUNT, window, amount_minor) for window, (_, amount_minor) in windows]
     former += [(Measure.AMOUNT, window, fields.pop(name)) for name, window in _FORMER_PERIODS.items()]
     return tuple(
-        Limit(number, number, Subject.CARD, measure, Outcome.APPROVALS, window, ceiling)
+        Limit(number, number, Subject.CARD, measure, Of.APPROVALS, window, ceiling)
         for number, (measure, window, ceiling) in enumerate(former, 1)
         if ceiling > 0
     )
@@ -152,7 +152,7 @@ def _limit(fields: dict[str, Any]) -> Limit:
             **fields,
             "subject": Subject(fields["subject"]),
             "measure": Measure(fields["measure"]),
-            "of": Outcome(fields["of"]),
+            "of": Of(fields["of"]),
             "window": Window(fields["window"]),
         }
     )

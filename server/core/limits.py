@@ -174,7 +174,7 @@ def give_back(intent: Any, decision: Any, memory: Any, steps: Any, used: int) ->
         if rest_minor > 0:
             write_step(steps[used], intent, rest_minor, _REDUCE if held else _RELEASE)
             used += 1
-    if intent.card_row != NO_ROW and is_decline(decision):
+    if is_decline(decision):
         write_step(steps[used], intent, intent.billed_minor, _DECLINE)
         used += 1
     return used
@@ -193,9 +193,10 @@ def steps_of(intents: Any, given: Any, decisions: Any, after: Any, memory: Any, 
             break
         intent = intents[i]
         operation = intent.request.operation
-        if intent.card_row == NO_ROW or not (_RESERVING >> operation) & 1:
+        if not (_RESERVING >> operation) & 1:
             continue
-        count_pin(memory[intent.card_row], intent)
+        if intent.card_row != NO_ROW:
+            count_pin(memory[intent.card_row], intent)
         if intent.reserved_limits & SINGLE_USE_RESERVED:
             memory[intent.card_row].used = 1
         reserved = intent.reserved_limits & LIMITS_RESERVED
@@ -292,7 +293,7 @@ class Limits:
         """
         Enter the attempts ATTEMPT[n] of INTENT[n], and reserve for each that nothing declines so far.
 
-        All cards are known. Notes the limits that each would pass; returns what came before each (see `PAST_NAMES`).
+        Notes the limits that each would pass; returns what came before each (see `PAST_NAMES`).
         """
         return self._reserve(intents, attempts, limits, entering=True)
 

@@ -37,7 +37,7 @@ def leaves_trace(intent: Any, decision: Any) -> bool:
     """Whether an authorization's DECISION_NUMBERS gives back what its intent reserved, or counts as a decline."""
     if intent.reserved_limits != 0 and (decision.held == 0 or decision.approved_minor < intent.billed_minor):
         return True
-    return intent.card_row != NO_ROW and is_decline(decision)
+    return is_decline(decision)
 
 
 @njit(cache=True)

@@ -16,7 +16,7 @@ from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations
-from server.core.attempts import attempts_of, known_of, put_back
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
@@ -85,12 +85,9 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn.open(state.repeats.admit(turn.requests), 1, 1)
     intents = turn.intents[turn.messages :]
     controls.check(intents, rows[turn.origin])
-    known = known_of(intents)
-    attempts = attempts_of(known, directory.cards, controls.programmes)
-    past = state.limits.reserve(known, attempts, controls.limits)
-    features = state.risk.score(known, attempts, past, controls.programmes)
-    controls.rules.judge(features, known)
-    put_back(intents, known)
+    attempts = attempts_of(intents, directory.cards, controls.programmes)
+    past = state.limits.reserve(intents, attempts, controls.limits)
+    state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
     stamp(turn.intents, decisions, 1, 1, 1, 1)

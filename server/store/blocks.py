@@ -22,6 +22,7 @@ LIST_MAX: Final = 10_000
 _ACQUIRER_DIGITS_MAX: Final = 11
 _MERCHANT_CHARACTERS_MAX: Final = 15
 _DEVICE_BYTES_MAX: Final = 32
+_NUMBER_MAX: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Blocks:
 
     async def show(self, number: int) -> BlockView:
         """The line of that number. Raises StoreError where there is none."""
-        found = await self._views(number, None, lifted=True)
+        found = await self._views(number, None, lifted=True) if 0 < number < _NUMBER_MAX else []
         if not found:
             raise StoreError(f"There is no line {number}. `holdfast blocks list` shows which there are.")
         return found[0]

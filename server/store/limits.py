@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from server.core.limit_sets import CEILINGS_MAX, WINDOW_NAMES, Measure, Outcome, Subject
+from server.core.limit_sets import CEILINGS_MAX, WINDOW_NAMES, Measure, Of, Subject
 from server.store.database import Database
 from server.store.lifecycle import STATES, Move, changing, history, programme_number
 from server.store.postgres import StoreError
@@ -18,7 +18,7 @@ from server.store.queries import query
 
 SUBJECTS: Final = tuple(subject.name.lower() for subject in Subject)
 MEASURES: Final = tuple(measure.name.lower() for measure in Measure)
-OUTCOMES: Final = tuple(outcome.name.lower() for outcome in Outcome)
+OUTCOMES: Final = tuple(outcome.name.lower() for outcome in Of)
 LIST_MAX: Final = 1_000
 _CALENDAR: Final = ("transaction", "day", "month")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -180,7 +180,7 @@ class Limits:
 
     async def show(self, number: int) -> LimitView:
         """The limit of that number. Raises StoreError where there is none."""
-        found = await self._views(number=number)
+        found = await self._views(number=number) if 0 < number < _NUMBER_MAX else []
         if not found:
             raise StoreError(f"There is no limit {number}. `holdfast limits list` shows which there are.")
         return found[0]

@@ -14,9 +14,9 @@ from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
-from server.core.limit_sets import WINDOW_NAMES, Limit, Measure, Outcome, Subject, Window
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
+from server.core.limit_sets import WINDOW_NAMES, Limit, Measure, Of, Subject, Window
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -49,7 +49,7 @@ def records(array):
 
 def limit(measure, window, ceiling, number=1, **fields):
     """A limit of a card's approvals; `fields` of it otherwise."""
-    given = {"name": number, "subject": Subject.CARD, "of": Outcome.APPROVALS} | fields
+    given = {"name": number, "subject": Subject.CARD, "of": Of.APPROVALS} | fields
     return Limit(
         number=number,
         measure=Measure[measure.upper()],

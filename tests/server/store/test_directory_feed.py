@@ -23,7 +23,7 @@ from server.core.directory import (
     Directory,
     Programme,
 )
-from server.core.limit_sets import Limit, Measure, Outcome, Subject, Window
+from server.core.limit_sets import Limit, Measure, Of, Subject, Window
 from server.core.record import TransactionType
 from server.store.database import Database
 from server.store.directory_feed import DirectoryFeed, FeedPosition
@@ -129,9 +129,9 @@ def test_a_full_read_gives_every_card_as_the_core_keeps_it(run, directory, keys)
             840,
             "America/New_York",
             limits=(
-                Limit(1, 9, Subject.CARD, Measure.AMOUNT, Outcome.APPROVALS, Window.TRANSACTION, 250_000),
-                Limit(2, 10, Subject.CARD, Measure.AMOUNT, Outcome.APPROVALS, Window.DAY, 500_000),
-                Limit(3, 11, Subject.CARD, Measure.AMOUNT, Outcome.APPROVALS, Window.MONTH, 2_500_000),
+                Limit(1, 9, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.TRANSACTION, 250_000),
+                Limit(2, 10, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.DAY, 500_000),
+                Limit(3, 11, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.MONTH, 2_500_000),
             ),
         )
 

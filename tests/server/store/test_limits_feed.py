@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from server.core.directory import Action, BlockKind, Condition, Directory, Operator
-from server.core.limit_sets import Limit, Measure, Outcome, Subject, Window
+from server.core.limit_sets import Limit, Measure, Of, Subject, Window
 from server.store.blocks import Blocks
 from server.store.conditions import Codes, parse_conditions
 from server.store.database import Database
@@ -185,7 +185,7 @@ def test_the_former_columns_of_programmes_are_limits_under_their_former_names(on
             ("standard", "live", "migration 0010")
         }
         assert core.directory.programmes[0].limits[1] == Limit(
-            2, 10, Subject.CARD, Measure.AMOUNT, Outcome.APPROVALS, Window.DAY, 500_000
+            2, 10, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.DAY, 500_000
         )
 
     on_cards(body)
