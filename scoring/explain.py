@@ -18,10 +18,6 @@ from scoring.sentences import code, sentence
 REASONS_MAX: Final = 4
 _FAMILIES: Final = np.array([code(index) for index in range(len(FEATURE_NAMES))], np.uint8)
 _CODES_END: Final = max(ReasonCode) + 1
-REASON_CODES: Final = tuple(
-    ReasonCode(number).name if number in set(ReasonCode) else "" for number in range(_CODES_END)
-)
-"""The codes as answers name them, by number; empty at 0."""
 
 
 class Reason(NamedTuple):
@@ -54,14 +50,17 @@ def explain(model: Model, row: np.ndarray, *, most: int = len(FEATURE_NAMES)) ->
 
 def reason_codes(model: Model, row: np.ndarray, *, most: int = REASONS_MAX) -> list[str]:
     """The families that push the score of one row f4[features] up most, the largest part first."""
-    return [REASON_CODES[number] for number in reason_numbers(model, row[None], most)[0].tolist() if number]
+    numbers = np.empty((1, most), np.uint8)
+    reason_numbers(model, row[None], numbers)
+    return [ReasonCode(number).name for number in numbers[0].tolist() if number]
 
 
-def reason_numbers(model: Model, features: np.ndarray, most: int = REASONS_MAX) -> np.ndarray:
-    """The ReasonCode numbers u1[n, most] of rows f4[n, features], as `reason_codes`; 0 where none is left."""
-    out = np.empty((len(features), most), np.uint8)
-    reasons_kernel(model.contributions(features), _FAMILIES, _CODES_END, out)
-    return out
+def reason_numbers(model: Model, features: np.ndarray, out: np.ndarray) -> None:
+    """Writes the ReasonCode numbers u1[n, most] of rows f4[n, features], as `reason_codes`; 0 where none is left."""
+    # A column of a structured array is strided: as it is, Numba would compile the kernel for it again.
+    numbers = np.empty(out.shape, np.uint8)
+    reasons_kernel(model.contributions(features), _FAMILIES, _CODES_END, numbers)
+    out[...] = numbers
 
 
 @njit(cache=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.explain import REASON_CODES, explain, reason_codes, reason_numbers, reasons_kernel
+from scoring.explain import explain, reason_codes, reason_numbers, reasons_kernel
 from scoring.features import FEATURE_NAMES, FEATURES
 from scoring.reason_codes import REASON_TEXTS, ReasonCode
 from scoring.sentences import code, sentence
@@ -34,8 +34,8 @@ def test_explain_names_the_largest_parts_first_each_with_a_sentence(small_model)
 def test_reason_codes_are_the_families_that_push_a_score_up_most(small_model):
     """They are what a plain sum over each family gives, for one row and for many."""
     rows = random_rows(7, 60)
-    numbers = reason_numbers(small_model, rows)
-    assert numbers.dtype == np.uint8
+    numbers = np.full((60, 4), 99, np.uint8)
+    reason_numbers(small_model, rows, numbers)
     for row, added, told in zip(rows, small_model.contributions(rows)[:, :-1], numbers.tolist(), strict=True):
         expected = naive_codes(added, 4)
         assert [number for number in told if number] == expected
@@ -52,13 +52,21 @@ def test_the_reasons_kernel_leaves_zero_where_nothing_pushes_up():
     assert out.tolist() == [[1, 2, 3, 0], [0, 0, 0, 0]]
 
 
+def test_reasons_of_a_batch_fit_a_column_of_records(small_model):
+    """The core writes them into its intents: a strided column is filled as an array is."""
+    records = np.zeros(5, [("before", np.int64), ("reasons", np.uint8, 4), ("after", np.uint8)])
+    rows, plain = random_rows(8, 5), np.empty((5, 4), np.uint8)
+    reason_numbers(small_model, rows, records["reasons"])
+    reason_numbers(small_model, rows, plain)
+    assert np.array_equal(records["reasons"], plain)
+    assert not records["after"].any()
+
+
 def test_reason_codes_keep_their_numbers_and_have_a_text():
     """Journals hold the numbers: they fit a byte, none is zero, and each code reads as a sentence."""
     assert ReasonCode.AMOUNT_UNUSUAL == 1
     assert ReasonCode.ANOMALY == 23
     assert set(REASON_TEXTS) == set(ReasonCode)
-    assert REASON_CODES[0] == ""
-    assert all(REASON_CODES[code] == code.name for code in ReasonCode)
     assert all(0 < number < 256 for number in ReasonCode)
     assert all(text.endswith(".") for text in REASON_TEXTS.values())
 
