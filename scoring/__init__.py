@@ -6,6 +6,7 @@ report          a model and a history on one page of HTML that a risk officer ca
 examine         a model put to a history: its scores, and how well they tell fraud
 grow            trees from a lesson: the one place that knows LightGBM's package
 augment         what a history doesn't show a model: plain traffic, and missing fields
+backtest        a history decided again, with other limits or scores
 explain         why a score is what it is: in sentences, and as reason codes
 passage         a history on its way through the features, as the server would have seen it
 history         labelled histories: transactions in order of time, with what became of each

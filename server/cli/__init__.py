@@ -14,6 +14,9 @@ report       the report of an evaluation: which models, which currency, which co
 train        a labelled history in, a model with its manifest out; once, or whenever it is due
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
+backtest     a past decided again, with other limits, thresholds or another model
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -38,6 +41,7 @@ import typer
 
 from server.cli import (
     accounts,
+    backtest,
     bench,
     blocks,
     calls,
@@ -74,6 +78,7 @@ app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(backtest.backtest)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
