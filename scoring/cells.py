@@ -82,8 +82,10 @@ def newest_s(words: np.ndarray, cells: int) -> int:
 
 
 @njit(cache=True)
-def window_totals(words: np.ndarray, cells: int, time_s: int, totals: np.ndarray) -> None:
-    """Writes each window's totals at a time: i8[LEVELS, FIELDS]."""
+def window_totals(
+    words: np.ndarray, cells: int, time_s: int, openings_s: np.ndarray, totals: np.ndarray
+) -> None:
+    """Writes each window's totals at a time, i8[LEVELS, FIELDS]; openings_s i8[LEVELS] are `opening_s` of each at that time."""
     totals[:] = 0
     newest = newest_s(words, cells)
     late = time_s < newest
@@ -94,7 +96,7 @@ def window_totals(words: np.ndarray, cells: int, time_s: int, totals: np.ndarray
             reach_s += STEPS_S[level_of(reach_s, newest)] - 1
             window = 0
         # In order, an older cell is in no smaller window than a newer one.
-        while window < LEVELS and reach_s < opening_s(window, time_s):
+        while window < LEVELS and reach_s < openings_s[window]:
             window += 1
         if window == LEVELS:
             if late:
@@ -102,18 +104,24 @@ def window_totals(words: np.ndarray, cells: int, time_s: int, totals: np.ndarray
             break
         for field in range(FIELDS):
             totals[window, field] += cell_field(words, cell, field)
-    for window in range(1, LEVELS):
-        for field in range(FIELDS):
-            totals[window, field] += totals[window - 1, field]
+    if cells > 0:
+        for window in range(1, LEVELS):
+            for field in range(FIELDS):
+                totals[window, field] += totals[window - 1, field]
 
 
 @njit(cache=True)
 def coarsen(words: np.ndarray, cells: int, newest: int) -> int:
     """Merges and drops cells as a newer time asks; how many are left."""
     kept = 0
+    level = LEVELS
+    finer_s = opening_s(level - 1, newest)
     for cell in range(cells):
         start_s = np.int64(words[cell * CELL_WORDS])
-        level = level_of(start_s, newest)
+        # A newer cell has no higher level than an older one; as `level_of`.
+        while level > 0 and start_s >= finer_s:
+            level -= 1
+            finer_s = opening_s(max(level - 1, 0), newest)
         if level == LEVELS:
             continue
         start_s -= start_s % STEPS_S[level]
@@ -121,8 +129,9 @@ def coarsen(words: np.ndarray, cells: int, newest: int) -> int:
             for field in range(FIELDS):
                 add_to(words, kept - 1, field, cell_field(words, cell, field))
             continue
-        for word in range(CELL_WORDS):
-            words[kept * CELL_WORDS + word] = words[cell * CELL_WORDS + word]
+        if kept < cell:
+            for word in range(CELL_WORDS):
+                words[kept * CELL_WORDS + word] = words[cell * CELL_WORDS + word]
         words[kept * CELL_WORDS] = start_s
         kept += 1
     return kept

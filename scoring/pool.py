@@ -57,12 +57,38 @@ def read_list(chunks: np.ndarray, first: int, skip: int, words: np.ndarray) -> N
     while place >= PAYLOAD_WORDS:
         at = np.int64(chunks[at, PAYLOAD_WORDS])
         place -= PAYLOAD_WORDS
-    for word in range(len(words)):
+    done = 0
+    while done < len(words):
         if place == PAYLOAD_WORDS:
             at = np.int64(chunks[at, PAYLOAD_WORDS])
             place = 0
-        words[word] = chunks[at, place]
-        place += 1
+        some = min(PAYLOAD_WORDS - place, len(words) - done)
+        for word in range(some):
+            words[done + word] = chunks[at, place + word]
+        done += some
+        place += some
+
+
+@njit(cache=True)
+def write_words(
+    chunks: np.ndarray, control: np.ndarray, at: int, place: int, words: np.ndarray
+) -> tuple[int, int]:
+    """Writes words from a place of a chunk on, through those that follow; the chunk and the place after them."""
+    done = 0
+    while done < len(words):
+        if place == PAYLOAD_WORDS:
+            following = np.int64(chunks[at, PAYLOAD_WORDS])
+            if following == 0:
+                following = take_chunk(chunks, control)
+                chunks[at, PAYLOAD_WORDS] = following
+            at = following
+            place = 0
+        some = min(PAYLOAD_WORDS - place, len(words) - done)
+        for word in range(some):
+            chunks[at, place + word] = words[done + word]
+        done += some
+        place += some
+    return at, place
 
 
 @njit(cache=True)
@@ -73,24 +99,13 @@ def write_list(
     Makes a list hold the words of head and of tail (u4), one after the other; its first chunk, 0 where there are none.
     Takes what chunks it lacks and frees those left over; what a chunk has beyond the list is zero.
     """
-    total = len(head) + len(tail)
-    if total == 0:
+    if len(head) + len(tail) == 0:
         free_list(chunks, control, first)
         return 0
     if first == 0:
         first = take_chunk(chunks, control)
-    at = first
-    place = 0
-    for word in range(total):
-        if place == PAYLOAD_WORDS:
-            following = np.int64(chunks[at, PAYLOAD_WORDS])
-            if following == 0:
-                following = take_chunk(chunks, control)
-                chunks[at, PAYLOAD_WORDS] = following
-            at = following
-            place = 0
-        chunks[at, place] = head[word] if word < len(head) else tail[word - len(head)]
-        place += 1
+    at, place = write_words(chunks, control, first, 0, head)
+    at, place = write_words(chunks, control, at, place, tail)
     for rest in range(place, PAYLOAD_WORDS):
         chunks[at, rest] = 0
     free_list(chunks, control, np.int64(chunks[at, PAYLOAD_WORDS]))

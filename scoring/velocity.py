@@ -92,7 +92,9 @@ class Admitted(NamedTuple):
     """What `Velocity.admit` says of n requests."""
 
     flags: np.ndarray  # u1[n]: AMOUNT, FREQUENCY; 0 = no live limit passed
-    consulted: np.ndarray  # CONSULTED[n, CONSULTED_MAX]: limits passed first, then those nearest to their ceilings
+    consulted: (
+        np.ndarray
+    )  # CONSULTED[n, CONSULTED_MAX]: limits passed first, then those nearest to their ceilings
     past: np.ndarray  # f4[n, len(PAST_NAMES)]: what came before each; NaN where it lacks what it takes
     reserved: np.ndarray  # bool[n]
 
@@ -173,7 +175,15 @@ class Velocity:
         done = 0
         while done < count:
             done, need = admit_kernel(
-                done, steps, counted, entering, limit_sets, limits.limits, limits.sets, *self._state(), *admitted
+                done,
+                steps,
+                counted,
+                entering,
+                limit_sets,
+                limits.limits,
+                limits.sets,
+                *self._state(),
+                *admitted,
             )
             self._make_room(need)
         return admitted
@@ -307,7 +317,11 @@ def _check_sizes(arrays: Mapping[str, np.ndarray]) -> None:
     for names in alike:
         if len({len(arrays[name]) for name in names}) != 1:
             raise ValueError(f"velocity state arrays differ in their rows: {', '.join(names)}")
-    if len(arrays["chunks"]) != control[TOP] or control[FREE] >= control[TOP] or len(arrays["own_rows"]) != control[OWN]:
+    if (
+        len(arrays["chunks"]) != control[TOP]
+        or control[FREE] >= control[TOP]
+        or len(arrays["own_rows"]) != control[OWN]
+    ):
         raise ValueError("velocity state 'control' doesn't fit its lists")
     for name in _ROSTERS:
         slots = len(arrays[f"{name}_keys"])

@@ -51,7 +51,7 @@ from scoring.velocity_rows import (
     open_pages,
     tag_for,
 )
-from scoring.windows import LEVELS, SPANS_S, TIME_END_S, WINDOWS, add_capped
+from scoring.windows import LEVELS, SPANS_S, TIME_END_S, WINDOWS, add_capped, opening_s
 
 # What a journal says happened: an attempt alone, an attempt and its reservation, a reservation alone (an increment, an
 # advice), its release, a part given back, a decline.
@@ -150,7 +150,12 @@ def view_of(subject: int, places: np.ndarray) -> int:
 
 @njit(cache=True)
 def tell_past(
-    step: Any, places: np.ndarray, pages: np.ndarray, lengths: np.ndarray, totals: np.ndarray, past: np.ndarray
+    step: Any,
+    places: np.ndarray,
+    pages: np.ndarray,
+    lengths: np.ndarray,
+    totals: np.ndarray,
+    past: np.ndarray,
 ) -> None:
     """Writes what came before, f4[len(PAST_NAMES)]."""
     time_s = np.int64(step["time_s"])
@@ -186,7 +191,12 @@ def measure(
     account_sums: Any,
 ) -> int:
     """What a step would bring a limit (LIMIT) to; -1 where the limit doesn't concern it. Calendar rows are [card's, account's]."""
-    subject, window, of, kind = np.int64(line["subject"]), np.int64(line["window"]), np.int64(line["of"]), np.int64(line["measure"])
+    subject, window, of, kind = (
+        np.int64(line["subject"]),
+        np.int64(line["window"]),
+        np.int64(line["of"]),
+        np.int64(line["measure"]),
+    )
     amount_minor = np.int64(step["amount_minor"])
     view = view_of(subject, places)
     if view == MISSING or (of != _APPROVALS and not entering):
@@ -204,7 +214,9 @@ def measure(
     if kind == _SUM:
         if of == _DECLINES:
             return -1
-        return add_capped(np.int64(totals[view, window, CONSUMED if of == _APPROVALS else ATTEMPTED]), amount_minor)
+        return add_capped(
+            np.int64(totals[view, window, CONSUMED if of == _APPROVALS else ATTEMPTED]), amount_minor
+        )
     if kind == _COUNT:
         if of == _DECLINES:
             return np.int64(totals[view, window, DECLINES])
@@ -285,7 +297,15 @@ def judge(
     for index in range(len(limits)):
         line = limits[index]
         used = measure(
-            line, step, entering, places, pages, lengths, totals, (card_heads, own_heads), (card_sums, own_sums)
+            line,
+            step,
+            entering,
+            places,
+            pages,
+            lengths,
+            totals,
+            (card_heads, own_heads),
+            (card_sums, own_sums),
         )
         if used < 0:
             continue
@@ -337,7 +357,9 @@ def enter(
             if places[subject] >= 0:
                 row, amount_minor = np.int64(places[subject]), np.int64(step["amount_minor"])
                 add_period(heads[subject][row], sums[subject][row], 0, np.int64(step["day_id"]), amount_minor)
-                add_period(heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor)
+                add_period(
+                    heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor
+                )
 
 
 @njit(cache=True)
@@ -396,14 +418,17 @@ def admit_kernel(
     """Admits STEP[n] from the first on; see `Velocity.admit`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
     pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
-    totals = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64)
+    totals, openings_s = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64), np.empty(LEVELS, np.int64)
     for index in range(first, len(steps)):
         step = steps[index]
         time_s = np.int64(step["time_s"])
         look_up(step, keys, account_rows, places)
         open_pages(step, places, rows, account_rows, chunks, pages, lengths)
+        for window in range(LEVELS):
+            openings_s[window] = opening_s(window, time_s)
         for subject in range(SUBJECTS):
-            window_totals(pages[subject], np.int64(lengths[subject, 0]), time_s, totals[subject])
+            if view_of(subject, places) == subject:
+                window_totals(pages[subject], lengths[subject, 0], time_s, openings_s, totals[subject])
         flags[index], reserved[index] = 0, False
         past[index, :] = np.nan
         if entering[index]:

@@ -150,13 +150,13 @@ def open_pages(
         cells, seen = packed & 0xFF, packed >> 8
         lengths[subject, 0], lengths[subject, 1] = cells, seen
         read_list(chunks, first, 0, pages[subject, : cells * CELL_WORDS])
-        read_list(
-            chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS]
-        )
+        read_list(chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
 
 
 @njit(cache=True)
-def lacks(places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray) -> int:
+def lacks(
+    places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray
+) -> int:
     """What must grow before a step can be entered: NEED_*."""
     if control[TOP] + _STEP_CHUNKS > len(chunks):
         return NEED_CHUNKS
