@@ -18,9 +18,10 @@ from ledger.holds import BACKSTOP_S
 from server.core.attempts import attempts_of
 from server.core.books import AGAIN_S
 from server.core.chains import Chains
-from server.core.controls import NO_LIMITS, Controls
+from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.entries import ENTRY_NUMBERS, EntryState
+from server.core.limit_sets import NO_LIMITS
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation

@@ -12,40 +12,15 @@ own. Set 0 is empty. `LimitSets.compile` makes flat arrays of all of them for th
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-
-class Subject(IntEnum):
-    """Whose use is measured."""
-
-    CARD = 0
-    ACCOUNT = 1
-    MERCHANT = 2
-    DEVICE = 3
-    IP = 4
-
-
-class Measure(IntEnum):
-    """What is measured: how many, how much, or how many different ones."""
-
-    COUNT = 0
-    AMOUNT = 1
-    MERCHANTS = 2
-    COUNTRIES = 3
-    CATEGORIES = 4
-    CARDS = 5
-
-
-class Of(IntEnum):
-    """Of which requests: what was consumed (and not given back), all that came, or those that were declined."""
-
-    APPROVALS = 0
-    ATTEMPTS = 1
-    DECLINES = 2
+from scoring.limit import DAY, LIMIT, MONTH, TRANSACTION, LimitTable, Measure, Of, Subject
+from scoring.seen import CAPS, CARDS, CATEGORIES, COUNTRIES, MERCHANTS
+from scoring.windows import AMOUNT_CEILING_MAX_MINOR, COUNT_CEILING_MAX, WINDOWS
 
 
 class Window(IntEnum):
@@ -67,37 +42,21 @@ class Window(IntEnum):
 WINDOW_NAMES: Final = ("10s", "1m", "10m", "1h", "24h", "7d", "30d", "31d", "transaction", "day", "month")
 """As people write them, by number."""
 
-LIMIT: Final = np.dtype(
-    [
-        ("number", np.uint32),  # limits.number
-        ("name", np.uint16),  # limit_names.number
-        ("subject", np.uint8),
-        ("measure", np.uint8),
-        ("of", np.uint8),  # Of
-        ("window", np.uint8),
-        ("shadow", np.uint8),
-        ("ceiling", np.int64),  # > 0
-    ],
-    align=True,
-)
+assert WINDOW_NAMES[: Window.TRANSACTION] == tuple(window.name for window in WINDOWS)
+assert (Window.TRANSACTION, Window.DAY, Window.MONTH) == (TRANSACTION, DAY, MONTH)
 
-
-class LimitTable(NamedTuple):
-    """All limit sets: set s is limits[sets[s]:sets[s + 1]]."""
-
-    limits: NDArray[Any]  # LIMIT[m]
-    sets: NDArray[np.uint32]  # u4[sets + 1]
-
+NO_LIMITS: Final = 0
+"""The set that is empty: of messages that nothing limits."""
 
 CEILINGS_MAX: Final[Mapping[Measure, int]] = {
-    Measure.COUNT: 65_535,
-    Measure.AMOUNT: (1 << 48) - 1,
-    Measure.MERCHANTS: 16,
-    Measure.COUNTRIES: 16,
-    Measure.CATEGORIES: 16,
-    Measure.CARDS: 16,
+    Measure.COUNT: COUNT_CEILING_MAX,
+    Measure.AMOUNT: AMOUNT_CEILING_MAX_MINOR,
+    Measure.MERCHANTS: CAPS[MERCHANTS] - 1,
+    Measure.COUNTRIES: CAPS[COUNTRIES] - 1,
+    Measure.CATEGORIES: CAPS[CATEGORIES] - 1,
+    Measure.CARDS: CAPS[CARDS] - 1,
 }
-"""What can be told apart: above it a limit would never be passed."""
+"""The highest ceiling that can be passed: what a row remembers is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
