@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from scoring.attempt import ATTEMPT
+from scoring.cells import CELL_WORDS
 from scoring.limit import (
     AMOUNT,
     CONSULTED,
@@ -43,8 +44,9 @@ from scoring.limit import (
     Subject,
     no_limits,
 )
-from scoring.pool import CHUNK_WORDS, FREE, TOP
+from scoring.pool import CHUNK_WORDS, FREE, PAYLOAD_WORDS, TOP
 from scoring.roster import SLOTS_MIN, move_rows
+from scoring.seen import SEEN_WORDS
 from scoring.velocity_kernel import (
     BAD_ACCOUNT,
     BAD_AMOUNT,
@@ -127,6 +129,15 @@ class Velocity:
         """What the state takes: as much as a snapshot of it."""
         return sum(array.nbytes for array in self.arrays().values())
 
+    @property
+    def card_bytes(self) -> int:
+        """What cards and their accounts take of it; the rest are the rosters' rows, whose number is bounded."""
+        packed = np.concatenate([rows[:, 1] for rows in self._rows[: ACCOUNT + 1]]).astype(np.int64)
+        words = (packed & 0xFF) * CELL_WORDS + (packed >> 8) * SEEN_WORDS
+        lists = int((-(-words // PAYLOAD_WORDS)).sum()) * CHUNK_WORDS * self._chunks.itemsize
+        fixed: list[np.ndarray] = [*self._rows[: ACCOUNT + 1], *self._heads, *self._sums, self._account_rows]
+        return lists + sum(array.nbytes for array in fixed)
+
     def grow(self, cards: int, accounts: int) -> None:
         """Makes room for at least `cards` rows and for account numbers below `accounts`; the lists themselves stay where they are."""
         if cards > self.cards:
@@ -206,7 +217,7 @@ class Velocity:
     def arrays(self) -> dict[str, np.ndarray]:
         """The whole state by name, for a snapshot: the arrays themselves as far as they are in use, not copies."""
         own = int(self._control[OWN])
-        named = {
+        named: dict[str, np.ndarray] = {
             "chunks": self._chunks[: int(self._control[TOP])],
             "control": self._control,
             "account_rows": self._account_rows,
@@ -312,7 +323,10 @@ def _check_sizes(arrays: Mapping[str, np.ndarray]) -> None:
     control = arrays["control"]
     if len(control) != OWN + 1:
         raise ValueError("velocity state 'control' has another layout")
-    alike = [("card_rows", "card_heads", "card_sums"), ("own_rows", "own_heads", "own_sums")]
+    alike: list[tuple[str, ...]] = [
+        ("card_rows", "card_heads", "card_sums"),
+        ("own_rows", "own_heads", "own_sums"),
+    ]
     alike += [(f"{name}_rows", f"{name}_keys") for name in _ROSTERS]
     for names in alike:
         if len({len(arrays[name]) for name in names}) != 1:

@@ -97,7 +97,7 @@ _COLUMNS: Final = tuple(column[1:] for column in _PAST)
 
 
 @njit(cache=True)
-def check_steps(steps: np.ndarray, cards: int, accounts: int) -> int:
+def check_steps(steps: np.ndarray, cards: Any, accounts: Any) -> Any:
     """Whether each of STEP[n] can be done: OK or BAD_*."""
     for index in range(len(steps)):
         step = steps[index]
@@ -113,7 +113,7 @@ def check_steps(steps: np.ndarray, cards: int, accounts: int) -> int:
 
 
 @njit(cache=True)
-def check_sets(limit_sets: np.ndarray, sets: np.ndarray) -> int:
+def check_sets(limit_sets: np.ndarray, sets: np.ndarray) -> Any:
     """Whether each set named is in the table: OK or BAD_SET."""
     for index in range(len(limit_sets)):
         if limit_sets[index] >= len(sets) - 1:
@@ -141,7 +141,7 @@ def fill_steps(attempts: np.ndarray, day_ids: np.ndarray, month_ids: np.ndarray,
 
 
 @njit(cache=True)
-def view_of(subject: int, places: np.ndarray) -> int:
+def view_of(subject: Any, places: np.ndarray) -> Any:
     """The page that shows a subject: its own, or its card's; MISSING where there is no such subject."""
     if places[subject] == MISSING:
         return MISSING
@@ -189,7 +189,7 @@ def measure(
     totals: np.ndarray,
     account_heads: Any,
     account_sums: Any,
-) -> int:
+) -> Any:
     """What a step would bring a limit (LIMIT) to; -1 where the limit doesn't concern it. Calendar rows are [card's, account's]."""
     subject, window, of, kind = (
         np.int64(line["subject"]),
@@ -233,7 +233,7 @@ def measure(
 
 
 @njit(cache=True)
-def tell_limit(consulted: np.ndarray, filled: int, line: Any, used: int, passed: bool) -> int:
+def tell_limit(consulted: np.ndarray, filled: Any, line: Any, used: Any, passed: bool) -> Any:
     """Puts a limit among CONSULTED[8]: passed ones first, live before shadow, then those nearest to their ceilings."""
     rank = 3 - np.int64(line["shadow"] != 0) if passed else 0
     ratio = used / np.int64(line["ceiling"])
@@ -260,7 +260,7 @@ def tell_limit(consulted: np.ndarray, filled: int, line: Any, used: int, passed:
 
 
 @njit(cache=True)
-def calendar_row(subject: int, step: Any, places: np.ndarray, account_rows: np.ndarray) -> tuple[int, int]:
+def calendar_row(subject: Any, step: Any, places: np.ndarray, account_rows: np.ndarray) -> tuple[Any, Any]:
     """Which calendar (0 = cards', 1 = accounts' own) and which row of it shows a card or an account; (0, -1): none."""
     place = np.int64(places[subject])
     if place == MISSING:
@@ -285,7 +285,7 @@ def judge(
     heads: Any,
     sums: Any,
     consulted: np.ndarray,
-) -> int:
+) -> Any:
     """Compares a step with its limits LIMIT[m], fills CONSULTED[8]; the flags of the live ones passed."""
     no_heads, no_sums = np.zeros(2, np.int32), np.zeros((2, 2), np.int64)
     book, row = calendar_row(CARD, step, places, account_rows)
@@ -396,7 +396,7 @@ def give_back(
 
 @njit(cache=True)
 def admit_kernel(
-    first: int,
+    first: Any,
     steps: np.ndarray,
     counted: np.ndarray,
     entering: np.ndarray,
@@ -414,7 +414,7 @@ def admit_kernel(
     consulted: np.ndarray,
     past: np.ndarray,
     reserved: np.ndarray,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Admits STEP[n] from the first on; see `Velocity.admit`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
     pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
@@ -454,7 +454,7 @@ def admit_kernel(
 
 @njit(cache=True)
 def retrace_kernel(
-    first: int,
+    first: Any,
     steps: np.ndarray,
     rows: Any,
     keys: Any,
@@ -463,7 +463,7 @@ def retrace_kernel(
     control: np.ndarray,
     heads: Any,
     sums: Any,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Does STEP[n] from the first on; see `Velocity.retrace`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
     pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
