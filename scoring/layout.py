@@ -85,9 +85,9 @@ def own_layout(table: Table) -> Transactions:
     cards, attempts["card_row"] = table.names_of("card")
     attempts["time_s"] = table.times("time_s")
     attempts["amount_minor"] = table.integers("amount_minor", 0, np.iinfo(np.int64).max)
-    attempts["account"] = attempts["card_row"]
+    attempts["account"] = attempts["card_row"] + 1
     if "account" in table.names:
-        attempts["account"] = table.names_of("account")[1]
+        attempts["account"] = table.names_of("account")[1] + 1
     if "local_time_s" in table.names:
         attempts["local_time_s"] = table.times("local_time_s", TIME_MISSING)
     if "merchant" in table.names:

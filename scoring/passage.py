@@ -14,6 +14,7 @@ import numpy as np
 from scoring.attempt import LABEL
 from scoring.features import FEATURE_NAMES, Features
 from scoring.history import History
+from scoring.velocity import Velocity, no_limits
 
 _AT_ONCE: Final = 100_000
 
@@ -23,12 +24,20 @@ Progress = Callable[[int, int], None]
 class Passage:
     """What velocity and features know, and the calls by which a batch becomes features: training's and evaluation's."""
 
-    def __init__(self, cards: int) -> None:
+    def __init__(self, cards: int, accounts: int) -> None:
+        """Room for so many cards, and for account numbers below `accounts`."""
+        self._velocity = Velocity(cards, accounts)
         self._features = Features(cards)
 
     def observe(self, attempts: np.ndarray) -> np.ndarray:
         """The features f4[n, len(FEATURES)] of attempts ATTEMPT[n] in their order; they are history then."""
-        return self._features.observe(attempts)
+        count = len(attempts)
+        days, nothing = np.ones(count, np.int32), np.zeros(count, np.bool_)
+        admitted = self._velocity.admit(
+            attempts, day_ids=days, month_ids=days, counted=nothing, entering=~nothing,
+            limit_sets=np.zeros(count, np.uint32), limits=no_limits(),
+        )  # fmt: skip
+        return self._features.observe(attempts, admitted.past)
 
     def learn(self, labels: np.ndarray) -> None:
         """Takes in labels LABEL[m] in the order in which they became known."""
@@ -36,6 +45,7 @@ class Passage:
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from Numba's cache, without touching this state."""
+        self._velocity.warm_up()
         self._features.warm_up()
 
 
@@ -47,7 +57,7 @@ def observe(history: History, progress: Progress | None = None) -> np.ndarray:
     """
     attempts = history.attempts
     total = len(attempts)
-    passage = Passage(len(history.cards))
+    passage = Passage(len(history.cards), int(attempts["account"].max(initial=0)) + 1)
     out = np.empty((total, len(FEATURE_NAMES)), np.float32)
     labels, before = labels_of(history)
     for first, end, learnt in _steps(total, before):

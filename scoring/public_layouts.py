@@ -120,7 +120,7 @@ def _complete(attempts: np.ndarray) -> None:
     """What every row of both has: a purchase at home, on an account of the card's own."""
     attempts["country"] = attempts["home_country"] = _COUNTRY_USA
     attempts["transaction_type"] = _TYPE_PURCHASE
-    attempts["account"] = attempts["card_row"]
+    attempts["account"] = attempts["card_row"] + 1
 
 
 def _verdicts(table: Table) -> np.ndarray | None:
