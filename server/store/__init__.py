@@ -14,6 +14,7 @@ lifecycle       the life of those three, drawn as a state machine; who moved wha
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
 conditions      what a rule says: as written, as kept, as the core reads it
+decided         decisions as a backtest reads them, and what is in force
 standings       what should stand in the ledger for each authorization
 shipper         the decision journal as rows of `authorizations`, exactly once
 database        the pool of connections, the version, the schema's steps
