@@ -26,17 +26,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.limit import Measure, Of, Subject
 from scoring.velocity import LimitTable
-from server.core.limit_sets import (
-    WINDOW_NAMES,
-    Limit,
-    LimitSets,
-    Measure,
-    Of,
-    Subject,
-    Window,
-    overrides,
-)
+from server.core.limit_sets import WINDOW_NAMES, Limit, LimitSets, Window, overrides
 from server.store.limits import NewLimit, default_name
 
 OWNERS: Final = ("programme", "account", "card")
