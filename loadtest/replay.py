@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.floors import SERVICE
 from loadtest.histories import History
+from loadtest.labelling import Labelling
 
 LINK: Final = f"/{SERVICE}/Link"
 FRAME_MESSAGES_MAX: Final = 256
@@ -125,9 +126,11 @@ class Replay:
         target: str,
         *,
         pace: Pace | None = None,
+        labelling: Labelling | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._history = history
+        self._labelling = labelling
         self._target = target
         self._pace = pace or Pace()
         self._progress = progress
@@ -139,6 +142,8 @@ class Replay:
         self._recent: deque[tuple[int, Any]] = deque(maxlen=self._pace.recheck_messages)
         self._to_recheck: dict[int, Any] = {}
         self._last_answer_s = 0.0
+        self._heard = asyncio.Event()
+        """Set when answers have come."""
 
     def run(self) -> Answers:
         """Replays all of it and returns the answers. Raises `ReplayFailed` where the server can't be reached again."""
@@ -177,7 +182,7 @@ class Replay:
                 raise _LinkEnded("no connection in time") from error
             call = channel.stream_stream(LINK)()
             room = asyncio.Semaphore(self._pace.frames_in_flight * self._pace.frame_messages)
-            sender = asyncio.create_task(self._send(call, room))
+            sender = asyncio.create_task(self._send(call, room, channel))
             try:
                 await self._receive(call, room)
             finally:
@@ -188,13 +193,24 @@ class Replay:
                 if isinstance(ended, Exception) and not isinstance(ended, _BROKEN_LINK_ERRORS):
                     raise ended
 
-    async def _send(self, call: Any, room: asyncio.Semaphore) -> None:
+    async def _send(self, call: Any, room: asyncio.Semaphore, channel: Any) -> None:
         for rows in self._frames():
+            if rows[0] >= self._next:
+                await self._tell(channel, rows[0])
             for _ in rows:
                 await room.acquire()
             self._sent_ns[rows] = time.monotonic_ns()
             self._next = max(self._next, rows[-1] + 1)
             await call.write(self._frame(rows))
+
+    async def _tell(self, channel: Any, row: int) -> None:
+        """Tell the labels that are due before `row`, once all rows before it are answered."""
+        if self._labelling is None or not self._labelling.is_due(row):
+            return
+        while self._answered_count < row:
+            self._heard.clear()
+            await self._heard.wait()
+        await self._labelling.tell(channel, row, self._answers.authorization_id)
 
     def _frames(self) -> Iterator[list[int]]:
         """Rows by frame: what was answered last, what was not answered, what was never sent."""
@@ -204,8 +220,14 @@ class Replay:
         size = self._pace.frame_messages
         for start in range(0, len(again), size):
             yield again[start : start + size]
-        for start in range(self._next, len(self._history), size):
-            yield list(range(start, min(start + size, len(self._history))))
+        start = self._next
+        while start < len(self._history):
+            end = min(start + size, len(self._history))
+            if self._labelling is not None:
+                # A frame ends where labels come; those due before its own first row are told before it.
+                end = self._labelling.until(start, end)
+            yield list(range(start, end))
+            start = end
 
     def _frame(self, rows: list[int]) -> bytes:
         frame = pb.LinkRequest()
@@ -222,6 +244,7 @@ class Replay:
             for answer in pb.LinkResponse.FromString(data).answers:
                 self._take(answer, now_ns)
                 room.release()
+            self._heard.set()
             if self._progress is not None:
                 self._progress(self._answered_count, len(self._history))
 

@@ -101,6 +101,11 @@ def replay_table(summary: dict[str, Any], currency: str = "USD") -> Table:
         table.add_row("breaks of the link", f"{summary['breaks']:,}; {checked}")
     for fault in summary["faults"]:
         table.add_row("refused as bad", fault)
+    if summary.get("labels"):
+        labels = summary["labels"]
+        table.add_row("labels told", f"{labels['told']:,} of {labels['due']:,} that were due")
+        for refused in labels["refused"]:
+            table.add_row("label refused", refused)
     return table
 
 

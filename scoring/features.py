@@ -187,7 +187,7 @@ class Features:
 
     def learn(self, labels: np.ndarray) -> None:
         """
-        n labels (LABEL) in the order in which they became known: they move what is known of merchants, terminals,
+        N labels (LABEL) in the order in which they became known: they move what is known of merchants, terminals,
         cards and patterns of fraud. One that supersedes another takes it back.
 
         A card row may be NO_ROW. Raises IndexError for another row beyond `cards` and ValueError for a verdict that

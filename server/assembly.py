@@ -44,9 +44,11 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
+from server.fraud.labels import LabelDesk, journalled_intents
 from server.front.accounts import AccountService
 from server.front.door import Door
 from server.front.explaining import Explainer, Facts
+from server.front.feedback import FeedbackService
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
 from server.front.service import AuthorizationService
@@ -59,6 +61,7 @@ from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
 from server.store.holdings import Holdings
+from server.store.labels import Labels
 from server.store.portfolio import Portfolio
 from server.store.postgres import StoreError
 from server.store.rates import RateTable
@@ -197,8 +200,18 @@ class Server:
         self._run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._run(self._keep_directory_file(), "directory file")
         bank = self._open_bank(database, keys)
+        desk = LabelDesk(
+            Labels(database),
+            journalled_intents(state, reader),
+            self.core.submit,
+            self._message_clock_s(state),
+            time.time_ns,
+            message_time=self.settings.clock == "message",
+        )
+        self._run(desk.run(), "labels")
         self._stack.push_async_callback(self._end_tasks)
-        await self._open_door(keys, reader, shipper, Cards(database, keys), bank)
+        others = (*bank, FeedbackService(desk))
+        await self._open_door(keys, reader, shipper, Cards(database, keys), others)
         self._open_metrics(journal, shipper)
 
     async def _open_ledger(self) -> Ledger:
@@ -311,9 +324,9 @@ class Server:
         reader: JournalReader,
         shipper: Shipper,
         cards: Cards,
-        bank: tuple[AccountService, TransferService],
+        others: tuple[AccountService, TransferService, FeedbackService],
     ) -> None:
-        models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
+        models = {model.version: model for model in (self.risk.champion,) if model is not None}
 
         async def shipped(authorization_id: str) -> Facts | None:
             try:
@@ -355,7 +368,7 @@ class Server:
         )
         self._door = Door(
             service,
-            bank,
+            others,
             message_bytes_max=self.settings.message_bytes_max,
             reflecting=self.settings.reflection,
         )

@@ -9,7 +9,14 @@ greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
-train        a labelled history in, a model with its manifest out
+evaluate     what a model makes of a labelled history
+report       the report of an evaluation: which models, which currency, which costs
+train        a labelled history in, a model with its manifest out; once, or whenever it is due
+schedule     training again when it is due
+registry     models: added, proposed, approved, rolled back, compared
+backtest     a past decided again, with other limits, thresholds or another model
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -20,6 +27,7 @@ limits       what programmes, accounts and cards may use: set, list, move on, re
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
+label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -33,14 +41,18 @@ import typer
 
 from server.cli import (
     accounts,
+    backtest,
     bench,
     blocks,
     calls,
     cards,
     customers,
+    evaluate,
+    label,
     ledger,
     limits,
     rates,
+    registry,
     replay,
     rules,
     serve,
@@ -62,8 +74,11 @@ app.command()(calls.increment)
 app.command()(calls.reverse)
 app.command()(calls.clear)
 app.command()(calls.explain)
+app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(backtest.backtest)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
@@ -73,6 +88,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 
 

@@ -167,9 +167,7 @@ class Owners:
 def compile_limits(
     limits: Iterable[OwnedLimit], names: Mapping[str, int], owners: Owners, unlimited: NDArray[np.bool_]
 ) -> tuple[LimitTable, NDArray[np.uint32]]:
-    """
-    The limit sets as kernels judge by them, and each case's (u4[n]): the empty one where bool[n] `unlimited` says so.
-    """
+    """The limit sets as kernels judge by them, and each case's (u4[n]): the empty one where `unlimited` (bool[n])."""
     of: dict[str, dict[int, list[Limit]]] = {kind: {} for kind in OWNERS}
     for number, owned in enumerate(limits, start=1):
         for place in _places(owned, owners):

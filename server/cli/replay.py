@@ -14,6 +14,7 @@ from server.cli.calls import minor_units
 from server.cli.output import FAILED, explained, facts, fail, show, stderr
 
 CONNECT_TIMEOUT_S: Final = 30.0
+_DAY_S: Final = 86_400
 RECONNECT_TIMEOUT_S: Final = 60.0
 """How long a killed server may take to answer again, recovery included."""
 
@@ -40,16 +41,20 @@ def replay(
         int, typer.Option(min=0, help="Kill the started server (SIGKILL) so many times meanwhile.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Chooses the moments of the kills.")] = 1,
+    label_delay_days: Annotated[
+        float | None, typer.Option(min=0, help="Tell its frauds as labels, each so many days after.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """
     Send a recorded history through one link, in its own order and time; say what was answered, and check the books.
 
     Without --target a server of its own is started, with a card for everyone in the file, and stopped afterwards; then
-    its ledger and its journal are compared. The exit status is 1 where the books do not balance, an answer was lost, or
-    a repeat got another answer than the first.
+    its ledger and its journal are compared. The exit status is 1 where the books do not balance, an answer was lost, a
+    repeat got another answer than the first, or a label was refused.
     """
     from loadtest.histories import customers_beside, read_history, read_holders
+    from loadtest.labelling import Labelling
     from scoring.history import HistoryError
 
     if target is not None and (home is not None or kills or funding is not None):
@@ -63,31 +68,42 @@ def replay(
             holders = read_holders(history, customers, funding_minor)
     except (HistoryError, OSError) as error:
         raise ReplayEnded(str(error)) from error
+    labelling = None
+    if label_delay_days is not None:
+        labelling = Labelling(history, round(label_delay_days * _DAY_S))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as progress:
         if target is not None:
-            document = _drive(history, target, progress)
+            document = _drive(history, labelling, target, progress)
         else:
-            document = _at_home(history, holders, home, kills, seed, progress)
+            document = _at_home(history, labelling, holders, home, kills, seed, progress)
+    document["labels"] = None if labelling is None else labelling.summary()
     show(document, as_json=as_json, table=lambda: _tables(document))
     books = document["books"]
-    if (books is not None and not books["sound"]) or document["mismatched"]:
+    refused = labelling is not None and labelling.refused
+    if (books is not None and not books["sound"]) or document["mismatched"] or refused:
         raise typer.Exit(FAILED)
 
 
-def _drive(history: Any, target: str, progress: Progress) -> dict[str, Any]:
+def _drive(history: Any, labelling: Any, target: str, progress: Progress) -> dict[str, Any]:
     """What a running server answers; its books are its own."""
     from loadtest.replay import summarize
 
     return {
-        **summarize(history, _answers(history, target, progress, RECONNECT_TIMEOUT_S)),
+        **summarize(history, _answers(history, labelling, target, progress, RECONNECT_TIMEOUT_S)),
         "server": None,
         "books": None,
     }
 
 
 def _at_home(
-    history: Any, holders: Any, home: Path | None, kills: int, seed: int, progress: Progress
+    history: Any,
+    labelling: Any,
+    holders: Any,
+    home: Path | None,
+    kills: int,
+    seed: int,
+    progress: Progress,
 ) -> dict[str, Any]:
     """What a server of our own answers, killed `kills` times meanwhile, and what its books say after it."""
     from ledger.book import LedgerError
@@ -113,7 +129,7 @@ def _at_home(
             deaths = stack.enter_context(Kills(kills, len(history), server.die, seed))
             try:
                 patience_s = RECONNECT_TIMEOUT_S if kills else 0.0
-                answers = _answers(history, server.target, progress, patience_s, deaths.heard)
+                answers = _answers(history, labelling, server.target, progress, patience_s, deaths.heard)
             except ReplayEnded as error:
                 raise ReplayEnded(f"{error}\n{server.last_words()}".strip()) from error
             deaths.end()
@@ -135,6 +151,7 @@ def _at_home(
 
 def _answers(
     history: Any,
+    labelling: Any,
     target: str,
     progress: Progress,
     patience_s: float,
@@ -155,7 +172,7 @@ def _answers(
 
     pace = Pace(connect_timeout_s=CONNECT_TIMEOUT_S, reconnect_timeout_s=patience_s)
     try:
-        return Replay(history, target, pace=pace, progress=told).run()
+        return Replay(history, target, pace=pace, labelling=labelling, progress=told).run()
     except ReplayFailed as error:
         raise ReplayEnded(str(error)) from error
 

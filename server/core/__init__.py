@@ -20,6 +20,7 @@ parts           what an authorization holds, and what a decision does to it
 controls        what a card, its programme and the block lists allow
 limits          what an approval consumes, reserved
 risk            features and the score
+attempts        what scoring and limits see of a request
 rules           what an issuer decides beside the score: conditions, declined, stepped up or flagged
 books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back
@@ -35,5 +36,6 @@ snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
 policy          from failed checks to one response code: the table in order of precedence
 calendar        days and months of a programme's time zone
+labels          what became known of an authorization, as a message of the core's own
 record          one fixed-size record per request, intent and decision: start here
 """

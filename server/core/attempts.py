@@ -1,6 +1,4 @@
-"""
-What scoring and limits see of a request: attempts.
-"""
+"""What scoring and limits see of a request: attempts."""
 
 from typing import Any
 
@@ -10,6 +8,14 @@ from numpy.typing import NDArray
 
 from scoring.attempt import ATTEMPT, network_digest, terminal_digest
 from server.core.record import INTENT_NUMBERS, NO_ROW
+
+
+@njit(cache=True)
+def account_of(intent: Any) -> Any:
+    """An ATTEMPT's `account`: accounts are numbered from 0, and 0 is none."""
+    if intent.card_row == NO_ROW:
+        return np.uint32(0)
+    return np.uint32(np.int64(intent.account_number) + 1)
 
 
 @njit(cache=True)
@@ -26,7 +32,10 @@ def fill_attempt(intent: Any, attempt: Any) -> None:
     attempt.latitude_deg = request.latitude_deg
     attempt.longitude_deg = request.longitude_deg
     attempt.card_row = intent.card_row
-    attempt.account = intent.account_number
+    attempt.account = account_of(intent)
+    attempt.home_latitude_deg = np.nan
+    attempt.home_longitude_deg = np.nan
+    attempt.home_country = 0
     attempt.category = request.category
     attempt.country = request.country
     attempt.entry_mode = request.entry_mode
@@ -36,10 +45,12 @@ def fill_attempt(intent: Any, attempt: Any) -> None:
 
 @njit(cache=True)
 def fill_attempts(intents: Any, cards: Any, programmes: Any, attempts: Any) -> None:
-    """Fill ATTEMPT[n] from INTENT_NUMBERS[n], whose cards are known."""
+    """Fill ATTEMPT[n] from INTENT_NUMBERS[n]."""
     for i in range(len(intents)):
         intent, attempt = intents[i], attempts[i]
         fill_attempt(intent, attempt)
+        if intent.card_row == NO_ROW:
+            continue
         card = cards[intent.card_row]
         attempt.home_latitude_deg = card.home_latitude_deg
         attempt.home_longitude_deg = card.home_longitude_deg
@@ -50,27 +61,11 @@ def fill_attempts(intents: Any, cards: Any, programmes: Any, attempts: Any) -> N
 def fill_attempts_again(intents: Any, attempts: Any) -> None:
     """As `fill_attempts`, from nowhere: without the cardholder's home and the programme's country."""
     for i in range(len(intents)):
-        attempt = attempts[i]
-        fill_attempt(intents[i], attempt)
-        attempt.home_latitude_deg = np.nan
-        attempt.home_longitude_deg = np.nan
-        attempt.home_country = 0
-
-
-def known_of(intents: NDArray[Any]) -> NDArray[Any]:
-    """Those INTENTs whose card is known: the batch itself where all are, else a copy, which `put_back` brings home."""
-    known = intents["card_row"] != NO_ROW
-    return intents if known.all() else intents[known]
-
-
-def put_back(intents: NDArray[Any], known: NDArray[Any]) -> None:
-    """Write what became of `known_of` the INTENTs into the batch."""
-    if known is not intents:
-        intents[intents["card_row"] != NO_ROW] = known
+        fill_attempt(intents[i], attempts[i])
 
 
 def attempts_of(intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> NDArray[Any]:
-    """ATTEMPT[n] of INTENT[n], whose cards are known, as the directory has them."""
+    """ATTEMPT[n] of INTENT[n], with what the directory has of their cards; an unknown one stays NO_ROW."""
     attempts = np.empty(len(intents), ATTEMPT)
     fill_attempts(intents.view(INTENT_NUMBERS), cards, programmes, attempts)
     return attempts

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ledger.book import LedgerStopped
 from server.core import policy
 from server.core.answers import decide_authorizations, prepare_authorizations
-from server.core.attempts import attempts_of, known_of, put_back
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import Directory
@@ -156,13 +156,10 @@ class Authorizer:
 
         self.controls.check(authorizations, rows[turn.origin[turn.messages :]])
         turn.mark()
-        known = known_of(authorizations)
-        attempts = attempts_of(known, self.directory.cards, self.controls.programmes)
-        past = self.state.limits.reserve(known, attempts, self.controls.limits)
+        attempts = attempts_of(authorizations, self.directory.cards, self.controls.programmes)
+        past = self.state.limits.reserve(authorizations, attempts, self.controls.limits)
         turn.mark()
-        features = self.state.risk.score(known, attempts, past, self.controls.programmes)
-        self.controls.rules.judge(features, known)
-        put_back(authorizations, known)
+        self.state.risk.judge(authorizations, attempts, past, self.controls.programmes, self.controls.rules)
         turn.mark()
         wanted, wanted_count = prepare_authorizations(authorizations)
         turn.mark()

@@ -1,6 +1,8 @@
 """
 The life of a hold after its authorization: increments, reversals, advices, clearings and the core's own expiries.
 
+And what becomes known of an authorization: a label moves nothing, and is learnt where it stands among the arrivals.
+
 The stages are those of the spine, but for one: the intent is on disk before the ledger is asked, because a move can't
 be fenced. What a crash leaves undecided is planned and carried out again, from the same facts, under the same ids.
 """
@@ -21,6 +23,7 @@ from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.entries import ENTRY_NUMBERS, EntryState
+from server.core.labels import learn
 from server.core.limit_sets import NO_LIMITS
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
@@ -67,6 +70,7 @@ class Lifecycle:
         intents["limit_set"][advised] = NO_LIMITS
         self._reserve(intents, open_ & (advised | (intents["request"]["operation"] == Operation.INCREMENT)))
         refuse_again(numbers, CODES)
+        learn(self._state.risk.features, intents)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
         """
@@ -126,16 +130,19 @@ class Lifecycle:
         Whoever takes one to itself is the last to be admitted: of several, the others had found nothing to take.
         """
         requests = intents["request"]
-        found = self._state.repeats.find(requests["original_id"])
+        # A label takes nothing of its authorization.
+        labels = requests["operation"] == Operation.LABEL
+        originals = np.where(labels[:, None], np.uint64(0), requests["original_id"])
+        found = self._state.repeats.find(originals)
         busy = found["state"] == EntryState.BUSY
         finds = np.where(busy, Original.HELD, Original.NOTHING_HELD).astype(np.uint8)
         finds[np.isin(found["state"], (EntryState.FREE, EntryState.AHEAD))] = Original.UNKNOWN
-        finds[(requests["original_id"] == 0).all(axis=1)] = Original.NONE
+        finds[(originals == 0).all(axis=1)] = Original.NONE
         unheld = busy & (found["newest"] == 0).all(axis=1)
         finds[unheld] = Original.DECLINED
         known = found["answer"]["sequence"] != 0
         finds[unheld & ~known] = Original.UNKNOWN
-        _, last = np.unique(requests["original_id"][::-1], axis=0, return_index=True)
+        _, last = np.unique(originals[::-1], axis=0, return_index=True)
         earlier = busy & known
         earlier[len(intents) - 1 - last] = False
         finds[earlier] = Original.NOTHING_HELD

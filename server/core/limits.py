@@ -30,6 +30,7 @@ from scoring.velocity import (
     LimitTable,
     Velocity,
 )
+from server.core.attempts import account_of
 from server.core.directory import CardFlag
 from server.core.policy import (
     APPROVED,
@@ -96,7 +97,7 @@ def write_step(step: Any, intent: Any, amount_minor: int, kind: int) -> None:
     step.device = request.device
     step.ip = network_digest(request.ip[0], request.ip[1])
     step.card_row = intent.card_row
-    step.account = intent.account_number
+    step.account = account_of(intent)
     step.day_id = intent.day_id
     step.month_id = intent.month_id
     step.category = request.category
@@ -174,7 +175,7 @@ def give_back(intent: Any, decision: Any, memory: Any, steps: Any, used: int) ->
         if rest_minor > 0:
             write_step(steps[used], intent, rest_minor, _REDUCE if held else _RELEASE)
             used += 1
-    if intent.card_row != NO_ROW and is_decline(decision):
+    if is_decline(decision):
         write_step(steps[used], intent, intent.billed_minor, _DECLINE)
         used += 1
     return used
@@ -193,9 +194,10 @@ def steps_of(intents: Any, given: Any, decisions: Any, after: Any, memory: Any, 
             break
         intent = intents[i]
         operation = intent.request.operation
-        if intent.card_row == NO_ROW or not (_RESERVING >> operation) & 1:
+        if not (_RESERVING >> operation) & 1:
             continue
-        count_pin(memory[intent.card_row], intent)
+        if intent.card_row != NO_ROW:
+            count_pin(memory[intent.card_row], intent)
         if intent.reserved_limits & SINGLE_USE_RESERVED:
             memory[intent.card_row].used = 1
         reserved = intent.reserved_limits & LIMITS_RESERVED
@@ -224,7 +226,7 @@ def steps_back(given: Any, memory: Any, steps: Any) -> int:
             step.device = line.device
             step.ip = line.network
             step.card_row = line.card_row
-            step.account = line.account_number
+            step.account = account_of(line)
             step.day_id = line.day_id
             step.month_id = line.month_id
             step.category = 0
@@ -282,7 +284,7 @@ class Limits:
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
-        self.velocity.grow(cards, accounts)
+        self.velocity.grow(cards, accounts + 1)
         if cards > len(self.memory):
             self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
 
@@ -292,7 +294,7 @@ class Limits:
         """
         Enter the attempts ATTEMPT[n] of INTENT[n], and reserve for each that nothing declines so far.
 
-        All cards are known. Notes the limits that each would pass; returns what came before each (see `PAST_NAMES`).
+        Notes the limits that each would pass; returns what came before each (see `PAST_NAMES`).
         """
         return self._reserve(intents, attempts, limits, entering=True)
 

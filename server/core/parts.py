@@ -38,6 +38,7 @@ _INCREMENT: Final = int(Operation.INCREMENT)
 _ADVISE: Final = int(Operation.ADVISE)
 _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_LABEL: Final = int(Operation.LABEL)
 _ADDED: Final = int(Chain.ADDED)
 _REPLACED: Final = int(Chain.REPLACED)
 _OPEN: Final = int(EntryState.OPEN)
@@ -191,6 +192,9 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
             entry.part_minor = decision.part_minor
             entry.owed_minor = decision.owed_minor
             entry.state = _DONE
+            if decision.operation == _LABEL:
+                # It may come again as late as PostgreSQL can note that it was taken.
+                entry.kept_until_s = entry.transmission_s + OPEN_KEPT_S
             if decision.operation == _AUTHORIZE:
                 if decision.held:
                     entry.state = _OPEN

@@ -49,6 +49,7 @@ class Operation(IntEnum):
     ADVISE = 4
     CLEAR = 5
     EXPIRE = 6  # the core's own: nobody sends it
+    LABEL = 7  # what became known of an authorization: moves no money, and features learn it
 
 
 class Chain(IntEnum):

@@ -56,6 +56,7 @@ _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _REVERSE: Final = int(Operation.REVERSE)
 _ADVISE: Final = int(Operation.ADVISE)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_LABEL: Final = int(Operation.LABEL)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
 _BUSY: Final = int(EntryState.BUSY)
@@ -80,11 +81,12 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
     """
     Take the authorization that a message is about; what it finds (Original), and how many entries there are then.
 
-    The authorization must not be IN_FLIGHT or BUSY.
+    The authorization must not be IN_FLIGHT or BUSY. A label takes nothing: it says something of the authorization, and
+    changes nothing of it.
     """
     low = request.original_id[0]
     high = request.original_id[1]
-    if low == 0 and high == 0:
+    if request.operation == _LABEL or (low == 0 and high == 0):
         return _NONE, count
     at = place_of(slots, entries, low, high)
     if at < 0:
@@ -149,7 +151,8 @@ def admit(
                 continue
         if request.operation != _AUTHORIZE:
             at = place_of(slots, entries, request.original_id[0], request.original_id[1])
-            if at >= 0 and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
+            waits_for = request.operation != _LABEL and at >= 0
+            if waits_for and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue

@@ -15,7 +15,7 @@ from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
 from scoring.velocity import PAST_NAMES
-from server.core.attempts import attempts_again, known_of
+from server.core.attempts import attempts_again
 from server.core.policy import Check, bit
 from server.core.record import (
     CREDITING,
@@ -23,9 +23,11 @@ from server.core.record import (
     INTENT,
     INTENT_NUMBERS,
     NAMED_MAX,
+    NO_ROW,
     CheckResult,
     EntryMode,
 )
+from server.core.rules import Rules
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
@@ -124,20 +126,37 @@ class Risk:
 
     def remember(self, intents: NDArray[Any]) -> None:
         """Take in the attempts of journalled INTENT[n] again, as `score` did."""
-        attempts = attempts_again(known_of(intents))
+        attempts = attempts_again(intents[intents["card_row"] != NO_ROW])
         self.features.observe(attempts, np.full((len(attempts), len(PAST_NAMES)), np.nan, np.float32))
 
-    def score(
+    def judge(
+        self,
+        intents: NDArray[Any],
+        attempts: NDArray[Any],
+        past: NDArray[np.float32],
+        programmes: NDArray[Any],
+        rules: Rules,
+    ) -> None:
+        """
+        Write features, score and model version into INTENT[n] whose cards are known, and note what score and rules say.
+
+        Their ATTEMPT[n] are remembered; `past` f4[n, P] is what came before each.
+        """
+        known = intents["card_row"] != NO_ROW
+        if known.all():
+            rules.judge(self._score(intents, attempts, past, programmes), intents)
+        elif known.any():
+            some = intents[known]
+            rules.judge(self._score(some, attempts[known], past[known], programmes), some)
+            intents[known] = some
+
+    def _score(
         self,
         intents: NDArray[Any],
         attempts: NDArray[Any],
         past: NDArray[np.float32],
         programmes: NDArray[Any],
     ) -> NDArray[np.float32]:
-        """
-        Features (f4[n, F], returned), score and model version of INTENT[n] with their ATTEMPT[n] and what came before
-        them; note what the score means. The attempts are remembered.
-        """
         features = self.features.observe(attempts, past)
         chosen = np.zeros(len(intents), np.bool_)
         challenges = challenged(attempts["card_row"], self._share, chosen) if self._share else 0
@@ -166,4 +185,6 @@ class Risk:
         refused = numbers["checks_failed"] & _BY_SCORE != 0
         for model, who in ((self.champion, refused & ~chosen), (self.challenger, refused & chosen)):
             if model is not None and who.any():
-                numbers["score_reasons"][who] = reason_numbers(model, features[who], NAMED_MAX)
+                reasons = np.zeros((np.count_nonzero(who), NAMED_MAX), np.uint8)
+                reason_numbers(model, features[who], reasons)
+                numbers["score_reasons"][who] = reasons

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scoring.features import Features
 from server.core.formats import intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
+from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
 from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation
 from server.core.repeats import Repeats
@@ -37,7 +38,7 @@ def leaves_trace(intent: Any, decision: Any) -> bool:
     """Whether an authorization's DECISION_NUMBERS gives back what its intent reserved, or counts as a decline."""
     if intent.reserved_limits != 0 and (decision.held == 0 or decision.approved_minor < intent.billed_minor):
         return True
-    return intent.card_row != NO_ROW and is_decline(decision)
+    return is_decline(decision)
 
 
 @njit(cache=True)
@@ -181,7 +182,9 @@ class State:
         if len(known):
             accounts = intents["account_number"][intents["card_row"] != NO_ROW]
             self.grow(room_for(int(known.max()) + 1), room_for(int(accounts.max()) + 1))
-        self.risk.remember(authorizations_of(intents))
+        for some in runs_of(intents):
+            self.risk.remember(authorizations_of(some))
+            learn(self.risk.features, some)
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
 
     def save(self, path: Path) -> None:
@@ -290,7 +293,7 @@ class _Pieces:
 
 
 def authorizations_of(intents: NDArray[Any]) -> NDArray[Any]:
-    """Those INTENTs that are no reversals."""
+    """Those INTENTs that ask for an authorization."""
     authorizing = intents["request"]["operation"] == Operation.AUTHORIZE
     return intents if authorizing.all() else intents[authorizing]
 

@@ -16,12 +16,13 @@ from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations
-from server.core.attempts import attempts_of, known_of, put_back
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
+from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import (
@@ -85,12 +86,9 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn.open(state.repeats.admit(turn.requests), 1, 1)
     intents = turn.intents[turn.messages :]
     controls.check(intents, rows[turn.origin])
-    known = known_of(intents)
-    attempts = attempts_of(known, directory.cards, controls.programmes)
-    past = state.limits.reserve(known, attempts, controls.limits)
-    features = state.risk.score(known, attempts, past, controls.programmes)
-    controls.rules.judge(features, known)
-    put_back(intents, known)
+    attempts = attempts_of(intents, directory.cards, controls.programmes)
+    past = state.limits.reserve(intents, attempts, controls.limits)
+    state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
     stamp(turn.intents, decisions, 1, 1, 1, 1)
@@ -101,7 +99,7 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.repeats.resolve(intents, decisions)
     state.replay([_chunk(turn.intents, decisions)])
     state.repeats.due(0, state.repeats.count, 0)
-    for operation in (Operation.REVERSE, Operation.INCREMENT):
+    for operation in (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL):
         _one_message(controls, state, requests, operation)
 
 
@@ -111,6 +109,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     about["operation"] = operation
     about["original_id"] = requests["authorization_id"]
     about["authorization_id"][:, 1] += np.uint64(operation)
+    about["given_code"] = b"10"  # what a label says; others don't look
     turn = Turn([Parcel(about.tobytes(), list(range(len(about))), lambda _p, _a: None, lambda _e: None)])
     admitted = state.repeats.admit(turn.requests)
     turn.open(admitted, 1, 1)
@@ -122,6 +121,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     find_facts(numbers, found)
     judge(numbers, finds, found, parts, ends, CODES)
     refuse_again(numbers, CODES)
+    learn(state.risk.features, intents)
     count = len(intents)
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]

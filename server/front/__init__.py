@@ -7,6 +7,7 @@ door        the gRPC server: address, options, health, reflection, the end
 transfers   TransferService: money in and out
 asking      a transfer as asked for, checked by kind
 accounts    AccountService: opened, closed, balances, statements
+feedback    FeedbackService: what became known of authorizations
 counter     what those services share: errors, pages, common fields
 service     the unary calls
 link        one long-lived link: frames in, frames of answers out

@@ -7,8 +7,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from holdfast.v1 import accounts_pb2, authorization_pb2, transfers_pb2
+from holdfast.v1 import accounts_pb2, authorization_pb2, feedback_pb2, transfers_pb2
 from server.front.accounts import AccountService
+from server.front.feedback import FeedbackService
 from server.front.service import SERVICE, AuthorizationService
 from server.front.transfers import TransferService
 
@@ -26,7 +27,7 @@ class Door:
     def __init__(
         self,
         service: AuthorizationService,
-        others: Sequence[AccountService | TransferService] = (),
+        others: Sequence[AccountService | TransferService | FeedbackService] = (),
         *,
         message_bytes_max: int,
         reflecting: bool,
@@ -46,7 +47,7 @@ class Door:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflecting:
-            files = (authorization_pb2, accounts_pb2, transfers_pb2)
+            files = (authorization_pb2, accounts_pb2, transfers_pb2, feedback_pb2)
             contract = {s.full_name for file in files for s in file.DESCRIPTOR.services_by_name.values()}
             assert contract.issuperset(self._names)
             names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)

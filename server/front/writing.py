@@ -11,15 +11,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.explain import REASON_CODES
+from scoring.reason_codes import ReasonCode
 from server.core.names import NAME_BYTES_MAX, Names, texts_of
-from server.core.policy import CHECKS, Check
+from server.core.policy import CHECKS, ORDER, Check
 from server.core.record import DECISION, DECISION_NUMBERS, NAMED_MAX, Operation
 from server.front.codes import currency_numbers
 
 _ANSWER_SIZE_MAX: Final = 3072
-assert _ANSWER_SIZE_MAX > sum(len(rule.name) + 2 for rule in CHECKS.values()) + 3 * NAMED_MAX * (
-    NAME_BYTES_MAX + 2
+assert (
+    sum(len(rule.name) + 2 for rule in CHECKS.values()) + 3 * NAMED_MAX * (NAME_BYTES_MAX + 2)
+    < _ANSWER_SIZE_MAX
 )
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _INCREMENT: Final = int(Operation.INCREMENT)
@@ -31,7 +32,7 @@ _LINK_FIELDS: Final = np.array([0, 2, 4, 3, 5, 6, 0], np.uint8)
 
 
 CHECK_TEXTS: Final = texts_of({check: CHECKS[check].name for check in Check})
-REASON_TEXTS: Final = texts_of(dict(enumerate(REASON_CODES)))
+REASON_TEXTS: Final = texts_of({code: code.name for code in ReasonCode})
 
 
 @njit(cache=True)
@@ -72,8 +73,8 @@ def put_bytes(out: Any, at: int, source: Any, begin: int, end: int) -> int:
 
 @njit(cache=True)
 def put_names(out: Any, at: int, number: int, bits: np.uint64, texts: Any, ends: Any) -> int:
-    """Write the names of a bit set, lowest first, as repeated text."""
-    for k in range(len(ends)):
+    """Write the names of a bit set of checks, most important first, as repeated text."""
+    for k in ORDER:
         if (bits >> np.uint64(k)) & np.uint64(1):
             begin = ends[k - 1] if k else 0
             at = put_head(out, at, number, ends[k] - begin)

@@ -11,7 +11,7 @@ operations alone.
 Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,14 +104,25 @@ def packed(records: NDArray[Any]) -> Column:
 
 def unpack(stored: bytes, record: np.dtype[Any]) -> NDArray[Any]:
     """The record, as an array of one, of what `packed` made. Raises ValueError where it is of another layout."""
+    return unpack_all([stored], record)
+
+
+def unpack_all(stored: Sequence[bytes], record: np.dtype[Any]) -> NDArray[Any]:
+    """The records of what `packed` made of several. Raises ValueError where one is of another layout."""
     bitmap_size = -(-record.itemsize // 8)
-    raw = np.frombuffer(stored, np.uint8)
-    kept = np.unpackbits(raw[:bitmap_size])[: record.itemsize].astype(np.bool_)
-    if kept.size != record.itemsize or raw.size != bitmap_size + np.count_nonzero(kept):
-        raise ValueError(f"{len(stored)} bytes are no packed record of {record.itemsize}")
-    data = np.zeros(record.itemsize, np.uint8)
-    data[kept] = raw[bitmap_size:]
-    return data.view(record)
+    bitmaps = b"".join([one[:bitmap_size].ljust(bitmap_size, b"\0") for one in stored])
+    kept = np.unpackbits(np.frombuffer(bitmaps, np.uint8).reshape(-1, bitmap_size), axis=1).astype(np.bool_)
+    sizes = bitmap_size + np.count_nonzero(kept, axis=1)
+    lengths = np.array([len(one) for one in stored], np.int64)
+    if kept[:, record.itemsize :].any() or (sizes != lengths).any():
+        bad = lengths[sizes != lengths]
+        size = int(bad[0]) if len(bad) else int(lengths[0])
+        raise ValueError(f"{size} bytes are no packed record of {record.itemsize}")
+    data = np.zeros((len(stored), record.itemsize), np.uint8)
+    data[kept[:, : record.itemsize]] = np.frombuffer(
+        b"".join([one[bitmap_size:] for one in stored]), np.uint8
+    )
+    return data.view(record).reshape(-1)
 
 
 def stream_of(columns: list[Column]) -> bytes:

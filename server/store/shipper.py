@@ -1,5 +1,5 @@
 """
-The decision journal, shipped to PostgreSQL: every decision becomes one row of `authorizations`, exactly once.
+The decision journal, shipped to PostgreSQL: every decision but a label's becomes one row of `authorizations`, exactly once.
 
 Rows and the journal's position move in one transaction. Whatever dies in between, the position in PostgreSQL says
 where to go on; what its commit did not reach was not shipped.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
 from server.core.journal import JournalBatch
-from server.core.record import DECISION, INTENT, NO_ROW
+from server.core.record import DECISION, INTENT, NO_ROW, Operation
 from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, unpack, uuids
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
@@ -201,9 +201,11 @@ class Shipper:
             for batch in batches:
                 if len(batch.intents):
                     self._window[batch.number] = batch.intents
-                if len(batch.decisions):
-                    parts.append(batch.decisions)
-                    rows += len(batch.decisions)
+                # Labels came from PostgreSQL, and stand in a table of their own.
+                decisions = batch.decisions[batch.decisions["operation"] != Operation.LABEL]
+                if len(decisions):
+                    parts.append(decisions)
+                    rows += len(decisions)
             position = batches[-1].number
         if not parts:
             return Shipment(b"", 0, [], position)

@@ -15,6 +15,7 @@ PACKAGES = {
     "server.banking": "server/banking",
     "server.cli": "server/cli",
     "server.core": "server/core",
+    "server.fraud": "server/fraud",
     "server.front": "server/front",
     "server.store": "server/store",
 }

@@ -7,7 +7,12 @@ import pytest
 
 from tests.house.sources import ROOT
 
-CONTRACT = ("holdfast/v1/authorization", "holdfast/v1/transfers", "holdfast/v1/accounts")
+CONTRACT = (
+    "holdfast/v1/authorization",
+    "holdfast/v1/transfers",
+    "holdfast/v1/accounts",
+    "holdfast/v1/feedback",
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from holdfast.v1 import authorization_pb2 as pb
+from holdfast.v1 import feedback_pb2
 from loadtest.floors import SERVICE
 from loadtest.histories import read_history
+from loadtest.labelling import TELL, Labelling
 from loadtest.replay import Answers, Pace, Replay, ReplayFailed, summarize
 
 PACE = Pace(frame_messages=16, frames_in_flight=2, answer_timeout_s=20.0, connect_timeout_s=20.0)
@@ -62,12 +64,24 @@ class RuleIssuer:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "broken on command")
             await context.write(pb.LinkResponse(answers=answers).SerializeToString())
 
+    async def take_labels(self, raw, _context):
+        """Takes those of authorizations it decided; they stand among the arrivals."""
+        response = feedback_pb2.LabelTransactionsResponse()
+        known = {answer.authorization_id: key for key, answer in self.decided.items()}
+        for label in feedback_pb2.LabelTransactionsRequest.FromString(raw).labels:
+            self.arrivals.append((known.get(label.authorization_id), label.learnt_time.seconds))
+            response.results.add(accepted=label.authorization_id in known)
+        return response.SerializeToString()
+
     @asynccontextmanager
     async def serving(self):
         """Gives the target to reach this issuer by."""
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         handlers = {"Link": grpc.stream_stream_rpc_method_handler(self.link)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        service, method = TELL.strip("/").split("/")
+        handlers = {method: grpc.unary_unary_rpc_method_handler(self.take_labels)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:
@@ -81,10 +95,11 @@ def history(sparkov_file):
     return read_history(sparkov_file)
 
 
-def replay(history, issuer, pace=PACE, progress=None):
+def replay(history, issuer, pace=PACE, progress=None, labelling=None):
     async def run():
         async with issuer.serving() as target:
-            return await Replay(history, target, pace=pace, progress=progress).run_async()
+            going = Replay(history, target, pace=pace, labelling=labelling, progress=progress)
+            return await going.run_async()
 
     return asyncio.run(asyncio.wait_for(run(), 60))
 
@@ -102,6 +117,33 @@ def test_every_row_is_answered_in_the_files_order(history):
     assert (answers.authorization_id[:, 0] == np.arange(1, len(history) + 1)).all()
     assert (answers.latency_ns > 0).all()
     assert heard[-1] == (len(history), len(history))
+
+
+@pytest.mark.parametrize("break_after", [(), (60, 130)])
+def test_frauds_are_told_between_the_rows_where_their_days_had_come_when_labels_are_replayed(
+    history, break_after
+):
+    """After every row before that second, before every row from it on; also where the link breaks, in the order known."""
+    history.is_fraud[::7] = True
+    span_s = int(history.time_s[-1] - history.time_s[0])
+    delay_s = span_s // 4
+    labelling = Labelling(history, delay_s)
+    issuer = RuleIssuer(break_after=break_after)
+    assert replay(history, issuer, PATIENT, labelling=labelling).answered.all()
+    due = [
+        (f"{row:012d}", known_s)
+        for row, known_s in enumerate((history.time_s + delay_s).tolist())
+        if history.is_fraud[row] and known_s <= history.time_s[-1]
+    ]
+    told = [arrival for arrival in issuer.arrivals if isinstance(arrival, tuple)]
+    assert told == due
+    assert labelling.summary() == {"due": len(due), "told": len(due), "refused": []}
+    first = {}
+    for place, arrival in enumerate(issuer.arrivals):
+        first.setdefault(arrival, place)
+    for row, time_s in enumerate(history.time_s.tolist()):
+        for label in due:
+            assert (first[label] < first[f"{row:012d}"]) == (label[1] <= time_s)
 
 
 def test_replay_goes_on_after_breaks_with_the_same_keys(history):

@@ -291,3 +291,20 @@ def test_rows_arrive_once_when_connections_are_cut_in_every_transaction(
             assert [row["sequence"] for row in rows] == list(range(1, 501))
 
     run(body())
+
+
+def test_labels_are_passed_over_when_they_are_shipped(run, database_url, journal):
+    """They came from PostgreSQL: a row made of nothing else moves the position all the same."""
+    for batch in journal.batches[-2:]:
+        batch.decisions["operation"] = Operation.LABEL
+    passed = sum(len(batch.decisions) for batch in journal.batches[-2:])
+
+    async def body():
+        async with Database(database_url) as database:
+            shipper = Shipper(database, journal)
+            await shipper.drain()
+            assert passed
+            assert shipper.position == len(journal.batches)
+            assert shipper.rows == len(await _rows(database)) == 500 - passed
+
+    run(body())
