@@ -28,7 +28,7 @@ from server.core.turn import Parcel
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
 CARDS = 12
-WAIT_S = 30
+WAIT_S = 120
 
 _ids = itertools.count(1)
 
