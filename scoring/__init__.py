@@ -5,15 +5,26 @@ train           a history in, a model with its manifest out
 augment         what a history doesn't show a model: plain traffic, and missing fields
 history         labelled histories as attempts: the public layouts that training reads
 evaluate        how well scores tell fraud: the figures of a manifest
-explain         why a score is what it is, in sentences
+explain         why a score is what it is: in sentences, and as reason codes
 registry        the models there are: folders named by version
 model           a loaded model: scores, and what each feature adds to one
+shapley         what each feature adds to the trees' sum: exact Shapley values (Numba)
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
+sentences       what a feature's value means, in a sentence, and the family it belongs to
+reason_codes    a word for machines for each family of features
 features        the features in one list, and the state of each card: one code trains and serves
 feature_kernel  the features of an attempt from what came before (Numba)
 category        merchant category codes in a few groups
-velocity        limits that an approval consumes: reserve, confirm, release (Numba)
-windows         what a sliding window means, and the rings of buckets that keep it (Numba)
+velocity        what each subject did lately, and limits that an approval consumes: admit, retrace
+velocity_kernel what came before a request, whether it passes a limit, what it leaves behind (Numba)
+velocity_rows   the rows of the five subjects: found, laid open, claimed and written back (Numba)
+calendar_sums   sums of the current and the previous calendar day and month of each row (Numba)
+limit           what a limit is, and what a judged request is told of it
+seen            the distinct values that a row has seen (Numba)
+cells           the cells of a row: what happened in its windows (Numba)
+roster          which row a 64-bit key has, among a bounded number of rows (Numba)
+pool            a pool of chunks in which each row keeps a list of any length (Numba)
+windows         what a sliding window means: said once
 attempt         what scoring sees of a request: one record of plain numbers
 """

@@ -1,29 +1,23 @@
-"""Why a score is what it is: each feature's part in it, and a sentence a cardholder's agent can read out."""
+"""
+Why a score is what it is: each feature's part in it, in sentences, and reason codes for a decline.
 
-import math
-from collections.abc import Callable
+A reason code stands for a family of features. Its part is the sum of its features' parts, so that three
+features that tell the same story count as one reason, and one that speaks against it counts too.
+"""
+
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from scoring.category import GROUP_NAMES
 from scoring.features import FEATURE_NAMES
 from scoring.model import Model
+from scoring.reason_codes import ReasonCode
+from scoring.sentences import code, sentence
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_ENTRY_MODES = (
-    "not told",
-    "typed in",
-    "magnetic stripe",
-    "chip",
-    "contactless",
-    "e-commerce",
-    "credential on file",
-)
-
-
-# Beyond the logarithm of the largest amount.
-_LOG_MAX = 45.0
+REASONS_MAX: Final = 4
+_FAMILIES: Final = np.array([code(index) for index in range(len(FEATURE_NAMES))], np.uint8)
+_CODES_END: Final = max(ReasonCode) + 1
 
 
 class Reason(NamedTuple):
@@ -43,7 +37,7 @@ def explain(model: Model, row: np.ndarray, *, most: int = len(FEATURE_NAMES)) ->
     The `most` features of one row f4[features] that move its score most, the largest part first, whether
     it speaks for fraud (above zero) or against. Features that add nothing are left out.
     """
-    added = model.contributions(row)[:-1]
+    added = model.contributions(row[None])[0, :-1]
     order = np.argsort(-np.abs(added), kind="stable")[:most]
     return [
         Reason(
@@ -54,156 +48,30 @@ def explain(model: Model, row: np.ndarray, *, most: int = len(FEATURE_NAMES)) ->
     ]
 
 
-def sentence(index: int, value: float) -> str:
-    """What a feature's value means, in one sentence."""
-    present, missing = _SENTENCES[FEATURE_NAMES[index]]
-    return missing if np.isnan(value) else present(value)
+def reason_codes(model: Model, row: np.ndarray, *, most: int = REASONS_MAX) -> list[str]:
+    """The families that push the score of one row f4[features] up most, the largest part first."""
+    numbers = np.empty((1, most), np.uint8)
+    reason_numbers(model, row[None], numbers)
+    return [ReasonCode(number).name for number in numbers[0].tolist() if number]
 
 
-def _amount(value: float) -> str:
-    return f"The amount is {value:,.2f}."
+def reason_numbers(model: Model, features: np.ndarray, out: np.ndarray) -> None:
+    """Writes the ReasonCode numbers u1[n, most] of rows f4[n, features], as `reason_codes`; 0 where none is left."""
+    # A column of a structured array is strided: as it is, Numba would compile the kernel for it again.
+    numbers = np.empty(out.shape, np.uint8)
+    reasons_kernel(model.contributions(features), _FAMILIES, _CODES_END, numbers)
+    out[...] = numbers
 
 
-def _flag(yes: str, no: str) -> Callable[[float], str]:
-    return lambda value: yes if value else no
-
-
-def _ratio(where: str) -> Callable[[float], str]:
-    def text(value: float) -> str:
-        times = f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-        return f"The amount is {times} times what this card typically pays{where}."
-
-    return text
-
-
-def _spread(where: str) -> Callable[[float], str]:
-    def text(value: float) -> str:
-        side = "above" if value >= 0 else "below"
-        return (
-            f"The amount lies {abs(value):.1f} standard deviations {side} what this card usually pays{where}."
-        )
-
-    return text
-
-
-def _bounded(log_amount: float) -> float:
-    return min(max(log_amount, 0.0), _LOG_MAX)
-
-
-def _attempts(span: str) -> Callable[[float], str]:
-    def text(value: float) -> str:
-        tries = "1 attempt" if value == 1 else f"{value:,.0f} attempts"
-        return f"The card made {tries} in the {span} before this one."
-
-    return text
-
-
-def _asked(span: str) -> Callable[[float], str]:
-    return lambda value: f"The card's attempts in the {span} before asked for {value:,.2f} together."
-
-
-def _distance(start: str) -> Callable[[float], str]:
-    return lambda value: f"The merchant is {value:,.0f} km from {start}."
-
-
-def _group(value: float) -> str:
-    name = GROUP_NAMES[int(value)] if 0 <= value < len(GROUP_NAMES) else "other"
-    return f"The merchant's category belongs to the group {name}."
-
-
-def _entry_mode(value: float) -> str:
-    name = _ENTRY_MODES[int(value)] if 0 <= value < len(_ENTRY_MODES) else "another way"
-    return f"The card was read by this entry mode: {name}."
-
-
-def _since(seconds: float) -> str:
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"The card's last attempt was {seconds / size:,.0f} {unit} before."
-    return f"The card's last attempt was {seconds:.0f} seconds before."
-
-
-_NO_PAST = "The card has too little history to compare the amount with."
-_NO_LOCAL_TIME = "The request carries no local time."
-_NO_CATEGORY = "The request carries no merchant category."
-_ALWAYS = "The value is not known."
-
-# By feature: the sentence of a value, and the sentence where there is none.
-_SENTENCES: Final[dict[str, tuple[Callable[[float], str], str]]] = {
-    "amount": (_amount, _ALWAYS),
-    "log_amount": (lambda value: f"On a logarithmic scale the amount stands at {value:.2f}.", _ALWAYS),
-    "amount_z": (_spread(""), _NO_PAST),
-    "amount_ratio": (_ratio(""), _NO_PAST),
-    "amount_group_ratio": (_ratio(" in this category group"), "The card never paid in this category group."),
-    "hour": (
-        lambda value: f"It is between {value:.0f}:00 and {value:.0f}:59 at the merchant.",
-        _NO_LOCAL_TIME,
-    ),
-    "weekday": (lambda value: f"It is {_DAYS[int(value) % 7]} at the merchant.", _NO_LOCAL_TIME),
-    "is_weekend": (
-        _flag("It is the weekend at the merchant.", "It is a working day at the merchant."),
-        _NO_LOCAL_TIME,
-    ),
-    "is_night": (
-        _flag("It is night at the merchant (22:00 to 06:00).", "It is day at the merchant (06:00 to 22:00)."),
-        _NO_LOCAL_TIME,
-    ),
-    "seconds_since_last": (_since, "This is the card's first attempt."),
-    "attempts_1m": (_attempts("minute"), _ALWAYS),
-    "attempts_1h": (_attempts("hour"), _ALWAYS),
-    "attempts_24h": (_attempts("24 hours"), _ALWAYS),
-    "attempts_7d": (_attempts("7 days"), _ALWAYS),
-    "amount_1m": (_asked("minute"), _ALWAYS),
-    "amount_1h": (_asked("hour"), _ALWAYS),
-    "amount_24h": (_asked("24 hours"), _ALWAYS),
-    "amount_7d": (_asked("7 days"), _ALWAYS),
-    "category_group": (_group, _NO_CATEGORY),
-    "is_first_in_group": (
-        _flag(
-            "The card never bought in this category group before.",
-            "The card has bought in this category group.",
-        ),
-        _NO_CATEGORY,
-    ),
-    "is_first_at_merchant": (
-        _flag("The card was not at this merchant lately.", "The card was at this merchant before."),
-        "The request names no merchant.",
-    ),
-    "is_domestic": (
-        _flag("The merchant is in the card's home country.", "The merchant is abroad."),
-        "The request carries no merchant country.",
-    ),
-    "distance_home_km": (
-        _distance("the cardholder's home"),
-        "The merchant's or the cardholder's place is not known.",
-    ),
-    "distance_last_km": (_distance("the card's last known place"), "There are no two places to compare."),
-    "speed_kmh": (
-        lambda value: f"Since its last known place the card would have travelled at {value:,.0f} km/h.",
-        "There are no two places to compare.",
-    ),
-    "entry_mode": (_entry_mode, "The request doesn't say how the card was read."),
-    "card_present": (_flag("The card was present.", "The card was not present."), _ALWAYS),
-    "attempts_known": (
-        lambda value: f"The card has a history of {value:,.0f} attempts.",
-        _ALWAYS,
-    ),
-    "night_share": (
-        lambda value: f"{100 * value:.0f} % of the card's recent attempts were at night.",
-        "The card has no attempt with a local time.",
-    ),
-    "night_spend": (
-        lambda value: f"By night the card lately asked for {value:,.2f} (older nights count for less).",
-        _ALWAYS,
-    ),
-    "recent_peak": (
-        lambda value: (
-            f"The card's largest amount lately was about {math.expm1(_bounded(value)):,.2f} (older ones count for less)."
-        ),
-        "This is the card's first attempt.",
-    ),
-    "amount_group_z": (
-        _spread(" in this category group"),
-        "The card has too little history in this category group.",
-    ),
-}
+@njit(cache=True)
+def reasons_kernel(added: np.ndarray, families: np.ndarray, codes_end: int, out: np.ndarray) -> None:
+    """For contributions f8[n, features + 1] and each feature's family u1[features]: see `reason_numbers`."""
+    parts = np.empty(codes_end)
+    for index in range(len(added)):
+        parts[:] = 0.0
+        for feature in range(len(families)):
+            parts[families[feature]] += added[index, feature]
+        for place in range(out.shape[1]):
+            largest = np.argmax(parts)
+            out[index, place] = largest if parts[largest] > 0.0 else 0
+            parts[largest] = 0.0

@@ -1,298 +1,241 @@
 """
-The features of each attempt, from what its card did before; then the attempt joins that history.
+The features of each attempt, from what came before it; then the attempt joins that history (Numba).
 
-One loop in order of arrival, so that features don't depend on how attempts fell into batches.
+One loop in order of arrival, so that features don't depend on how attempts fell into batches. Where a table
+of places must grow, the loop stops, says at which attempt, and goes on from there with the larger one.
 """
 
 import math
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from scoring.attempt import TIME_MISSING
-from scoring.category import GROUP_MISSING
-from scoring.windows import window_add, window_total
-
-# Columns of a row of features; `features` asserts that its list has the same names.
-(
+from scoring.attempt import TIME_MISSING, Verdict
+from scoring.columns import (
     F_AMOUNT,
-    F_LOG_AMOUNT,
-    F_AMOUNT_Z,
-    F_AMOUNT_RATIO,
-    F_AMOUNT_GROUP_RATIO,
-    F_HOUR,
-    F_WEEKDAY,
-    F_IS_WEEKEND,
-    F_IS_NIGHT,
-    F_SECONDS_SINCE_LAST,
-    F_ATTEMPTS_1M,
-    F_ATTEMPTS_1H,
-    F_ATTEMPTS_24H,
-    F_ATTEMPTS_7D,
-    F_AMOUNT_1M,
-    F_AMOUNT_1H,
-    F_AMOUNT_24H,
-    F_AMOUNT_7D,
-    F_CATEGORY_GROUP,
-    F_IS_FIRST_IN_GROUP,
-    F_IS_FIRST_AT_MERCHANT,
-    F_IS_DOMESTIC,
-    F_DISTANCE_HOME_KM,
-    F_DISTANCE_LAST_KM,
-    F_SPEED_KMH,
-    F_ENTRY_MODE,
+    F_ANOMALY,
     F_CARD_PRESENT,
-    F_ATTEMPTS_KNOWN,
-    F_NIGHT_SHARE,
-    F_NIGHT_SPEND,
-    F_RECENT_PEAK,
-    F_AMOUNT_GROUP_Z,
-) = range(32)
-# Columns of a card's `moments`, f4. Amounts are in the logarithm of major units: a card that mostly pays
-# 5 and sometimes 500 is not "normal" in plain money.
-(
-    LOG_AMOUNT_MEAN,
-    LOG_AMOUNT_VARIANCE,
-    LATITUDE_DEG,
-    LONGITUDE_DEG,
-    NIGHT_SHARE,
-    NIGHT_SPEND,
-    RECENT_PEAK,
-) = range(7)
-MOMENTS: Final = 7
-# Columns of `times_s`, i8: of the newest attempt, and of the newest one with a place (0 = none yet).
-LAST, LAST_PLACED = range(2)
-# Columns of `seen`, u4: all attempts, and those with a local time.
-ALL, TIMED = range(2)
+    F_COUNTRY_RISK,
+    F_ENTRY_MODE,
+    F_IS_DOMESTIC,
+    F_IS_FIRST_AT_MERCHANT,
+    F_IS_FIRST_IN_CATEGORY,
+    F_IS_FIRST_IN_COUNTRY,
+    F_IS_NEW_DEVICE,
+    F_IS_NEW_IP,
+    F_LOG_AMOUNT,
+    F_MERCHANT_FRAUD_DAYS,
+    F_MERCHANT_FRAUD_RATE,
+    F_SUSPICION,
+    F_TERMINAL_FRAUD_DAYS,
+    F_TERMINAL_FRAUD_RATE,
+    F_TERMINAL_GENUINE_SINCE,
+    F_TERMINAL_SPELL_DAYS,
+    F_TERMINAL_SPELL_SHARE,
+)
+from scoring.habits import (
+    PEAK_RATIO_MIN,
+    amount_ratio,
+    describe_amount,
+    describe_place,
+    describe_time,
+    remember,
+)
+from scoring.patterns import (
+    ALL,
+    FRAUD,
+    amount_bin,
+    anomaly,
+    count,
+    delay_s,
+    gives_itself_away,
+    hour_bin,
+    kind_of,
+    note_delay,
+    ratio_bin,
+    suspicion,
+)
+from scoring.places import PLACES_MAX, count_attempt, count_fraud, describe, find, take
 
-# A card's habits follow its last hundred attempts, in one category group the last twenty.
-HABIT_ATTEMPTS: Final = 100
-HABIT_GROUP_ATTEMPTS: Final = 20
-# A spread is told from three attempts on. Below this one (a factor of about 1.3) amounts are a habit, and a
-# small step off it means nothing.
-SPREAD_ATTEMPTS: Final = 3
-SPREAD_MIN: Final = 0.25
-# What is said of "lately" loses a factor of e in a day.
-LATELY_S: Final = 86_400.0
-# Merchants remembered by card: a slot and a 16-bit tag of the hash; a newer one takes the slot over.
-MERCHANT_SLOTS: Final = 32
-SPEED_SECONDS_MIN: Final = 60.0
-EARTH_RADIUS_KM: Final = 6371.0
+OK, BAD_ROW, BAD_AMOUNT, BAD_VERDICT, GROW_MERCHANTS, GROW_TERMINALS = range(6)
+NO_ROW = 0xFFFFFFFF
+"""The card row of a label whose card is unknown."""
 
-_ATTEMPTS_MAX = int(np.iinfo(np.uint16).max)
-_SEEN_MAX = 1_000_000
-_SLOT_SHIFT, _SLOT_MASK = np.uint64(16), np.uint64(MERCHANT_SLOTS - 1)
-_TAG_MASK = np.uint64(0xFFFF)
-_OK, _BAD_ROW, _BAD_AMOUNT = 0, 1, 2
-
-
-@njit(cache=True)
-def distance_km(
-    latitude_deg: float, longitude_deg: float, other_latitude_deg: float, other_longitude_deg: float
-) -> float:
-    """Great-circle distance by the haversine formula; NaN where a coordinate is NaN."""
-    phi, other_phi = math.radians(latitude_deg), math.radians(other_latitude_deg)
-    half_phi = math.sin((other_phi - phi) / 2)
-    half_lambda = math.sin(math.radians(other_longitude_deg - longitude_deg) / 2)
-    chord = half_phi * half_phi + math.cos(phi) * math.cos(other_phi) * half_lambda * half_lambda
-    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(chord, 1.0)))
+_FRAUD, _DISPUTE, _LEGITIMATE = (
+    int(verdict) for verdict in (Verdict.FRAUD, Verdict.DISPUTE, Verdict.LEGITIMATE)
+)
+_SAID = 5
 
 
 @njit(cache=True)
-def is_night_hour(hour: int) -> bool:
-    """22:00 to 06:00."""
-    return hour >= 22 or hour < 6
+def _is_full(keys: np.ndarray, taken: int) -> bool:
+    return 2 * taken >= len(keys) and len(keys) < PLACES_MAX
 
 
 @njit(cache=True)
-def _deviation(log_amount: float, mean: Any, variance: Any) -> float:
-    return (log_amount - mean) / max(math.sqrt(np.float64(variance)), SPREAD_MIN)
+def _place_of(keys: np.ndarray, places: np.ndarray, taken: np.ndarray, which: int, key: Any) -> int:
+    """The row of a place, which is made where it is new."""
+    row = int(find(keys, key))
+    if row < 0:
+        row = int(take(keys, places, key))
+        # Where the longest unused makes room the number stays, and no table that evicts may grow any more.
+        taken[which] = min(taken[which] + 1, len(keys))
+    return row
 
 
 @njit(cache=True)
-def _describe_amount(
-    log_amount: float,
-    group: int,
-    known: int,
-    moments: np.ndarray,
-    group_means: np.ndarray,
-    group_variances: np.ndarray,
-    group_counts: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    out[F_LOG_AMOUNT] = log_amount
-    if known >= 1:
-        out[F_AMOUNT_RATIO] = math.exp(log_amount - moments[LOG_AMOUNT_MEAN])
-    if known >= SPREAD_ATTEMPTS:
-        out[F_AMOUNT_Z] = _deviation(log_amount, moments[LOG_AMOUNT_MEAN], moments[LOG_AMOUNT_VARIANCE])
-    if group == GROUP_MISSING:
-        return
-    out[F_CATEGORY_GROUP] = group
-    out[F_IS_FIRST_IN_GROUP] = 1.0 if group_counts[group] == 0 else 0.0
-    if group_counts[group] >= 1:
-        out[F_AMOUNT_GROUP_RATIO] = math.exp(log_amount - group_means[group])
-    if group_counts[group] >= SPREAD_ATTEMPTS:
-        out[F_AMOUNT_GROUP_Z] = _deviation(log_amount, group_means[group], group_variances[group])
+def _note_place(place: Any, kind: int, time_s: int, local_time_s: int) -> None:
+    count_attempt(place, time_s)
+    place["kind"] = kind
+    if local_time_s != TIME_MISSING:
+        place["offset_s"] = min(max(local_time_s - time_s, -86_400), 86_400)
 
 
 @njit(cache=True)
-def _describe_local_time(local_time_s: int, timed: int, moments: np.ndarray, out: np.ndarray) -> None:
-    hour = local_time_s // 3600 % 24
-    # The first of January 1970 was a Thursday: 3, where Monday is 0.
-    weekday = (local_time_s // 86_400 + 3) % 7
-    out[F_HOUR] = hour
-    out[F_WEEKDAY] = weekday
-    out[F_IS_WEEKEND] = 1.0 if weekday >= 5 else 0.0
-    out[F_IS_NIGHT] = 1.0 if is_night_hour(hour) else 0.0
-    if timed > 0:
-        out[F_NIGHT_SHARE] = moments[NIGHT_SHARE]
-
-
-@njit(cache=True)
-def _describe_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray, out: np.ndarray) -> None:
-    latitude_deg, longitude_deg = attempt["latitude_deg"], attempt["longitude_deg"]
-    out[F_DISTANCE_HOME_KM] = distance_km(
-        latitude_deg,
-        longitude_deg,
-        np.float64(attempt["home_latitude_deg"]),
-        np.float64(attempt["home_longitude_deg"]),
-    )
-    if times_s[LAST_PLACED] > 0:
-        far_km = distance_km(
-            latitude_deg, longitude_deg, np.float64(moments[LATITUDE_DEG]), np.float64(moments[LONGITUDE_DEG])
-        )
-        elapsed_s = max(abs(float(attempt["time_s"] - times_s[LAST_PLACED])), SPEED_SECONDS_MIN)
-        out[F_DISTANCE_LAST_KM] = far_km
-        out[F_SPEED_KMH] = far_km * 3600.0 / elapsed_s
-
-
-@njit(cache=True)
-def _describe_merchant(attempt: Any, merchants: np.ndarray, out: np.ndarray) -> None:
-    """Also remembers the merchant: whether it was there is known only while looking."""
-    if attempt["merchant"] != 0:
-        slot = int((attempt["merchant"] >> _SLOT_SHIFT) & _SLOT_MASK)
-        tag = max(int(attempt["merchant"] & _TAG_MASK), 1)
-        out[F_IS_FIRST_AT_MERCHANT] = 0.0 if int(merchants[slot]) == tag else 1.0
-        merchants[slot] = tag
+def _describe_request(attempt: Any, past: np.ndarray, columns: np.ndarray, risks: np.ndarray, out: Any) -> None:
+    """What needs no memory of our own: columns i8[2, m] says which column of past goes where."""
+    for k in range(columns.shape[1]):
+        out[columns[1, k]] = past[columns[0, k]]
+    for column in (F_IS_FIRST_AT_MERCHANT, F_IS_FIRST_IN_CATEGORY, F_IS_FIRST_IN_COUNTRY, F_IS_NEW_DEVICE, F_IS_NEW_IP):
+        # There stand the seconds since the card's last attempt with the same one, -1 for none.
+        if not math.isnan(out[column]):
+            out[column] = 1.0 if out[column] < 0.0 else 0.0
+    out[F_CARD_PRESENT] = attempt["card_present"]
+    if attempt["entry_mode"] != 0:
+        out[F_ENTRY_MODE] = attempt["entry_mode"]
+    out[F_COUNTRY_RISK] = risks[attempt["country"]]
     if attempt["country"] != 0 and attempt["home_country"] != 0:
         out[F_IS_DOMESTIC] = 1.0 if attempt["country"] == attempt["home_country"] else 0.0
 
 
 @njit(cache=True)
-def _learn(
-    value: float, weight: float, means: np.ndarray, variances: np.ndarray, mean: int, variance: int
-) -> None:
-    """Moves a running mean and variance towards a value; with weights 1, 1/2, 1/3, ... they are exact."""
-    off = value - np.float64(means[mean])
-    means[mean] += weight * off
-    variances[variance] = (1.0 - weight) * (np.float64(variances[variance]) + weight * off * off)
-
-
-@njit(cache=True)
-def _remember_amount(
-    log_amount: float,
-    group: int,
-    known: int,
-    moments: np.ndarray,
-    group_means: np.ndarray,
-    group_variances: np.ndarray,
-    group_counts: np.ndarray,
-) -> None:
-    weight = 1.0 / min(known + 1, HABIT_ATTEMPTS)
-    _learn(log_amount, weight, moments, moments, LOG_AMOUNT_MEAN, LOG_AMOUNT_VARIANCE)
-    if group != GROUP_MISSING:
-        if group_counts[group] < HABIT_GROUP_ATTEMPTS:
-            group_counts[group] += 1
-        _learn(log_amount, 1.0 / float(group_counts[group]), group_means, group_variances, group, group)
-
-
-@njit(cache=True)
-def _remember_time_and_place(attempt: Any, moments: np.ndarray, times_s: np.ndarray) -> None:
-    """Neither the last time nor the last place moves back for a late attempt."""
-    time_s = int(attempt["time_s"])
-    placed = not (math.isnan(attempt["latitude_deg"]) or math.isnan(attempt["longitude_deg"]))
-    if placed and time_s >= times_s[LAST_PLACED]:
-        moments[LATITUDE_DEG] = attempt["latitude_deg"]
-        moments[LONGITUDE_DEG] = attempt["longitude_deg"]
-        times_s[LAST_PLACED] = time_s
-    times_s[LAST] = max(time_s, int(times_s[LAST]))
-
-
-@njit(cache=True)
 def observe_kernel(
     attempts: np.ndarray,
+    past: np.ndarray,
+    columns: np.ndarray,
     groups: np.ndarray,
-    moments: np.ndarray,
-    times_s: np.ndarray,
-    seen: np.ndarray,
-    group_means: np.ndarray,
-    group_variances: np.ndarray,
-    group_counts: np.ndarray,
+    risks: np.ndarray,
+    first: int,
+    habits: np.ndarray,
+    merchant_keys: np.ndarray,
     merchants: np.ndarray,
-    heads: np.ndarray,
-    counts: np.ndarray,
-    sums: np.ndarray,
+    terminal_keys: np.ndarray,
+    terminals: np.ndarray,
+    taken: np.ndarray,
+    knowledge: np.ndarray,
     out: np.ndarray,
-) -> int:
+) -> tuple[int, int]:
     """
-    Fills out f4[n, features] and writes the attempts into the state; see `Features.observe`. Nothing
-    is changed unless it returns _OK.
+    Fills out f4[n, features] from attempt `first` on and writes the attempts into the state; see
+    `Features.observe`. Gives a code and the attempt at which it stopped; nothing is changed by a bad one.
     """
-    for index in range(len(attempts)):
-        if attempts[index]["card_row"] >= len(seen):
-            return _BAD_ROW
-        if attempts[index]["amount_minor"] < 0:
-            return _BAD_AMOUNT
-    for index in range(len(attempts)):
+    if first == 0:
+        for index in range(len(attempts)):
+            if attempts[index]["card_row"] >= len(habits):
+                return BAD_ROW, index
+            if attempts[index]["amount_minor"] < 0:
+                return BAD_AMOUNT, index
+    patterns = knowledge[0]
+    said = np.empty(_SAID)
+    for index in range(first, len(attempts)):
+        if _is_full(merchant_keys, taken[0]):
+            return GROW_MERCHANTS, index
+        if _is_full(terminal_keys, taken[1]):
+            return GROW_TERMINALS, index
         attempt = attempts[index]
-        row = attempt["card_row"]
-        time_s = int(attempt["time_s"])
+        card = habits[attempt["card_row"]]
+        time_s, local_time_s = int(attempt["time_s"]), int(attempt["local_time_s"])
         amount = float(attempt["amount_minor"]) / 100.0
         log_amount = math.log1p(amount)
         group = int(groups[attempt["category"]])
-        known, timed = int(seen[row, ALL]), int(seen[row, TIMED])
-        features = out[index]
-        features[:] = np.nan
-        features[F_AMOUNT] = amount
-        features[F_ATTEMPTS_KNOWN] = known
-        features[F_CARD_PRESENT] = attempt["card_present"]
-        if attempt["entry_mode"] != 0:
-            features[F_ENTRY_MODE] = attempt["entry_mode"]
-        _describe_amount(
-            log_amount, group, known, moments[row], group_means[row], group_variances[row], group_counts[row],
-            features,
-        )  # fmt: skip
-        _describe_merchant(attempt, merchants[row], features)
-        _describe_place(attempt, moments[row], times_s[row], features)
-        for window in range(4):
-            count, total = window_total(heads[row], counts[row], sums[row], window, time_s)
-            features[F_ATTEMPTS_1M + window] = count
-            features[F_AMOUNT_1M + window] = total
-        since_s = float(max(time_s - int(times_s[row, LAST]), 0))
-        night_spend = np.float64(moments[row, NIGHT_SPEND]) * math.exp(-since_s / LATELY_S)
-        peak: float = np.float64(moments[row, RECENT_PEAK]) - since_s / LATELY_S
-        features[F_NIGHT_SPEND] = night_spend
-        if known > 0:
-            features[F_SECONDS_SINCE_LAST] = since_s
-            features[F_RECENT_PEAK] = peak
-            peak = max(peak, log_amount)
-        else:
-            peak = log_amount
-        if attempt["local_time_s"] != TIME_MISSING:
-            _describe_local_time(int(attempt["local_time_s"]), timed, moments[row], features)
-            night = np.float64(features[F_IS_NIGHT])
-            night_spend += amount * night
-            moments[row, NIGHT_SHARE] += (night - moments[row, NIGHT_SHARE]) / min(timed + 1, HABIT_ATTEMPTS)
-            seen[row, TIMED] = min(timed + 1, _SEEN_MAX)
+        row = out[index]
+        row[:] = np.nan
+        row[F_AMOUNT] = amount
+        row[F_LOG_AMOUNT] = log_amount
+        _describe_request(attempt, past[index], columns, risks, row)
+        describe_amount(card, amount, log_amount, group, time_s, row)
+        describe_time(card, time_s, local_time_s, row)
+        describe_place(card, attempt, row)
 
-        moments[row, NIGHT_SPEND] = night_spend
-        moments[row, RECENT_PEAK] = peak
-        _remember_amount(
-            log_amount, group, known, moments[row], group_means[row], group_variances[row], group_counts[row]
-        )
-        _remember_time_and_place(attempt, moments[row], times_s[row])
-        for window in range(4):
-            window_add(heads[row], counts[row], sums[row], window, time_s, amount, _ATTEMPTS_MAX)
-        seen[row, ALL] = min(known + 1, _SEEN_MAX)
-    return _OK
+        kind = kind_of(group, int(attempt["card_present"] != 0))
+        delay = delay_s(patterns)
+        rate = (patterns["total"][FRAUD] + 1.0) / (patterns["total"][ALL] + 1000.0)
+        if attempt["merchant"] != 0:
+            place = merchants[_place_of(merchant_keys, merchants, taken, 0, attempt["merchant"])]
+            describe(place, time_s, delay, rate, said)
+            row[F_MERCHANT_FRAUD_RATE] = said[0]
+            row[F_MERCHANT_FRAUD_DAYS] = said[1]
+            _note_place(place, kind, time_s, local_time_s)
+        if attempt["terminal"] != 0:
+            place = terminals[_place_of(terminal_keys, terminals, taken, 1, attempt["terminal"])]
+            describe(place, time_s, delay, rate, said)
+            row[F_TERMINAL_FRAUD_RATE] = said[0]
+            row[F_TERMINAL_FRAUD_DAYS] = said[1]
+            row[F_TERMINAL_SPELL_DAYS] = said[2]
+            row[F_TERMINAL_SPELL_SHARE] = said[3]
+            row[F_TERMINAL_GENUINE_SINCE] = said[4]
+            _note_place(place, kind, time_s, local_time_s)
+
+        amount_at, hour_at = amount_bin(log_amount), hour_bin(local_time_s)
+        ratio_at = ratio_bin(amount_ratio(card, amount))
+        row[F_SUSPICION] = suspicion(patterns, kind, amount_at, hour_at, ratio_at)
+        row[F_ANOMALY] = anomaly(patterns, kind, amount_at, hour_at, ratio_at)
+        count(patterns, ALL, kind, amount_at, hour_at, ratio_at, 1.0)
+        remember(card, attempt, amount, log_amount, group, row)
+    return OK, len(attempts)
+
+
+@njit(cache=True)
+def learn_kernel(
+    labels: np.ndarray,
+    habits: np.ndarray,
+    merchant_keys: np.ndarray,
+    merchants: np.ndarray,
+    terminal_keys: np.ndarray,
+    terminals: np.ndarray,
+    knowledge: np.ndarray,
+) -> int:
+    """What became known, in order; see `Features.learn`. Nothing is changed unless it returns OK."""
+    for index in range(len(labels)):
+        label = labels[index]
+        if label["verdict"] < _FRAUD or label["verdict"] > _LEGITIMATE or label["superseded"] > _LEGITIMATE:
+            return BAD_VERDICT
+        if label["card_row"] >= len(habits) and label["card_row"] != NO_ROW:
+            return BAD_ROW
+        if label["amount_minor"] < 0:
+            return BAD_AMOUNT
+    patterns = knowledge[0]
+    for index in range(len(labels)):
+        label = labels[index]
+        was = label["superseded"] == _FRAUD or label["superseded"] == _DISPUTE
+        change = int(label["verdict"] != _LEGITIMATE) - int(was)
+        if change == 0:
+            continue
+        time_s = int(label["time_s"])
+        amount = float(label["amount_minor"]) / 100.0
+        amount_at = amount_bin(math.log1p(amount))
+        ratio, ratio_at = math.nan, -1
+        if label["card_row"] != NO_ROW:
+            card = habits[label["card_row"]]
+            ratio = amount_ratio(card, amount)
+            ratio_at = ratio_bin(ratio)
+            if change > 0:
+                card["fraud_s"] = max(int(card["fraud_s"]), min(max(time_s, 0), NO_ROW))
+            elif int(card["fraud_s"]) == time_s:
+                card["fraud_s"] = 0
+        if change > 0:
+            note_delay(patterns, float(int(label["known_s"]) - time_s))
+        explained = ratio >= PEAK_RATIO_MIN
+        merchant = find(merchant_keys, label["merchant"]) if label["merchant"] != 0 else -1
+        if merchant >= 0:
+            place = merchants[merchant]
+            kind = int(place["kind"])
+            explained = explained or gives_itself_away(patterns, kind, amount_at)
+            hour_at = hour_bin(time_s + int(place["offset_s"]))
+            count(patterns, FRAUD, kind, amount_at, hour_at, ratio_at, float(change))
+            count_fraud(place, time_s, change, explained)
+        terminal = find(terminal_keys, label["terminal"]) if label["terminal"] != 0 else -1
+        if terminal >= 0:
+            count_fraud(terminals[terminal], time_s, change, explained)
+    return OK

@@ -21,7 +21,7 @@ from scoring.manifest import ModelError
 
 # As many trees as keep the processor busy while each one's next node is fetched.
 _GROUP_TREES: Final = 24
-_CATEGORICAL, _DEFAULT_LEFT, _MISSING_NAN = 1, 2, 2
+_CATEGORICAL, _DEFAULT_LEFT, _MISSING_ZERO, _MISSING_NAN = 1, 2, 1, 2
 _CATEGORIES: Final = 32
 _FLOAT32_MAX: Final = np.finfo(np.float32).max
 
@@ -47,6 +47,32 @@ class Forest(NamedTuple):
     sets: np.ndarray
 
 
+class Covers(NamedTuple):
+    """
+    What explaining needs of the trees beside a Forest: tested u4[nodes], the feature that an inner node looks at
+    (0 for leaves); counts i8[nodes], the training rows that came by.
+    """
+
+    tested: np.ndarray
+    counts: np.ndarray
+
+
+@njit(cache=True)
+def lay_out(values: np.ndarray, category_column: int, sets: np.ndarray, row: np.ndarray) -> None:
+    """Features f4[features] as the nodes' columns know them, f4[2 * features + sets]; see above."""
+    features = len(values)
+    for feature in range(features):
+        value = values[feature]
+        missing = np.isnan(value)
+        row[feature] = -np.inf if missing else value
+        row[features + feature] = np.inf if missing else value
+    if category_column >= 0:
+        value = values[category_column]
+        category = int(value) if value >= 0 and value < _CATEGORIES else _CATEGORIES
+        for column in range(sets.shape[1]):
+            row[2 * features + column] = sets[category, column]
+
+
 @njit(cache=True)
 def walk_kernel(
     rows: np.ndarray,
@@ -65,16 +91,7 @@ def walk_kernel(
     row = np.empty(2 * features + sets.shape[1], np.float32)
     at = np.empty(len(roots), np.uint32)
     for index in range(len(rows)):
-        for feature in range(features):
-            value = rows[index, feature]
-            missing = np.isnan(value)
-            row[feature] = -np.inf if missing else value
-            row[features + feature] = np.inf if missing else value
-        if category_column >= 0:
-            value = rows[index, category_column]
-            category = int(value) if value >= 0 and value < _CATEGORIES else _CATEGORIES
-            for column in range(sets.shape[1]):
-                row[2 * features + column] = sets[category, column]
+        lay_out(rows[index], category_column, sets, row)
         total = 0.0
         for first in range(0, len(roots), _GROUP_TREES):
             end = min(first + _GROUP_TREES, len(roots))
@@ -91,7 +108,7 @@ def walk_kernel(
         out[index] = total
 
 
-def parse(text: bytes, features: int) -> Forest:
+def parse(text: bytes, features: int) -> tuple[Forest, Covers]:
     """
     The trees of LightGBM's model text, for rows of so many features. Raises ModelError for a kind of
     tree that the walk doesn't know.
@@ -103,9 +120,20 @@ def parse(text: bytes, features: int) -> Forest:
             layout.add(dict(line.split("=", 1) for line in lines))
         except (KeyError, ValueError, IndexError) as error:
             raise ModelError(f"tree {len(layout.roots)} can't be read: {error!r}") from error
-    if not layout.roots:
+    if not layout.nodes:
         raise ModelError("the model text holds no trees")
-    return layout.forest()
+    return layout.forest(), layout.covers()
+
+
+class _Node(NamedTuple):
+    """One node: what Forest and Covers say of it."""
+
+    threshold: float
+    column: int
+    left: int
+    value: float
+    tested: int
+    rows: int
 
 
 class _Layout:
@@ -113,10 +141,7 @@ class _Layout:
 
     def __init__(self, features: int) -> None:
         self.features = features
-        self.thresholds: list[float] = []
-        self.columns: list[int] = []
-        self.lefts: list[int] = []
-        self.values: list[float] = []
+        self.nodes: list[_Node] = []
         self.roots: list[int] = []
         self.depths: list[int] = []
         self.category_column = -1
@@ -127,68 +152,77 @@ class _Layout:
         if fields["is_linear"] != "0":
             raise ValueError("a linear tree has no constant leaves")
         leaf_values = [float(value) for value in fields["leaf_value"].split()]
-        decisions = self._decisions(fields) if len(leaf_values) > 1 else []
-        children = [
+        is_split = len(leaf_values) > 1
+        decisions = self._decisions(fields) if is_split else []
+        leaf_counts = [int(count) for count in fields["leaf_count"].split()] if is_split else [0]
+        lefts, rights = (
             [int(child) for child in fields.get(side, "").split()] for side in ("left_child", "right_child")
-        ]
-        self.roots.append(len(self.lefts))
+        )
+        self.roots.append(len(self.nodes))
         # LightGBM counts leaves as -1, -2, ...; a tree without decisions is its only leaf.
-        level, depth = [0 if decisions else -1], -1
+        level, depth = [0 if is_split else -1], -1
         while level:
             depth += 1
             following: list[int] = []
-            first = len(self.lefts) + len(level)
+            first = len(self.nodes) + len(level)
             for node in level:
                 if node < 0:
-                    self._append(np.inf, 0, len(self.lefts), leaf_values[-node - 1])
+                    leaf = -node - 1
+                    at = len(self.nodes)
+                    self.nodes.append(_Node(np.inf, 0, at, leaf_values[leaf], 0, leaf_counts[leaf]))
                 else:
-                    self._append(*decisions[node], first + len(following), 0.0)
-                    following += [children[0][node], children[1][node]]
+                    threshold, column, tested, count = decisions[node]
+                    left = first + len(following)
+                    self.nodes.append(_Node(threshold, column, left, 0.0, tested, count))
+                    following += [lefts[node], rights[node]]
+            if len(self.nodes) - self.roots[-1] > 2 * len(leaf_values):
+                raise ValueError("nodes that lead back to each other")
             level = following
         self.depths.append(depth)
 
     def forest(self) -> Forest:
-        """What was gathered, as arrays."""
+        """What was gathered, as the walk needs it."""
         sets = np.ones((_CATEGORIES + 1, len(self.sets)), np.float32)
         for members, column in self.sets.items():
             inside = [category for category in range(_CATEGORIES) if members >> category & 1]
             sets[inside, column] = 0.0
         return Forest(
-            np.array(self.thresholds, np.float32),
-            np.array(self.columns, np.uint32),
-            np.array(self.lefts, np.uint32),
-            np.array(self.values, np.float64),
+            np.array([node.threshold for node in self.nodes], np.float32),
+            np.array([node.column for node in self.nodes], np.uint32),
+            np.array([node.left for node in self.nodes], np.uint32),
+            np.array([node.value for node in self.nodes], np.float64),
             np.array(self.roots, np.uint32),
             np.array(self.depths, np.int64),
             self.category_column,
             sets,
         )
 
-    def _append(self, threshold: float, column: int, left: int, value: float) -> None:
-        self.thresholds.append(threshold)
-        self.columns.append(column)
-        self.lefts.append(left)
-        self.values.append(value)
+    def covers(self) -> Covers:
+        """What was gathered, as explaining needs it beside."""
+        return Covers(
+            np.array([node.tested for node in self.nodes], np.uint32),
+            np.array([node.rows for node in self.nodes], np.int64),
+        )
 
-    def _decisions(self, fields: dict[str, str]) -> list[tuple[float, int]]:
-        """Threshold and column of each inner node."""
+    def _decisions(self, fields: dict[str, str]) -> list[tuple[float, int, int, int]]:
+        """Threshold, column, feature and training rows of each inner node."""
         decisions = []
-        for feature_text, threshold_text, kind_text in zip(
+        for feature_text, threshold_text, kind_text, count_text in zip(
             fields["split_feature"].split(),
             fields["threshold"].split(),
             fields["decision_type"].split(),
+            fields["internal_count"].split(),
             strict=True,
         ):
             feature, threshold, kind = int(feature_text), float(threshold_text), int(kind_text)
+            if not 0 <= feature < self.features:
+                raise ValueError(f"feature {feature} of {self.features}")
             if kind & _CATEGORICAL:
-                decisions.append((0.5, self._set_column(fields, feature, int(threshold))))
-                continue
-            # Where training saw no missing value, LightGBM reads one as zero.
-            if kind >> 2 == _MISSING_NAN:
-                missing_left = bool(kind & _DEFAULT_LEFT)
+                threshold, column = 0.5, self._set_column(fields, feature, int(threshold))
             else:
-                missing_left = threshold >= 0.0
-            decisions.append((_rounded_down(threshold), feature if missing_left else self.features + feature))
+                column = feature if _missing_left(kind, threshold) else self.features + feature
+                threshold = _rounded_down(threshold)
+            decisions.append((threshold, column, feature, int(count_text)))
         return decisions
 
     def _set_column(self, fields: dict[str, str], feature: int, number: int) -> int:
@@ -198,6 +232,13 @@ class _Layout:
         self.category_column = feature
         members = int(fields["cat_threshold"].split()[bounds[number]])
         return 2 * self.features + self.sets.setdefault(members, len(self.sets))
+
+
+def _missing_left(kind: int, threshold: float) -> bool:
+    """Whether a missing value goes left. Where training saw none, LightGBM reads one as zero."""
+    if kind >> 2 == _MISSING_ZERO:
+        raise ValueError("a node that takes zero for a missing value")
+    return bool(kind & _DEFAULT_LEFT) if kind >> 2 == _MISSING_NAN else threshold >= 0.0
 
 
 def _rounded_down(threshold: float) -> float:

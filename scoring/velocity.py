@@ -1,448 +1,315 @@
 """
-Limits on what an approval consumes: per transaction, sliding window, calendar day and month.
+Velocity: what each card, account, merchant, device and IP did lately, and the limits on what an approval consumes.
 
+An *attempt* is entered when it arrives, whatever becomes of it, and is never given back; so is each decline, in counts of their own.
 What consumes is *reserved* when a request arrives, in the order of arrival, so that any number of
 requests at once can't pass a limit together:
 
-    (request) ── reserve, within every limit ──► reserved ── confirm ──► confirmed
-        │                                           │                        │
-        └─ reserve, over a limit: nothing counted   └─ release (declined)    └─ release (reversed, expired)
-                                                              ▼                        ▼
-                                                           released  ◄─────────────────┘
+    (request) ── admit, within every live limit ──► reserved ── confirm ──► confirmed
+        │                                              │                        │
+        └─ admit, over a limit: nothing reserved       └─ release (declined)    └─ release (reversed, expired)
+                                                                 ▼                        ▼
+                                                              released  ◄─────────────────┘
 
 A reservation counts alike before and after its confirmation; confirming gives back only the part that
-was not approved. A release gives back the count and the amount that still stands. Both name the card,
-the time and the calendar ids of the reservation: the amounts are found again by them, and there is no
-object per reservation. The caller sees to it that each is confirmed once at most, and released once.
+was not approved (STEP_REDUCE). A release gives back the count and the amount that still stands (STEP_RELEASE). Both name
+what the reservation named: the amounts are found again by it, and there is no
+object per reservation. The caller sees to it that each is released once at most.
 
-What a sliding window means, its error and what happens to late times stands in `windows`. The calendar
-keeps the current and the previous day and month of each card, so that a late message counts to its own
-day; older days are judged by the transaction's own amount, and not counted.
+What a window means, its error and what happens to late times stands in `windows`; what days and months are kept, in `calendar_sums`.
 
-The state is a function of the accepted reservations, confirmations and releases in their order, byte for
-byte: a refused request leaves no trace. Rebuilding from a journal is reserving again without limits.
-
-Attempts, which nothing gives back, are kept by `features`, in windows of the same meaning.
+The state is a function of what was entered, reserved and given back, in order, byte for byte: a refused
+reservation leaves only its attempt. `retrace` does again what a journal says, through the same kernels.
 """
 
 from collections.abc import Mapping
-from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from scoring.windows import CELLS, INT64_MAX, WINDOWS, add_capped, window_add, window_give_back, window_total
+from scoring.attempt import ATTEMPT
+from scoring.limit import (
+    AMOUNT,
+    CONSULTED,
+    CONSULTED_MAX,
+    DAY,
+    FREQUENCY,
+    LIMIT,
+    MONTH,
+    TRANSACTION,
+    LimitTable,
+    Measure,
+    Of,
+    Subject,
+    no_limits,
+)
+from scoring.pool import CHUNK_WORDS, FREE, TOP
+from scoring.roster import SLOTS_MIN, move_rows
+from scoring.velocity_kernel import (
+    BAD_ACCOUNT,
+    BAD_AMOUNT,
+    BAD_ROW,
+    BAD_SET,
+    OK,
+    PAST_NAMES,
+    STEP_ADD,
+    STEP_ATTEMPT,
+    STEP_DECLINE,
+    STEP_REDUCE,
+    STEP_RELEASE,
+    STEP_RESERVE,
+    admit_kernel,
+    check_sets,
+    check_steps,
+    fill_steps,
+    retrace_kernel,
+)
+from scoring.velocity_rows import (
+    ACCOUNT,
+    MERCHANT,
+    NEED_ACCOUNT,
+    NEED_CHUNKS,
+    NEED_NOTHING,
+    NEED_ROSTER,
+    NO_ROW,
+    OWN,
+    STEP,
+)
 
+__all__ = [
+    "AMOUNT", "CONSULTED", "CONSULTED_MAX", "DAY", "FREQUENCY", "LIMIT", "MONTH", "NO_ROW", "PAST_NAMES", "STEP", "STEP_ADD",
+    "STEP_ATTEMPT", "STEP_DECLINE", "STEP_REDUCE", "STEP_RELEASE", "STEP_RESERVE", "TRANSACTION", "Admitted", "LimitTable",
+    "Measure", "Of", "Subject", "Velocity", "no_limits",
+]  # fmt: skip
 
-class LimitFlag(IntFlag):
-    """The limits that a request would pass. Bit k belongs to column k of the limits and of `used`."""
-
-    COUNT_1M = 1 << 0
-    COUNT_1H = 1 << 1
-    COUNT_24H = 1 << 2
-    COUNT_7D = 1 << 3
-    AMOUNT_1M = 1 << 4
-    AMOUNT_1H = 1 << 5
-    AMOUNT_24H = 1 << 6
-    AMOUNT_7D = 1 << 7
-    AMOUNT_TRANSACTION = 1 << 8
-    AMOUNT_DAY = 1 << 9
-    AMOUNT_MONTH = 1 << 10
-
-
-LIMIT_NAMES: Final = tuple(str(flag.name).lower() for flag in LimitFlag)
-LIMITS: Final = len(LIMIT_NAMES)
-COUNT_FLAGS: Final = LimitFlag.COUNT_1M | LimitFlag.COUNT_1H | LimitFlag.COUNT_24H | LimitFlag.COUNT_7D
-AMOUNT_FLAGS: Final = ~COUNT_FLAGS
-
-_TRANSACTION, _DAY, _MONTH = 8, 9, 10
-_COUNT_MAX = int(np.iinfo(np.uint32).max)
-# What `retrace` does again.
-STEP_RESERVE: Final = 0
-STEP_RELEASE: Final = 1
-STEP_REDUCE: Final = 2
-_OK, _BAD_ROW, _BAD_AMOUNT, _BAD_PROGRAMME = 0, 1, 2, 3
-
-
-def flag_names(flags: int) -> list[str]:
-    """The names of the limits in a bit set, as `velocity_flags` shows them, in bit order."""
-    return [name for bit, name in enumerate(LIMIT_NAMES) if flags >> bit & 1]
-
-
-@njit(cache=True)
-def _period_total(head: int, sums: np.ndarray, period: int) -> int:
-    """The amount of a calendar period of which the current and the previous one are kept."""
-    if period > head or period < head - 1:
-        return 0
-    return int(sums[period % 2])
-
-
-@njit(cache=True)
-def _period_add(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
-    head = int(heads[kind])
-    if period > head:
-        sums[kind, period % 2] = 0
-        if period > head + 1:
-            sums[kind, (period + 1) % 2] = 0
-        heads[kind] = period
-    elif period < head - 1:
-        return
-    sums[kind, period % 2] = add_capped(int(sums[kind, period % 2]), amount_minor)
-
-
-@njit(cache=True)
-def _period_give_back(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
-    head = int(heads[kind])
-    if period > head or period < head - 1 or sums[kind, period % 2] == INT64_MAX:
-        return
-    sums[kind, period % 2] -= min(int(sums[kind, period % 2]), amount_minor)
+_ROSTERS: Final = ("merchant", "device", "ip")
+# Chunks that the pool gets at once: enough that it is rare, few enough that filling them with zeros takes milliseconds.
+_CHUNKS_MIN: Final = 4_096
+_CHUNKS_MAX: Final = 1 << 18
 
 
-@njit(cache=True)
-def reserve_kernel(
-    card_rows: np.ndarray,
-    times_s: np.ndarray,
-    amounts_minor: np.ndarray,
-    day_ids: np.ndarray,
-    month_ids: np.ndarray,
-    programmes: np.ndarray,
-    counted: np.ndarray,
-    limits: np.ndarray,
-    heads: np.ndarray,
-    counts: np.ndarray,
-    sums: np.ndarray,
-    period_heads: np.ndarray,
-    period_sums: np.ndarray,
-    flags: np.ndarray,
-    used: np.ndarray,
-) -> int:
-    """Judges and reserves in order; see `Velocity.reserve`. Nothing is changed unless it returns _OK."""
-    for index in range(len(card_rows)):
-        if card_rows[index] >= len(heads):
-            return _BAD_ROW
-        if amounts_minor[index] < 0:
-            return _BAD_AMOUNT
-        if programmes[index] >= len(limits):
-            return _BAD_PROGRAMME
-    for index in range(len(card_rows)):
-        flags[index] = 0
-        used[index, :] = 0
-        if not counted[index]:
-            continue
-        row = card_rows[index]
-        time_s = int(times_s[index])
-        amount_minor = int(amounts_minor[index])
-        day = int(day_ids[index])
-        month = int(month_ids[index])
-        for window in range(4):
-            count, total = window_total(heads[row], counts[row], sums[row], window, time_s)
-            used[index, window] = count + 1
-            used[index, 4 + window] = add_capped(int(total), amount_minor)
-        used[index, _TRANSACTION] = amount_minor
-        for kind, period in ((0, day), (1, month)):
-            total = _period_total(int(period_heads[row, kind]), period_sums[row, kind], period)
-            used[index, _DAY + kind] = add_capped(total, amount_minor)
-        passed = 0
-        for limit in range(LIMITS):
-            ceiling = limits[programmes[index], limit]
-            if ceiling > 0 and used[index, limit] > ceiling:
-                passed |= 1 << limit
-        flags[index] = passed
-        if passed == 0:
-            for window in range(4):
-                window_add(heads[row], counts[row], sums[row], window, time_s, amount_minor, _COUNT_MAX)
-            _period_add(period_heads[row], period_sums[row], 0, day, amount_minor)
-            _period_add(period_heads[row], period_sums[row], 1, month, amount_minor)
-    return _OK
+class Admitted(NamedTuple):
+    """What `Velocity.admit` says of n requests."""
 
-
-@njit(cache=True)
-def give_back_kernel(
-    card_rows: np.ndarray,
-    times_s: np.ndarray,
-    amounts_minor: np.ndarray,
-    day_ids: np.ndarray,
-    month_ids: np.ndarray,
-    count: int,
-    heads: np.ndarray,
-    counts: np.ndarray,
-    sums: np.ndarray,
-    period_heads: np.ndarray,
-    period_sums: np.ndarray,
-) -> int:
-    """Takes amounts, and `count` events each (0 or 1), out again. Nothing is changed unless it returns _OK."""
-    for index in range(len(card_rows)):
-        if card_rows[index] >= len(heads):
-            return _BAD_ROW
-        if amounts_minor[index] < 0:
-            return _BAD_AMOUNT
-    for index in range(len(card_rows)):
-        row = card_rows[index]
-        time_s = int(times_s[index])
-        amount_minor = int(amounts_minor[index])
-        for window in range(4):
-            window_give_back(
-                heads[row], counts[row], sums[row], window, time_s, count, amount_minor, _COUNT_MAX
-            )
-        _period_give_back(period_heads[row], period_sums[row], 0, int(day_ids[index]), amount_minor)
-        _period_give_back(period_heads[row], period_sums[row], 1, int(month_ids[index]), amount_minor)
-    return _OK
-
-
-@njit(cache=True)
-def retrace_kernel(
-    card_rows: np.ndarray,
-    times_s: np.ndarray,
-    amounts_minor: np.ndarray,
-    day_ids: np.ndarray,
-    month_ids: np.ndarray,
-    steps: np.ndarray,
-    heads: np.ndarray,
-    counts: np.ndarray,
-    sums: np.ndarray,
-    period_heads: np.ndarray,
-    period_sums: np.ndarray,
-) -> int:
-    """Reserves and gives back again in order; see `Velocity.retrace`. Nothing is changed unless it returns _OK."""
-    for index in range(len(card_rows)):
-        if card_rows[index] >= len(heads):
-            return _BAD_ROW
-        if amounts_minor[index] < 0:
-            return _BAD_AMOUNT
-    for index in range(len(card_rows)):
-        row = card_rows[index]
-        time_s = int(times_s[index])
-        amount_minor = int(amounts_minor[index])
-        day = int(day_ids[index])
-        month = int(month_ids[index])
-        if steps[index] == STEP_RESERVE:
-            for window in range(4):
-                window_add(heads[row], counts[row], sums[row], window, time_s, amount_minor, _COUNT_MAX)
-            _period_add(period_heads[row], period_sums[row], 0, day, amount_minor)
-            _period_add(period_heads[row], period_sums[row], 1, month, amount_minor)
-        else:
-            count = 1 if steps[index] == STEP_RELEASE else 0
-            for window in range(4):
-                window_give_back(
-                    heads[row], counts[row], sums[row], window, time_s, count, amount_minor, _COUNT_MAX
-                )
-            _period_give_back(period_heads[row], period_sums[row], 0, day, amount_minor)
-            _period_give_back(period_heads[row], period_sums[row], 1, month, amount_minor)
-    return _OK
-
-
-def _check(code: int) -> None:
-    if code == _BAD_ROW:
-        raise IndexError("a card row lies beyond the velocity state: grow() comes first")
-    if code == _BAD_AMOUNT:
-        raise ValueError("an amount below zero can't be reserved or given back")
-    if code == _BAD_PROGRAMME:
-        raise IndexError("a programme lies beyond the table of limits")
+    flags: np.ndarray  # u1[n]: AMOUNT, FREQUENCY; 0 = no live limit passed
+    consulted: np.ndarray  # CONSULTED[n, CONSULTED_MAX]: limits passed first, then those nearest to their ceilings
+    past: np.ndarray  # f4[n, len(PAST_NAMES)]: what came before each; NaN where it lacks what it takes
+    reserved: np.ndarray  # bool[n]
 
 
 class Velocity:
-    """What each card has consumed. One thread owns it; rows are the directory's card rows."""
+    """What each subject did and consumed. One thread owns it; cards' rows are the directory's, accounts go by their numbers."""
 
-    def __init__(self, cards: int = 0) -> None:
-        self._heads = np.zeros((cards, len(WINDOWS)), np.int64)
-        self._counts = np.zeros((cards, CELLS), np.uint32)
-        self._sums = np.zeros((cards, CELLS), np.int64)
-        self._period_heads = np.zeros((cards, 2), np.int32)
-        self._period_sums = np.zeros((cards, 2, 2), np.int64)
+    def __init__(self, cards: int = 0, accounts: int = 1) -> None:
+        self._chunks = np.zeros((1, CHUNK_WORDS), np.uint32)
+        self._control = np.array([1, 0, 0], np.int64)
+        self._account_rows = np.zeros(accounts, np.uint32)
+        self._rows = [np.zeros((cards, 2), np.uint32), np.zeros((0, 2), np.uint32)]
+        self._rows += [np.zeros((SLOTS_MIN, 2), np.uint32) for _ in _ROSTERS]
+        self._keys = [np.zeros(SLOTS_MIN, np.uint64) for _ in _ROSTERS]
+        self._heads = [np.zeros((cards, 2), np.int32), np.zeros((0, 2), np.int32)]
+        self._sums = [np.zeros((cards, 2, 2), np.int64), np.zeros((0, 2, 2), np.int64)]
 
     @property
     def cards(self) -> int:
         """How many card rows there is room for."""
-        return len(self._heads)
+        return len(self._rows[0])
 
-    def grow(self, cards: int) -> None:
-        """Makes room for at least `cards` rows; what is known stays."""
+    @property
+    def accounts(self) -> int:
+        """Account numbers below it have room."""
+        return len(self._account_rows)
+
+    @property
+    def used_bytes(self) -> int:
+        """What the state takes: as much as a snapshot of it."""
+        return sum(array.nbytes for array in self.arrays().values())
+
+    def grow(self, cards: int, accounts: int) -> None:
+        """Makes room for at least `cards` rows and for account numbers below `accounts`; the lists themselves stay where they are."""
         if cards > self.cards:
-            self.load({name: _enlarged(array, cards) for name, array in self.arrays().items()})
+            self._rows[0] = _enlarged(self._rows[0], cards)
+            self._heads[0] = _enlarged(self._heads[0], cards)
+            self._sums[0] = _enlarged(self._sums[0], cards)
+        if accounts > self.accounts:
+            self._account_rows = _enlarged(self._account_rows, accounts)
 
-    def reserve(
+    def admit(
         self,
-        card_rows: np.ndarray,
-        times_s: np.ndarray,
-        amounts_minor: np.ndarray,
+        attempts: np.ndarray,
         *,
         day_ids: np.ndarray,
         month_ids: np.ndarray,
-        programmes: np.ndarray,
         counted: np.ndarray,
-        limits: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        entering: np.ndarray,
+        limit_sets: np.ndarray,
+        limits: LimitTable,
+    ) -> Admitted:
         """
-        Judges n requests in order and reserves each that passes no limit, with one kernel call.
+        Tells n requests' past, judges and reserves them, and enters their attempts, in order, with one kernel call.
 
-        card_rows u4[n]; times_s i8[n]; amounts_minor i8[n] >= 0; day_ids, month_ids i4[n], consecutive
-        numbers >= 1 of the calendar day and month in the programme's time zone; programmes u2[n], rows of
-        `limits`; counted bool[n], False where an earlier check already declined: such a request is
-        neither judged nor counted; limits i8[programmes, LIMITS], columns as LIMIT_NAMES, 0 = no limit.
+        attempts ATTEMPT[n]: an unknown card is NO_ROW, no account 0. day_ids, month_ids i4[n]: consecutive numbers >= 1 of the calendar
+        day and month in the programme's zone. counted bool[n]: False where an earlier check declined already, or nothing is consumed:
+        neither judged nor reserved. entering bool[n]: whether it is an attempt, which counts whatever becomes of it; False for what
+        adds to an authorization (an increment, an advice): judged by limits of APPROVALS alone, and without a past. limit_sets u4[n]: rows
+        of `limits.sets`.
 
-        Returns flags u2[n] (LimitFlag bits, 0 = reserved) and used i8[n, LIMITS]: what was compared, this
-        request included, for the journal. A limit is passed when used > limit. Raises IndexError for an
-        unknown row or programme and ValueError for an amount below zero, with nothing changed.
+        Raises IndexError for an unknown card row, account or set, ValueError for an amount below zero, with nothing changed.
         """
-        assert limits.shape[1] == LIMITS
-        flags = np.empty(len(card_rows), np.uint16)
-        used = np.empty((len(card_rows), LIMITS), np.int64)
-        # Columns of a structured array are strided: as they are, Numba would compile the kernel for them again.
-        _check(
-            reserve_kernel(
-                np.ascontiguousarray(card_rows, np.uint32),
-                np.ascontiguousarray(times_s, np.int64),
-                np.ascontiguousarray(amounts_minor, np.int64),
-                np.ascontiguousarray(day_ids, np.int32),
-                np.ascontiguousarray(month_ids, np.int32),
-                np.ascontiguousarray(programmes, np.uint16),
-                np.ascontiguousarray(counted, np.bool_),
-                np.ascontiguousarray(limits, np.int64),
-                self._heads,
-                self._counts,
-                self._sums,
-                self._period_heads,
-                self._period_sums,
-                flags,
-                used,
-            )
+        count = len(attempts)
+        steps = np.empty(count, STEP)
+        # Each layout of an array has a kernel of its own: strided or read-only ones would be compiled for anew.
+        attempts = np.require(attempts, ATTEMPT, ["C", "A", "W"])
+        fill_steps(attempts, _as(day_ids, np.int32), _as(month_ids, np.int32), steps)
+        limit_sets = _as(limit_sets, np.uint32)
+        _check(check_steps(steps, self.cards, self.accounts) or check_sets(limit_sets, limits.sets))
+        admitted = Admitted(
+            np.empty(count, np.uint8),
+            np.zeros((count, CONSULTED_MAX), CONSULTED),
+            np.empty((count, len(PAST_NAMES)), np.float32),
+            np.empty(count, np.bool_),
         )
-        return flags, used
-
-    def confirm(
-        self,
-        card_rows: np.ndarray,
-        times_s: np.ndarray,
-        reserved_minor: np.ndarray,
-        approved_minor: np.ndarray,
-        *,
-        day_ids: np.ndarray,
-        month_ids: np.ndarray,
-    ) -> None:
-        """
-        Confirms n reservations: what was reserved beyond the approved amount (i8[n]) is given back, the
-        count stays. A full approval changes nothing, and needs no call. Errors as for `release`.
-        """
-        self._give_back(card_rows, times_s, reserved_minor - approved_minor, day_ids, month_ids, count=0)
-
-    def release(
-        self,
-        card_rows: np.ndarray,
-        times_s: np.ndarray,
-        amounts_minor: np.ndarray,
-        *,
-        day_ids: np.ndarray,
-        month_ids: np.ndarray,
-    ) -> None:
-        """
-        Gives back n reservations, with the amounts that still stand (i8[n]). Dtypes and errors as for
-        `reserve`; what has left its window meanwhile is forgotten, not an error.
-        """
-        self._give_back(card_rows, times_s, amounts_minor, day_ids, month_ids, count=1)
-
-    def retrace(
-        self,
-        card_rows: np.ndarray,
-        times_s: np.ndarray,
-        amounts_minor: np.ndarray,
-        *,
-        day_ids: np.ndarray,
-        month_ids: np.ndarray,
-        steps: np.ndarray,
-    ) -> None:
-        """
-        What a journal says was accepted, n steps in order: steps u1[n] are STEP_RESERVE, STEP_RELEASE, or
-        STEP_REDUCE for a confirmation, with the amount that it gave back. Else as `reserve` and `release`.
-        """
-        _check(
-            retrace_kernel(
-                np.ascontiguousarray(card_rows, np.uint32),
-                np.ascontiguousarray(times_s, np.int64),
-                np.ascontiguousarray(amounts_minor, np.int64),
-                np.ascontiguousarray(day_ids, np.int32),
-                np.ascontiguousarray(month_ids, np.int32),
-                np.ascontiguousarray(steps, np.uint8),
-                self._heads,
-                self._counts,
-                self._sums,
-                self._period_heads,
-                self._period_sums,
+        counted, entering = _as(counted, np.bool_), _as(entering, np.bool_)
+        done = 0
+        while done < count:
+            done, need = admit_kernel(
+                done, steps, counted, entering, limit_sets, limits.limits, limits.sets, *self._state(), *admitted
             )
-        )
+            self._make_room(need)
+        return admitted
 
-    def _give_back(
-        self,
-        card_rows: np.ndarray,
-        times_s: np.ndarray,
-        amounts_minor: np.ndarray,
-        day_ids: np.ndarray,
-        month_ids: np.ndarray,
-        *,
-        count: int,
-    ) -> None:
-        _check(
-            give_back_kernel(
-                np.ascontiguousarray(card_rows, np.uint32),
-                np.ascontiguousarray(times_s, np.int64),
-                np.ascontiguousarray(amounts_minor, np.int64),
-                np.ascontiguousarray(day_ids, np.int32),
-                np.ascontiguousarray(month_ids, np.int32),
-                count,
-                self._heads,
-                self._counts,
-                self._sums,
-                self._period_heads,
-                self._period_sums,
-            )
-        )
+    def retrace(self, steps: np.ndarray) -> None:
+        """
+        Does again what happened, STEP[n] in order: STEP_ATTEMPT, STEP_RESERVE (an attempt and its reservation), STEP_ADD (a reservation alone);
+        and gives back: STEP_RELEASE with the amount that still stood, STEP_REDUCE with a part; STEP_DECLINE counts a decline.
+        A step that gives back names what its reservation named. What has left its windows meanwhile is forgotten, not an error.
+
+        Raises IndexError for an unknown card row or account, ValueError for an amount below zero or an unknown step, with nothing changed.
+        """
+        steps = np.require(steps, STEP, ["C", "A", "W"])
+        _check(check_steps(steps, self.cards, self.accounts))
+        done = 0
+        while done < len(steps):
+            done, need = retrace_kernel(done, steps, *self._state())
+            self._make_room(need)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The whole state by name, for a snapshot: the arrays themselves, not copies."""
-        return {
-            "heads": self._heads,
-            "counts": self._counts,
-            "sums": self._sums,
-            "period_heads": self._period_heads,
-            "period_sums": self._period_sums,
+        """The whole state by name, for a snapshot: the arrays themselves as far as they are in use, not copies."""
+        own = int(self._control[OWN])
+        named = {
+            "chunks": self._chunks[: int(self._control[TOP])],
+            "control": self._control,
+            "account_rows": self._account_rows,
+            "card_rows": self._rows[0],
+            "card_heads": self._heads[0],
+            "card_sums": self._sums[0],
+            "own_rows": self._rows[ACCOUNT][:own],
+            "own_heads": self._heads[1][:own],
+            "own_sums": self._sums[1][:own],
         }
+        for place, roster in enumerate(_ROSTERS):
+            named[f"{roster}_rows"] = self._rows[MERCHANT + place]
+            named[f"{roster}_keys"] = self._keys[place]
+        return named
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Takes over a state that `arrays` gave. Raises ValueError where names, dtypes or shapes differ."""
-        adopted = {}
+        """Takes over a state that `arrays` gave. Raises ValueError where names, dtypes, shapes or sizes don't fit."""
+        taken = {}
         for name, own in self.arrays().items():
             array = arrays.get(name)
             if array is None or array.dtype != own.dtype or array.shape[1:] != own.shape[1:]:
                 raise ValueError(f"velocity state {name!r} is missing or has another layout")
-            adopted[name] = np.require(array, requirements=["C", "A", "W"])
-        if len({len(array) for array in adopted.values()}) != 1:
-            raise ValueError("velocity state arrays differ in their number of cards")
-        self._heads = adopted["heads"]
-        self._counts = adopted["counts"]
-        self._sums = adopted["sums"]
-        self._period_heads = adopted["period_heads"]
-        self._period_sums = adopted["period_sums"]
+            taken[name] = np.require(array, requirements=["C", "A", "W"])
+        _check_sizes(taken)
+        self._chunks, self._control = taken["chunks"], taken["control"]
+        self._account_rows = taken["account_rows"]
+        self._rows = [taken[f"{name}_rows"] for name in ("card", "own", *_ROSTERS)]
+        self._keys = [taken[f"{name}_keys"] for name in _ROSTERS]
+        self._heads = [taken["card_heads"], taken["own_heads"]]
+        self._sums = [taken["card_sums"], taken["own_sums"]]
 
     def warm_up(self) -> None:
-        """Compiles the kernels, or loads them from Numba's cache, without touching this state."""
-        throwaway = Velocity(1)
-        row, one = np.zeros(1, np.uint32), np.ones(1, np.int64)
-        calendar = np.ones(1, np.int32)
-        throwaway.reserve(
-            row,
-            one,
-            one,
-            day_ids=calendar,
-            month_ids=calendar,
-            programmes=np.zeros(1, np.uint16),
-            counted=np.ones(1, np.bool_),
-            limits=np.zeros((1, LIMITS), np.int64),
-        )
-        throwaway.release(row, one, one, day_ids=calendar, month_ids=calendar)
-        throwaway.retrace(row, one, one, day_ids=calendar, month_ids=calendar, steps=np.zeros(1, np.uint8))
+        """Compiles the kernels, or loads them compiled, on a state of its own."""
+        own = Velocity(1, 2)
+        attempts = np.zeros(1, ATTEMPT)
+        attempts["account"] = attempts["merchant"] = 1
+        ones = np.ones(1, np.int32)
+        limits = LimitTable(np.ones(1, LIMIT), np.array([0, 1], np.uint32))
+        own.admit(
+            attempts, day_ids=ones, month_ids=ones, counted=ones, entering=ones,
+            limit_sets=np.zeros(1, np.uint32), limits=limits,
+        )  # fmt: skip
+        own.retrace(np.zeros(2, STEP))
+        own._grow_roster(0)
+
+    def _state(self) -> tuple[object, ...]:
+        return (
+            tuple(self._rows), tuple(self._keys), self._account_rows, self._chunks, self._control,
+            tuple(self._heads), tuple(self._sums),
+        )  # fmt: skip
+
+    def _make_room(self, need: int) -> None:
+        if need == NEED_NOTHING:
+            return
+        if need == NEED_CHUNKS:
+            count = len(self._chunks)
+            more = count + min(max(count // 8, _CHUNKS_MIN), _CHUNKS_MAX)
+            try:
+                # In place: the system moves the pages of a large array without copying them.
+                self._chunks.resize((more, CHUNK_WORDS))
+            except ValueError:  # somebody reads the array meanwhile, or it isn't ours
+                self._chunks = _enlarged(self._chunks, more)
+        elif need == NEED_ACCOUNT:
+            more = max(2 * len(self._rows[ACCOUNT]), 64)
+            self._rows[ACCOUNT] = _enlarged(self._rows[ACCOUNT], more)
+            self._heads[1] = _enlarged(self._heads[1], more)
+            self._sums[1] = _enlarged(self._sums[1], more)
+        else:
+            self._grow_roster(need - NEED_ROSTER)
+
+    def _grow_roster(self, roster: int) -> None:
+        keys, rows = self._keys[roster], self._rows[MERCHANT + roster]
+        larger_keys, larger_rows = np.zeros(2 * len(keys), np.uint64), np.zeros((2 * len(keys), 2), np.uint32)
+        move_rows(keys, rows, larger_keys, larger_rows)
+        self._keys[roster], self._rows[MERCHANT + roster] = larger_keys, larger_rows
+
+
+def _as(column: np.ndarray, dtype: type) -> np.ndarray:
+    return np.require(column, dtype, ["C", "A", "W"])
 
 
 def _enlarged(array: np.ndarray, rows: int) -> np.ndarray:
     larger = np.zeros((rows, *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
+
+
+def _check(code: int) -> None:
+    if code == OK:
+        return
+    if code == BAD_ROW:
+        raise IndexError("a card row lies beyond the velocity state: grow() comes first")
+    if code == BAD_ACCOUNT:
+        raise IndexError("an account lies beyond the velocity state: grow() comes first")
+    if code == BAD_SET:
+        raise IndexError("a limit set lies beyond the table of limits")
+    if code == BAD_AMOUNT:
+        raise ValueError("an amount below zero can't be reserved or given back")
+    raise ValueError("an unknown step can't be retraced")
+
+
+def _check_sizes(arrays: Mapping[str, np.ndarray]) -> None:
+    control = arrays["control"]
+    if len(control) != OWN + 1:
+        raise ValueError("velocity state 'control' has another layout")
+    alike = [("card_rows", "card_heads", "card_sums"), ("own_rows", "own_heads", "own_sums")]
+    alike += [(f"{name}_rows", f"{name}_keys") for name in _ROSTERS]
+    for names in alike:
+        if len({len(arrays[name]) for name in names}) != 1:
+            raise ValueError(f"velocity state arrays differ in their rows: {', '.join(names)}")
+    if len(arrays["chunks"]) != control[TOP] or control[FREE] >= control[TOP] or len(arrays["own_rows"]) != control[OWN]:
+        raise ValueError("velocity state 'control' doesn't fit its lists")
+    for name in _ROSTERS:
+        slots = len(arrays[f"{name}_keys"])
+        if slots < SLOTS_MIN or slots & (slots - 1):
+            raise ValueError(f"velocity state '{name}_keys' is no roster")

@@ -137,11 +137,12 @@ class Server:
         )
         self.books = Books(self.ledger, deadline_s=self.settings.ledger_deadline_ms / 1000)
         self.controls = Controls(self.directory)
-        self.risk = Risk(self._open_model())
+        self.risk = Risk()
+        self.risk.use(self._open_model(), None, 0)
         if compiling is not None:
             self._told("compiling, the first time")
             await compiling.wait()
-        await asyncio.to_thread(warm_up, self.risk.model)
+        await asyncio.to_thread(warm_up, self.risk.champion)
         await warm_up_books(self.ledger)
 
         feed = DirectoryFeed(database)
@@ -152,7 +153,7 @@ class Server:
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
-        state.grow(len(self.directory.cards))
+        state.grow(len(self.directory.cards), self.directory.accounts)
         lifecycle = Lifecycle(self.directory, self.controls, state, Chains(self.ledger))
         await decide_undecided(
             state,
@@ -292,7 +293,7 @@ class Server:
         except LedgerStopped as error:
             self._fail(error)
             return
-        self._state.grow(len(self.directory.cards))
+        self._state.grow(len(self.directory.cards), self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
         """Accounts and transfers, and what goes on behind them."""
@@ -325,7 +326,7 @@ class Server:
         cards: Cards,
         others: tuple[AccountService, TransferService, FeedbackService],
     ) -> None:
-        models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
+        models = {model.version: model for model in (self.risk.champion,) if model is not None}
 
         async def shipped(authorization_id: str) -> Facts | None:
             try:
@@ -343,7 +344,7 @@ class Server:
                 return "*" * 16
 
         message_time = self.settings.clock == "message"
-        writer = AnswerWriter()
+        writer = AnswerWriter(self.controls.names)
         decoder = FrameDecoder(
             keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time
         )
@@ -352,6 +353,7 @@ class Server:
             reader=reader,
             ledger=self.ledger,
             writer=writer,
+            names=self.controls.names,
             models=models.get,
             shipped=shipped,
             masked_pan=masked_pan,

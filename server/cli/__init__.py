@@ -16,10 +16,14 @@ cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
 transfers    create, list, show, decide, reverse
 rates        import and show exchange rates
+limits       what programmes, accounts and cards may use: set, list, move on, remove
+rules        what declines, steps up or flags beside the score: add, shadow, live, retire
+blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
+people       who makes a change
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
 
@@ -31,13 +35,16 @@ import typer
 from server.cli import (
     accounts,
     bench,
+    blocks,
     calls,
     cards,
     customers,
     label,
     ledger,
+    limits,
     rates,
     replay,
+    rules,
     serve,
     train,
     transfers,
@@ -66,6 +73,9 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(limits.app, name="limits")
+app.add_typer(rules.app, name="rules")
+app.add_typer(blocks.app, name="blocks")
 app.add_typer(ledger.app, name="ledger")
 
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ledger.book import LedgerStopped
 from server.core import policy
 from server.core.answers import decide_authorizations, prepare_authorizations
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import Directory
@@ -155,9 +156,10 @@ class Authorizer:
 
         self.controls.check(authorizations, rows[turn.origin[turn.messages :]])
         turn.mark()
-        self.state.limits.reserve(authorizations, self.controls.limits)
+        attempts = attempts_of(authorizations, self.directory.cards, self.controls.programmes)
+        past = self.state.limits.reserve(authorizations, attempts, self.controls.limits)
         turn.mark()
-        self.state.risk.score(authorizations, self.directory.cards, self.controls.programmes)
+        self.state.risk.judge(authorizations, attempts, past, self.controls.programmes, self.controls.rules)
         turn.mark()
         wanted, wanted_count = prepare_authorizations(authorizations)
         turn.mark()

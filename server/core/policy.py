@@ -78,6 +78,11 @@ class Check(IntEnum):
     POLITICALLY_EXPOSED = 45
     AUTHORIZATION_UNKNOWN = 46
     AUTHORIZATION_ENDED = 47
+    BLOCKED_CARD = 48
+    RULE_DECLINE = 49
+    RULE_STEP_UP = 50
+    RULE_STEP_UP_IMPOSSIBLE = 51
+    RULE_FLAGGED = 52
 
 
 CHECKS: Final[dict[Check, CheckRule]] = {
@@ -147,6 +152,15 @@ CHECKS: Final[dict[Check, CheckRule]] = {
         "12",
         "nothing is held any more: it was declined, cleared, reversed or has expired",
     ),
+    Check.BLOCKED_CARD: CheckRule("blocked_card", "62", "the card is on a block list"),
+    Check.RULE_DECLINE: CheckRule("rule_decline", "59", "a rule of the issuer's declines it"),
+    Check.RULE_STEP_UP: CheckRule(
+        "rule_step_up", "1A", "a rule of the issuer's asks for more authentication"
+    ),
+    Check.RULE_STEP_UP_IMPOSSIBLE: CheckRule(
+        "rule_step_up_impossible", "59", "a rule asks for authentication that the channel can't give"
+    ),
+    Check.RULE_FLAGGED: CheckRule("rule_flagged", "", "a rule of the issuer's flags it"),
 }
 
 APPROVED: Final = b"00"

@@ -73,5 +73,4 @@ def small_model(small_model_folder):
     """The small model, loaded."""
     model = Model.load(small_model_folder)
     model.warm_up()
-    yield model
-    model.close()
+    return model

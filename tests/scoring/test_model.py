@@ -1,4 +1,4 @@
-"""A model scores as LightGBM does, explains itself, and is refused where it isn't what was trained."""
+"""A model scores as LightGBM does, and is refused where it isn't what was trained."""
 
 import json
 import shutil
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from scoring import registry
-from scoring.explain import explain, sentence
 from scoring.features import FEATURE_NAMES, FEATURES
 from scoring.forest import parse, walk_kernel
 from scoring.manifest import MANIFEST_FILE, MODEL_FILE, ModelError
@@ -54,7 +53,7 @@ class NaiveForest:
 @pytest.mark.kernel
 def test_the_walk_equals_its_plain_twin(small_model_folder):
     """Every row ends in the same leaves, and sums them in the same order."""
-    forest = parse((small_model_folder / MODEL_FILE).read_bytes(), len(FEATURES))
+    forest, _ = parse((small_model_folder / MODEL_FILE).read_bytes(), len(FEATURES))
     rows = random_rows(1, 50)
     out = np.empty(len(rows))
     walk_kernel(rows, *forest, out)
@@ -80,32 +79,32 @@ def test_scores_do_not_depend_on_the_batch(small_model):
     assert ((whole > 0) & (whole < 1)).all()
 
 
+def test_numbers_without_end_score_as_the_largest_there_are(small_model):
+    """An infinite value goes the way of any number beyond the thresholds: a defined score, never NaN."""
+    rows = random_rows(6, 50)
+    rows[:, FEATURE_NAMES.index("category_group")] = 3
+    for endless, large in ((np.inf, np.finfo(np.float32).max), (-np.inf, np.finfo(np.float32).min)):
+        for index in range(len(FEATURES)):
+            storm, plain = rows.copy(), rows.copy()
+            storm[:, index], plain[:, index] = endless, large
+            assert np.array_equal(small_model.score(storm), small_model.score(plain))
+
+
+def test_a_row_of_nothing_has_a_score_of_its_own(small_model):
+    """All missing is one defined score, the same each time, and its parts still sum to it."""
+    nothing = np.full((3, len(FEATURES)), np.nan, np.float32)
+    assert len(set(small_model.score(nothing).tolist())) == 1
+    assert np.isfinite(small_model.contributions(nothing)).all()
+
+
 def test_contributions_sum_to_the_log_odds_of_the_score(small_model):
     """What the features add, with the base, is the score."""
-    for row in random_rows(4, 20):
-        log_odds = small_model.contributions(row).sum()
-        assert probability(log_odds) == pytest.approx(float(small_model.score(row[None])[0]), abs=1e-6)
-
-
-def test_explain_names_the_largest_parts_first_each_with_a_sentence(small_model):
-    """Reasons are ordered by size, at most as many as asked for, and read as sentences."""
-    row = random_rows(5, 1)[0]
-    reasons = explain(small_model, row, most=4)
-    sizes = [abs(reason.contribution) for reason in reasons]
-    assert len(reasons) == 4
-    assert sizes == sorted(sizes, reverse=True)
-    for reason in reasons:
-        assert reason.feature in FEATURE_NAMES
-        assert reason.text.endswith(".")
-
-
-@pytest.mark.parametrize("index", range(len(FEATURES)), ids=FEATURE_NAMES)
-def test_every_feature_has_a_sentence_for_any_value(index):
-    """Zero, one, something large and a missing value each make one sentence."""
-    for value in (0.0, 1.0, 1234567.0, np.nan):
-        text = sentence(index, value)
-        assert text.endswith(".")
-        assert "nan" not in text
+    rows = random_rows(4, 20)
+    log_odds = small_model.contributions(rows).sum(axis=1)
+    calibration = small_model.manifest.calibration
+    trees = small_model.log_odds(rows)
+    assert log_odds == pytest.approx(calibration["slope"] * trees + calibration["intercept"], abs=1e-9)
+    assert probability(log_odds) == pytest.approx(small_model.score(rows).astype(np.float64), abs=1e-6)
 
 
 def changed(folder, tmp_path, **fields):
@@ -153,9 +152,25 @@ def test_a_missing_or_garbled_manifest_is_refused_by_name(small_model_folder, tm
         registry.open(copy)
 
 
+def one_split(*, feature=0, kind=2 << 2, left=-1, linear=0):
+    """A model text of one tree with one decision."""
+    lines = (
+        f"Tree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature={feature}\nthreshold=1\ndecision_type={kind}\n"
+        f"left_child={left}\nright_child=-2\nleaf_value=0 1\nleaf_count=5 5\ninternal_count=10\nis_linear={linear}\n"
+    )
+    return f"tree\n\n{lines}\n\n".encode()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(b"tree\n", "holds no trees"), (b"tree\n\nTree=0\nnum_leaves=2\n\n", "tree 0 can't be read")],
+    [
+        (b"tree\n", "holds no trees"),
+        (b"tree\n\nTree=0\nnum_leaves=2\n\n", "tree 0 can't be read"),
+        (one_split(feature=len(FEATURES)), f"feature {len(FEATURES)} of {len(FEATURES)}"),
+        (one_split(kind=1 << 2), "takes zero for a missing value"),
+        (one_split(left=0), "lead back to each other"),
+        (one_split(linear=1), "no constant leaves"),
+    ],
 )
 def test_a_text_that_is_no_forest_is_refused(text, message):
     """What the walk doesn't understand it doesn't score."""
@@ -172,10 +187,10 @@ def test_versions_are_listed_oldest_first(small_model_folder, tmp_path):
 
 
 def test_scoring_loads_no_training_library():
-    """What the server imports, scoring a row included, brings in neither lightgbm nor what it drags along."""
+    """What the server imports, explaining a score included, brings in neither lightgbm nor what it drags along."""
     program = (
         "import sys; from scoring import explain, features, registry, velocity; import numpy as np;"
-        f"registry.open(registry.shipped()).score(np.zeros((1, {len(FEATURES)}), np.float32));"
+        f"explain.explain(registry.open(registry.shipped()), np.zeros({len(FEATURES)}, np.float32));"
         "print(sorted({'lightgbm', 'scipy.sparse', 'pyarrow', 'pandas', 'sklearn'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]

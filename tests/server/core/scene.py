@@ -16,6 +16,7 @@ from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
+from server.core.limit_sets import WINDOW_NAMES, Limit, Measure, Of, Subject, Window
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -46,12 +47,21 @@ def records(array):
     return array.view((_Record, array.dtype)) if config.DISABLE_JIT else array
 
 
+def limit(measure, window, ceiling, number=1, **fields):
+    """A limit of a card's approvals; `fields` of it otherwise."""
+    given = {"name": number, "subject": Subject.CARD, "of": Of.APPROVALS} | fields
+    return Limit(
+        number=number,
+        measure=Measure[measure.upper()],
+        window=Window(WINDOW_NAMES.index(window)),
+        ceiling=ceiling,
+        **given,
+    )
+
+
 def programme(**fields):
     """A programme without limits, everywhere at home."""
     given = {
-        "limit_transaction_minor": 0,
-        "limit_day_minor": 0,
-        "limit_month_minor": 0,
         "channels": Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH,
         "timezone": "UTC",
     } | fields

@@ -93,7 +93,7 @@ def assert_same(live, rebuilt):
 
 def rebuilt_from(path, pieces=(), rows=ROWS):
     """A state from a journal alone, taken in up to each of `pieces` and then to its end."""
-    state = State(Risk(None))
+    state = State(Risk())
     state.grow(rows)
     reader = JournalReader(path)
     for up_to in pieces:
@@ -146,12 +146,12 @@ def test_a_snapshot_and_the_rows_after_it_give_the_state_when_it_was_taken_at_an
     between = 0
     for up_to in rng.integers(1, last, 8).tolist():
         reader = JournalReader(path)
-        part = State(Risk(None))
+        part = State(Risk())
         part.replay(reader.read_chunks(0, up_to))
         part.save(snapshot)
         between += len(part.undecided()[0]) > 0
         assert part.settled_number() <= up_to
-        again = State(Risk(None))
+        again = State(Risk())
         again.load(snapshot)
         again.replay(reader.read_chunks(again.journal_number))
         again.grow(ROWS)

@@ -1,0 +1,231 @@
+"""
+The rows of the five subjects: found, laid open, claimed and written back (Numba).
+
+A row is two u32 words: the first chunk of its list in the pool, and how many cells and distinct values the list holds. Cards' rows
+are the directory's. An account with one card so far shares that card's row; its own, a copy, is made when a second card comes.
+Merchants, devices and IPs have their rows by rosters. Laid open, a row is a *page* of words: cells, and from SEEN_AT on what was seen.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+from scoring.cells import (
+    APPROVALS,
+    ATTEMPTED,
+    ATTEMPTS,
+    CELL_WORDS,
+    CELLS_MAX,
+    CONSUMED,
+    add_to,
+    make_cell,
+    newest_s,
+)
+from scoring.limit import Subject
+from scoring.pool import PAYLOAD_WORDS, TOP, free_list, read_list, write_list
+from scoring.roster import WAYS, find_slot, first_slot, free_slot
+from scoring.seen import (
+    CARDS,
+    CATEGORIES,
+    COUNTRIES,
+    DEVICES,
+    IPS,
+    MERCHANTS,
+    SEEN_MAX,
+    SEEN_WORDS,
+    folded_tag_of,
+    forget,
+    note,
+    tag_of,
+)
+from scoring.windows import TIME_END_S
+
+# One thing that happened to the five subjects; a missing one is 0, a missing card NO_ROW.
+STEP: Final = np.dtype(
+    [
+        ("time_s", np.int64),
+        ("amount_minor", np.int64),
+        ("merchant", np.uint64),
+        ("device", np.uint64),
+        ("ip", np.uint64),
+        ("card_row", np.uint32),
+        ("account", np.uint32),
+        ("day_id", np.int32),
+        ("month_id", np.int32),
+        ("category", np.uint16),
+        ("country", np.uint16),
+        ("step", np.uint8),
+    ],
+    align=True,
+)
+NO_ROW: Final = (1 << 32) - 1
+SUBJECTS: Final = len(Subject)
+CARD, ACCOUNT, MERCHANT, DEVICE, IP = (int(subject) for subject in Subject)
+# How many rows the rosters of merchants, devices and IPs may have.
+SLOTS_MAX: Final = (1 << 20, 1 << 20, 1 << 20)
+SEEN_AT: Final = CELLS_MAX * CELL_WORDS
+PAGE_WORDS: Final = SEEN_AT + SEEN_MAX * SEEN_WORDS
+# A pool's control has a third word here: how many accounts have rows of their own.
+OWN: Final = 2
+OWN_ROW: Final = 1 << 31
+# Places of a subject without a row of its own: none is named, none made yet, the card's, another card's.
+MISSING, NEW, SHARED, SPLIT = -1, -2, -3, -4
+# What a step may lack before anything is changed; rosters are NEED_ROSTER + 0..2.
+NEED_NOTHING, NEED_CHUNKS, NEED_ACCOUNT, NEED_ROSTER = 0, 1, 2, 3
+_STEP_CHUNKS: Final = SUBJECTS * (PAGE_WORDS // PAYLOAD_WORDS + 1)
+_ALL_KINDS: Final = 6
+_ROSTER_KINDS: Final = 4
+
+
+@njit(cache=True)
+def key_of(step: Any, subject: int) -> Any:
+    """The key (u8) of a subject that has its row by a roster; 0 = missing."""
+    if subject == MERCHANT:
+        return step["merchant"]
+    if subject == DEVICE:
+        return step["device"]
+    return step["ip"]
+
+
+@njit(cache=True)
+def tag_for(step: Any, kind: int) -> int:
+    """The tag of a step's value of a kind; -1 where it's missing."""
+    if kind == MERCHANTS and step["merchant"] != 0:
+        return folded_tag_of(kind, step["merchant"])
+    if kind == COUNTRIES and step["country"] != 0:
+        return tag_of(kind, np.int64(step["country"]))
+    if kind == CATEGORIES and step["category"] != 0:
+        return tag_of(kind, np.int64(step["category"]))
+    if kind == CARDS and step["card_row"] != NO_ROW:
+        return tag_of(kind, np.int64(step["card_row"]))
+    if kind == DEVICES and step["device"] != 0:
+        return folded_tag_of(kind, step["device"])
+    if kind == IPS and step["ip"] != 0:
+        return folded_tag_of(kind, step["ip"])
+    return -1
+
+
+@njit(cache=True)
+def look_up(step: Any, keys: Any, account_rows: np.ndarray, places: np.ndarray) -> None:
+    """Writes where each subject's row is: a row, or MISSING, NEW, SHARED, SPLIT."""
+    card_row, account = np.int64(step["card_row"]), np.int64(step["account"])
+    places[CARD] = MISSING if card_row == NO_ROW else card_row
+    places[ACCOUNT] = MISSING
+    if card_row != NO_ROW and account != 0:
+        known = np.int64(account_rows[account])
+        if known >= OWN_ROW:
+            places[ACCOUNT] = known - OWN_ROW
+        else:
+            places[ACCOUNT] = SHARED if known in (0, card_row + 1) else SPLIT
+    for subject in range(MERCHANT, SUBJECTS):
+        key = key_of(step, subject)
+        if key == 0:
+            places[subject] = MISSING
+        else:
+            slot = find_slot(keys[subject - MERCHANT], key)
+            places[subject] = NEW if slot < 0 else slot
+
+
+@njit(cache=True)
+def open_pages(
+    step: Any,
+    places: np.ndarray,
+    rows: Any,
+    account_rows: np.ndarray,
+    chunks: np.ndarray,
+    pages: np.ndarray,
+    lengths: np.ndarray,
+) -> None:
+    """Lays the rows open: pages u4[5, PAGE_WORDS], lengths i8[5, 2] of cells and seen. A SHARED account's page is the card's."""
+    for subject in range(SUBJECTS):
+        place = np.int64(places[subject])
+        lengths[subject, :] = 0
+        table = subject
+        if place == SPLIT:
+            place, table = np.int64(account_rows[step["account"]]) - 1, CARD
+        if place < 0:
+            continue
+        first, packed = np.int64(rows[table][place, 0]), np.int64(rows[table][place, 1])
+        cells, seen = packed & 0xFF, packed >> 8
+        lengths[subject, 0], lengths[subject, 1] = cells, seen
+        read_list(chunks, first, 0, pages[subject, : cells * CELL_WORDS])
+        read_list(
+            chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS]
+        )
+
+
+@njit(cache=True)
+def lacks(places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray) -> int:
+    """What must grow before a step can be entered: NEED_*."""
+    if control[TOP] + _STEP_CHUNKS > len(chunks):
+        return NEED_CHUNKS
+    if places[ACCOUNT] == SPLIT and control[OWN] == len(rows[ACCOUNT]):
+        return NEED_ACCOUNT
+    for subject in range(MERCHANT, SUBJECTS):
+        roster = subject - MERCHANT
+        if (
+            places[subject] == NEW
+            and len(keys[roster]) < SLOTS_MAX[roster]
+            and free_slot(keys[roster], key_of(step, subject)) < 0
+        ):
+            return NEED_ROSTER + roster
+    return NEED_NOTHING
+
+
+@njit(cache=True)
+def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, control: np.ndarray) -> int:
+    """A slot for a new key: a free one, or the one of its set that was unused for longest."""
+    slot = free_slot(keys, key)
+    if slot < 0:
+        word = np.zeros(1, np.uint32)
+        first = first_slot(len(keys), key)
+        oldest_s = TIME_END_S
+        for candidate in range(first, first + WAYS):
+            cells = np.int64(rows[candidate, 1]) & 0xFF
+            read_list(chunks, np.int64(rows[candidate, 0]), (cells - 1) * CELL_WORDS, word)
+            if np.int64(word[0]) < oldest_s:
+                slot, oldest_s = candidate, np.int64(word[0])
+        free_list(chunks, control, np.int64(rows[slot, 0]))
+        rows[slot, :] = 0
+    keys[slot] = key
+    return slot
+
+
+@njit(cache=True)
+def enter_page(
+    page: np.ndarray, length: np.ndarray, step: Any, subject: int, attempting: bool, reserving: bool
+) -> None:
+    """Counts an attempt, a reservation or both on a page, unless they are too old."""
+    time_s, amount_minor = np.int64(step["time_s"]), np.int64(step["amount_minor"])
+    length[0], cell = make_cell(page, np.int64(length[0]), time_s)
+    if cell < 0:
+        return
+    if reserving:
+        add_to(page, cell, APPROVALS, 1)
+        add_to(page, cell, CONSUMED, amount_minor)
+    seen_words = page[SEEN_AT:]
+    length[1] = forget(seen_words, np.int64(length[1]), newest_s(page, np.int64(length[0])))
+    if attempting:
+        add_to(page, cell, ATTEMPTS, 1)
+        add_to(page, cell, ATTEMPTED, amount_minor)
+        for kind in range(_ALL_KINDS if subject <= ACCOUNT else _ROSTER_KINDS):
+            tag = tag_for(step, kind)
+            if tag >= 0:
+                length[1] = note(seen_words, np.int64(length[1]), tag, time_s)
+
+
+@njit(cache=True)
+def close_page(
+    page: np.ndarray, length: np.ndarray, rows: np.ndarray, row: int, chunks: np.ndarray, control: np.ndarray
+) -> None:
+    """Writes a page back to its row."""
+    cells, seen = np.int64(length[0]), np.int64(length[1])
+    rows[row, 0] = write_list(
+        chunks,
+        control,
+        np.int64(rows[row, 0]),
+        page[: cells * CELL_WORDS],
+        page[SEEN_AT : SEEN_AT + seen * SEEN_WORDS],
+    )
+    rows[row, 1] = cells | seen << 8
