@@ -69,7 +69,7 @@ def label(request, number, verdict=Verdict.FRAUD, superseded=0, received_s=NOON_
 def noting(core):
     """Have the core's features note what they take in; their notes."""
     core.state.risk.features = NotedFeatures()
-    core.state.grow(len(core.directory.cards))
+    core.state.grow(len(core.directory.cards), 1_024)
     return core.state.risk.features.taken
 
 
@@ -184,7 +184,7 @@ def test_labels_are_learnt_again_in_the_same_places_when_a_state_is_rebuilt(tmp_
     for cuts in ((), sorted(rng.integers(1, last, 9).tolist())):
         state = State(Risk())
         state.risk.features = NotedFeatures()
-        state.grow(1_024)
+        state.grow(1_024, 1_024)
         reader = JournalReader(tmp_path / "journal.sqlite")
         for cut in (*cuts, last):
             state.replay(reader.read_chunks(state.journal_number, cut))
