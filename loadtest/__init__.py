@@ -6,12 +6,17 @@ Floor plan, in reading order:
 report         tables and JSON; `python -m loadtest.report locust` is `make loadtest`
 bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
+scoring_bench  how well the scorer tells fraud and how fast it is, each figure beside its bar
+scoring_speed  velocity, features and score in one process: in batches, alone, after a start
+first_request  whether the first request after a start is as quick as the thousandth
+handbook       the Fraud Detection Handbook's protocol: what teaches, what is measured, its figures
 replay         a recorded history through one link, in the file's order, and what came of it
 labelling      a replay's labels: frauds told when their days had come
 kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
+figure         a measurement beside its bar
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped

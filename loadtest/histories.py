@@ -8,7 +8,6 @@ made up here and every merchant has one category.
 """
 
 import csv
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.traffic import EXPIRY_YYMM, made_up_pans
-from scoring.history import SPARKOV_CATEGORIES, HistoryError
+from scoring.outlet import ACQUIRER_ID, Outlet, handbook_outlet, outlet
+from scoring.public_layouts import HANDBOOK_CATEGORY, SPARKOV_CATEGORIES
+from scoring.table import HistoryError
 
 SPARKOV_COLUMNS: Final = frozenset(
     ("unix_time", "cc_num", "category", "merchant", "merch_lat", "merch_long", "amount_minor", "is_fraud")
@@ -29,11 +30,6 @@ SPARKOV_COLUMNS: Final = frozenset(
 HANDBOOK_COLUMNS: Final = frozenset(("datetime", "customer_id", "terminal_id", "amount_minor", "is_fraud"))
 HANDBOOK_PREFIX: Final = "999997"
 """The BIN of the Handbook's made-up cards; nine digits of customer id and the Luhn digit follow."""
-
-HANDBOOK_CATEGORY: Final = "5999"
-"""The one category of all its merchants: miscellaneous and specialty retail."""
-
-ACQUIRER_ID: Final = "999001"
 
 
 class Holder(NamedTuple):
@@ -175,7 +171,7 @@ def _sparkov(table: pa.Table) -> History:
             merchants[pair // len(categories)],
             SPARKOV_CATEGORIES[categories[pair % len(categories)]],
         )
-        return _shape(name, str(looks.category), bool(looks.card_present), looks.entry_mode)
+        return _shape(outlet(name), looks.category, bool(looks.card_present), looks.entry_mode)
 
     return _history(
         "sparkov",
@@ -194,11 +190,8 @@ def _handbook(table: pa.Table) -> History:
     terminals, shape = np.unique(table["terminal_id"].to_numpy(), return_inverse=True)
 
     def make(terminal: int) -> pb.AuthorizeRequest:
-        request = _shape(
-            f"Terminal {terminal}", HANDBOOK_CATEGORY, card_present=True, entry_mode=pb.ENTRY_MODE_CHIP
-        )
-        request.key.terminal_id = f"{terminal:08d}"[-8:]
-        return request
+        place = handbook_outlet(str(terminal))
+        return _shape(place, HANDBOOK_CATEGORY, card_present=True, entry_mode=pb.ENTRY_MODE_CHIP)
 
     unknown_deg = np.full(table.num_rows, np.nan)
     return _history(
@@ -243,17 +236,18 @@ def _history(
     )
 
 
-def _shape(merchant: str, category: str, card_present: bool, entry_mode: int) -> pb.AuthorizeRequest:
-    """What every request to a merchant has in common. Identifiers are derived from the name, the only one there is."""
-    digest = hashlib.blake2b(merchant.encode(), digest_size=7).hexdigest()
+def _shape(place: Outlet, category: int, card_present: bool, entry_mode: int) -> pb.AuthorizeRequest:
+    """What every request to a merchant has in common."""
     return pb.AuthorizeRequest(
-        key=pb.MessageKey(acquirer_id=ACQUIRER_ID, terminal_id=digest[:8]),
+        key=pb.MessageKey(acquirer_id=ACQUIRER_ID, terminal_id=place.terminal_id),
         transaction_type=pb.TRANSACTION_TYPE_PURCHASE,
         currency="USD",
         expiry_yymm=EXPIRY_YYMM,
         card_present=card_present,
         entry_mode=cast("Any", entry_mode),
-        merchant=pb.Merchant(merchant_id=digest, name=merchant[:25], country="US", category_code=category),
+        merchant=pb.Merchant(
+            merchant_id=place.merchant_id, name=place.name[:25], country="US", category_code=f"{category:04}"
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from ledger import replay, state
 from ledger.embedded import EmbeddedLedger
 from ledger.state import State
 from ledger.transfer import ACCOUNT, BATCH_MAX, TRANSFER, CreateTransferStatus, Transfers
+from loadtest.figure import Figure
 
 ACCOUNTS: Final = 10_000
 IN_FLIGHT: Final = 3
@@ -49,31 +50,6 @@ class EmbeddedOptions:
     def __post_init__(self) -> None:
         if self.transfers < BATCH_MAX:
             raise ValueError(f"at least one batch of {BATCH_MAX} transfers")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement beside its bar."""
-
-    name: str
-    unit: str
-    value: float
-    bar: float
-    is_floor: bool  # whether the bar is the least, or the most
-
-    @property
-    def passes(self) -> bool:
-        return self.value >= self.bar if self.is_floor else self.value <= self.bar
-
-    def document(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "value": round(self.value, 2),
-            "bar": f"{'≥' if self.is_floor else '≤'} {self.bar:,.6g}",
-            "passes": self.passes,
-        }
 
 
 async def embedded_figures(options: EmbeddedOptions, told: Callable[[str], None]) -> dict[str, Any]:

@@ -2,11 +2,25 @@
 Scoring: how fast a card spends, how a request looks beside its history, how likely it is fraud.
 
 train           a history in, a model with its manifest out
+report          a model and a history on one page of HTML that a risk officer can read
+examine         a model put to a history: its scores, and how well they tell fraud
+grow            trees from a lesson: the one place that knows LightGBM's package
 augment         what a history doesn't show a model: plain traffic, and missing fields
-history         labelled histories as attempts: the public layouts that training reads
-evaluate        how well scores tell fraud: the figures of a manifest
+backtest        a history decided again, with other limits or scores
 explain         why a score is what it is: in sentences, and as reason codes
-registry        the models there are: folders named by version
+passage         a history on its way through the features, as the server would have seen it
+history         labelled histories: transactions in order of time, with what became of each
+layout          Holdfast's own layout of a history, documented column by column
+public_layouts  Sparkov's and the Handbook's files as the server sees them when they are replayed
+outlet          who sells, as a request names them, in histories that know a name and no more
+transactions    what a file of transactions gives, whatever its layout
+table           Parquet in and out, each column checked: what is wrong is named by column and row
+thresholds      where to decline and where to ask for more: what would have cost least
+calibrate       probabilities out of log-odds
+registry        the models there are: folders named by version, and the states of each
+floor           how much of the fraud a champion must find on fresh labels
+drift           how far requests have moved from what the model learnt: PSI
+evaluate        how well scores tell fraud: the figures of a manifest
 model           a loaded model: scores, and what each feature adds to one
 shapley         what each feature adds to the trees' sum: exact Shapley values (Numba)
 forest          LightGBM's trees as flat arrays, and the walk down them (Numba)

@@ -101,10 +101,14 @@ class Side(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What was decided: outcomes u1[n] (Outcome); limits u2[n]: the first live limit passed, 0 = none; reserved bool[n]."""
+    """
+    What was decided: outcomes u1[n] (Outcome); limits u2[n]: the name of the first live limit that each passed, 0 =
+    none; on_paper u2[n]: likewise of those in shadow; reserved bool[n].
+    """
 
     outcomes: np.ndarray
     limits: np.ndarray
+    on_paper: np.ndarray
     reserved: np.ndarray
 
 
@@ -115,7 +119,8 @@ def replay(cases: Cases, side: Side) -> Decided:
     What gives something back takes effect where it did then; so between two such moments cases go in one piece.
     """
     count = len(cases.attempts)
-    decided = Decided(np.empty(count, np.uint8), np.zeros(count, np.uint16), np.zeros(count, np.bool_))
+    limits, on_paper = np.zeros((2, count), np.uint16)
+    decided = Decided(np.empty(count, np.uint8), limits, on_paper, np.zeros(count, np.bool_))
     if not count:
         return decided
     velocity = Velocity()
@@ -135,8 +140,9 @@ def replay(cases: Cases, side: Side) -> Decided:
             limits=side.limits,
         )
         decided.reserved[first:end] = admitted.reserved
-        nearest = admitted.consulted[:, 0]
-        decided.limits[first:end] = np.where(admitted.flags != 0, nearest["name"], 0)
+        passed, shadow = (admitted.consulted[name] != 0 for name in ("passed", "shadow"))
+        decided.limits[first:end] = _first(admitted.consulted["name"], passed & ~shadow)
+        decided.on_paper[first:end] = _first(admitted.consulted["name"], passed & shadow)
         decided.outcomes[first:end] = np.select(
             [cases.refused_before[first:end], admitted.flags & AMOUNT != 0, admitted.flags != 0],
             [Outcome.REFUSED_BEFORE, Outcome.LIMIT_AMOUNT, Outcome.LIMIT_FREQUENCY],
@@ -151,6 +157,11 @@ def replay(cases: Cases, side: Side) -> Decided:
         velocity.retrace(np.concatenate(steps))
         settled, given = settled_up_to, given_up_to
     return decided
+
+
+def _first(names: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """In each row of names u2[n, m] the first that is chosen, 0 where none is."""
+    return np.where(chosen.any(axis=1), names[np.arange(len(names)), chosen.argmax(axis=1)], 0)
 
 
 def _by_score(cases: Cases, side: Side) -> np.ndarray:
@@ -262,10 +273,10 @@ def compare(
     }
 
 
-def refusals(decided: Decided, measured: np.ndarray) -> dict[int, int]:
-    """How many of the cases `measured` bool[n] each limit refused, by its name's number: the first that each passed."""
-    names, counts = np.unique(decided.limits[measured & (decided.limits != 0)], return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+def count_names(names: np.ndarray, measured: np.ndarray) -> dict[int, int]:
+    """How often each name stands in `Decided.limits` or `on_paper` (u2[n]) of the cases `measured` bool[n]."""
+    found, counts = np.unique(names[measured & (names != 0)], return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _largest(amounts_minor: np.ndarray, chosen: np.ndarray) -> list[int]:

@@ -5,6 +5,8 @@ So a late message counts to its own day; older days are judged by the transactio
 row are its newest day and month, sums i8[2, 2] the amounts of each and of the one before. A sum saturates at INT64_MAX and stays there.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -12,7 +14,7 @@ from scoring.windows import INT64_MAX, add_capped
 
 
 @njit(cache=True)
-def period_total(heads: np.ndarray, sums: np.ndarray, kind: int, period: int) -> int:
+def period_total(heads: np.ndarray, sums: np.ndarray, kind: Any, period: Any) -> Any:
     """The amount of a day (kind 0) or month (1)."""
     if period > heads[kind] or period < heads[kind] - 1:
         return 0
@@ -20,7 +22,7 @@ def period_total(heads: np.ndarray, sums: np.ndarray, kind: int, period: int) ->
 
 
 @njit(cache=True)
-def add_period(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
+def add_period(heads: np.ndarray, sums: np.ndarray, kind: Any, period: Any, amount_minor: Any) -> None:
     """Adds an amount to a day or month that isn't too old."""
     head = np.int64(heads[kind])
     if period > head:
@@ -34,7 +36,7 @@ def add_period(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amou
 
 
 @njit(cache=True)
-def take_period(heads: np.ndarray, sums: np.ndarray, kind: int, period: int, amount_minor: int) -> None:
+def take_period(heads: np.ndarray, sums: np.ndarray, kind: Any, period: Any, amount_minor: Any) -> None:
     """Takes an amount out again; never below zero."""
     head = np.int64(heads[kind])
     if period > head or period < head - 1 or sums[kind, period % 2] == INT64_MAX:

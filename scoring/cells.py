@@ -7,7 +7,7 @@ Approvals and `consumed` are what is reserved or confirmed; sums are minor units
 What a total takes in, and when cells merge, stands in `windows`.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -27,7 +27,7 @@ _MAXIMA: Final = (U32_MAX, U16_MAX, U16_MAX, SUM_MAX, SUM_MAX)
 
 
 @njit(cache=True)
-def cell_field(words: np.ndarray, cell: int, field: int) -> int:
+def cell_field(words: np.ndarray, cell: Any, field: Any) -> Any:
     """One field (ATTEMPTS..CONSUMED) of a cell."""
     at = cell * CELL_WORDS
     if field == ATTEMPTS:
@@ -42,7 +42,7 @@ def cell_field(words: np.ndarray, cell: int, field: int) -> int:
 
 
 @njit(cache=True)
-def set_field(words: np.ndarray, cell: int, field: int, value: int) -> None:
+def set_field(words: np.ndarray, cell: Any, field: Any, value: Any) -> None:
     """Writes one field of a cell; the value fits."""
     at = cell * CELL_WORDS
     if field == ATTEMPTS:
@@ -60,7 +60,7 @@ def set_field(words: np.ndarray, cell: int, field: int, value: int) -> None:
 
 
 @njit(cache=True)
-def add_to(words: np.ndarray, cell: int, field: int, amount: int) -> None:
+def add_to(words: np.ndarray, cell: Any, field: Any, amount: Any) -> None:
     """Adds an amount >= 0 to a field, up to its largest value."""
     now = cell_field(words, cell, field)
     largest = _MAXIMA[field]
@@ -68,7 +68,7 @@ def add_to(words: np.ndarray, cell: int, field: int, amount: int) -> None:
 
 
 @njit(cache=True)
-def take_from(words: np.ndarray, cell: int, field: int, amount: int) -> None:
+def take_from(words: np.ndarray, cell: Any, field: Any, amount: Any) -> None:
     """Takes an amount >= 0 out of a field: never below zero, and of a saturated one nothing."""
     now = cell_field(words, cell, field)
     if now < _MAXIMA[field]:
@@ -76,14 +76,16 @@ def take_from(words: np.ndarray, cell: int, field: int, amount: int) -> None:
 
 
 @njit(cache=True)
-def newest_s(words: np.ndarray, cells: int) -> int:
+def newest_s(words: np.ndarray, cells: Any) -> Any:
     """The row's newest time, rounded down to the finest step; -1 where it has no cells."""
     return np.int64(words[(cells - 1) * CELL_WORDS]) if cells > 0 else -1
 
 
 @njit(cache=True)
-def window_totals(words: np.ndarray, cells: int, time_s: int, totals: np.ndarray) -> None:
-    """Writes each window's totals at a time: i8[LEVELS, FIELDS]."""
+def window_totals(
+    words: np.ndarray, cells: Any, time_s: Any, openings_s: np.ndarray, totals: np.ndarray
+) -> None:
+    """Writes each window's totals at a time, i8[LEVELS, FIELDS]; openings_s i8[LEVELS] are `opening_s` of each at that time."""
     totals[:] = 0
     newest = newest_s(words, cells)
     late = time_s < newest
@@ -94,26 +96,37 @@ def window_totals(words: np.ndarray, cells: int, time_s: int, totals: np.ndarray
             reach_s += STEPS_S[level_of(reach_s, newest)] - 1
             window = 0
         # In order, an older cell is in no smaller window than a newer one.
-        while window < LEVELS and reach_s < opening_s(window, time_s):
+        while window < LEVELS and reach_s < openings_s[window]:
             window += 1
         if window == LEVELS:
             if late:
                 continue
             break
-        for field in range(FIELDS):
-            totals[window, field] += cell_field(words, cell, field)
-    for window in range(1, LEVELS):
-        for field in range(FIELDS):
-            totals[window, field] += totals[window - 1, field]
+        at = cell * CELL_WORDS
+        highs = np.int64(words[at + 5])
+        totals[window, ATTEMPTS] += np.int64(words[at + 1])
+        totals[window, DECLINES] += np.int64(words[at + 2]) >> 16
+        totals[window, APPROVALS] += np.int64(words[at + 2]) & U16_MAX
+        totals[window, ATTEMPTED] += np.int64(words[at + 3]) | (highs & U16_MAX) << 32
+        totals[window, CONSUMED] += np.int64(words[at + 4]) | (highs >> 16) << 32
+    if cells > 0:
+        for window in range(1, LEVELS):
+            for field in range(FIELDS):
+                totals[window, field] += totals[window - 1, field]
 
 
 @njit(cache=True)
-def coarsen(words: np.ndarray, cells: int, newest: int) -> int:
+def coarsen(words: np.ndarray, cells: Any, newest: Any) -> Any:
     """Merges and drops cells as a newer time asks; how many are left."""
     kept = 0
+    level = LEVELS
+    finer_s = opening_s(level - 1, newest)
     for cell in range(cells):
         start_s = np.int64(words[cell * CELL_WORDS])
-        level = level_of(start_s, newest)
+        # A newer cell has no higher level than an older one; as `level_of`.
+        while level > 0 and start_s >= finer_s:
+            level -= 1
+            finer_s = opening_s(max(level - 1, 0), newest)
         if level == LEVELS:
             continue
         start_s -= start_s % STEPS_S[level]
@@ -121,15 +134,16 @@ def coarsen(words: np.ndarray, cells: int, newest: int) -> int:
             for field in range(FIELDS):
                 add_to(words, kept - 1, field, cell_field(words, cell, field))
             continue
-        for word in range(CELL_WORDS):
-            words[kept * CELL_WORDS + word] = words[cell * CELL_WORDS + word]
+        if kept < cell:
+            for word in range(CELL_WORDS):
+                words[kept * CELL_WORDS + word] = words[cell * CELL_WORDS + word]
         words[kept * CELL_WORDS] = start_s
         kept += 1
     return kept
 
 
 @njit(cache=True)
-def find_cell(words: np.ndarray, cells: int, time_s: int) -> int:
+def find_cell(words: np.ndarray, cells: Any, time_s: Any) -> Any:
     """The cell of a time that is not later than the newest; -1 where there is none."""
     newest = newest_s(words, cells)
     level = level_of(time_s, newest)
@@ -143,7 +157,7 @@ def find_cell(words: np.ndarray, cells: int, time_s: int) -> int:
 
 
 @njit(cache=True)
-def make_cell(words: np.ndarray, cells: int, time_s: int) -> tuple[int, int]:
+def make_cell(words: np.ndarray, cells: Any, time_s: Any) -> tuple[Any, Any]:
     """How many cells there are now, and which is the cell of a time: a new one where it had none, -1 where it's too old."""
     moment_s = time_s - time_s % STEPS_S[0]
     newest = newest_s(words, cells)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from scoring.features import FEATURE_NAMES
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MODEL_FILE: Final = "model.txt"
 MANIFEST_FILE: Final = "manifest.json"
 
@@ -29,19 +29,21 @@ class Manifest:
     """
     One trained model.
 
-    version names it; created is the ISO 8601 time, UTC; data_fingerprint the SHA-256 of what it learnt from;
-    features the columns in order; calibration {"slope", "intercept"}: the score is
-    1 / (1 + exp(-(slope * log-odds + intercept))); thresholds the suggested scores for step-up and decline;
-    metrics what was measured on data it didn't learn from; training the seed and parameters;
+    version names it; as_of is the ISO 8601 time, UTC, of the newest transaction that it knows;
+    data_fingerprint the SHA-256 of what it learnt from; features the columns in order; calibration {"slope",
+    "intercept"}: the score is 1 / (1 + exp(-(slope * log-odds + intercept))); thresholds the scores for step-up
+    and decline at which the history would have cost least by `costs` (`thresholds.Costs`); metrics what its like,
+    grown on the part before, made of the history's last third; training the seed, the sizes and parameters;
     code_version what computed its features; model_sha256 of model.txt, hexadecimal.
     """
 
     version: str
-    created: str
+    as_of: str
     data_fingerprint: str
     features: tuple[str, ...]
     calibration: Mapping[str, float]
     thresholds: Mapping[str, float]
+    costs: Mapping[str, float]
     metrics: Mapping[str, Any]
     training: Mapping[str, Any]
     code_version: str

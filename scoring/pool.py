@@ -6,7 +6,7 @@ A chunk is sixteen u32 words, one line of the processor's cache: fifteen of the 
 is asked, and which chunk is taken follows from the order of operations alone.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -23,7 +23,7 @@ def empty_pool() -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True)
-def take_chunk(chunks: np.ndarray, control: np.ndarray) -> int:
+def take_chunk(chunks: np.ndarray, control: np.ndarray) -> Any:
     """A chunk of zeros. The caller has seen to it that there is one."""
     taken = np.int64(control[FREE])
     if taken == 0:
@@ -37,7 +37,7 @@ def take_chunk(chunks: np.ndarray, control: np.ndarray) -> int:
 
 
 @njit(cache=True)
-def free_list(chunks: np.ndarray, control: np.ndarray, first: int) -> None:
+def free_list(chunks: np.ndarray, control: np.ndarray, first: Any) -> None:
     """Frees a chunk and those that follow it; of 0 nothing."""
     at = first
     while at != 0:
@@ -50,38 +50,32 @@ def free_list(chunks: np.ndarray, control: np.ndarray, first: int) -> None:
 
 
 @njit(cache=True)
-def read_list(chunks: np.ndarray, first: int, skip: int, words: np.ndarray) -> None:
+def read_list(chunks: np.ndarray, first: Any, skip: Any, words: np.ndarray) -> None:
     """Reads the words (u4[n]) of a list that stand after `skip` others."""
     at = first
     place = skip
     while place >= PAYLOAD_WORDS:
         at = np.int64(chunks[at, PAYLOAD_WORDS])
         place -= PAYLOAD_WORDS
-    for word in range(len(words)):
+    done = 0
+    while done < len(words):
         if place == PAYLOAD_WORDS:
             at = np.int64(chunks[at, PAYLOAD_WORDS])
             place = 0
-        words[word] = chunks[at, place]
-        place += 1
+        some = min(PAYLOAD_WORDS - place, len(words) - done)
+        for word in range(some):
+            words[done + word] = chunks[at, place + word]
+        done += some
+        place += some
 
 
 @njit(cache=True)
-def write_list(
-    chunks: np.ndarray, control: np.ndarray, first: int, head: np.ndarray, tail: np.ndarray
-) -> int:
-    """
-    Makes a list hold the words of head and of tail (u4), one after the other; its first chunk, 0 where there are none.
-    Takes what chunks it lacks and frees those left over; what a chunk has beyond the list is zero.
-    """
-    total = len(head) + len(tail)
-    if total == 0:
-        free_list(chunks, control, first)
-        return 0
-    if first == 0:
-        first = take_chunk(chunks, control)
-    at = first
-    place = 0
-    for word in range(total):
+def write_words(
+    chunks: np.ndarray, control: np.ndarray, at: Any, place: Any, words: np.ndarray
+) -> tuple[Any, Any]:
+    """Writes words from a place of a chunk on, through those that follow; the chunk and the place after them."""
+    done = 0
+    while done < len(words):
         if place == PAYLOAD_WORDS:
             following = np.int64(chunks[at, PAYLOAD_WORDS])
             if following == 0:
@@ -89,8 +83,29 @@ def write_list(
                 chunks[at, PAYLOAD_WORDS] = following
             at = following
             place = 0
-        chunks[at, place] = head[word] if word < len(head) else tail[word - len(head)]
-        place += 1
+        some = min(PAYLOAD_WORDS - place, len(words) - done)
+        for word in range(some):
+            chunks[at, place + word] = words[done + word]
+        done += some
+        place += some
+    return at, place
+
+
+@njit(cache=True)
+def write_list(
+    chunks: np.ndarray, control: np.ndarray, first: Any, head: np.ndarray, tail: np.ndarray
+) -> Any:
+    """
+    Makes a list hold the words of head and of tail (u4), one after the other; its first chunk, 0 where there are none.
+    Takes what chunks it lacks and frees those left over; what a chunk has beyond the list is zero.
+    """
+    if len(head) + len(tail) == 0:
+        free_list(chunks, control, first)
+        return 0
+    if first == 0:
+        first = take_chunk(chunks, control)
+    at, place = write_words(chunks, control, first, 0, head)
+    at, place = write_words(chunks, control, at, place, tail)
     for rest in range(place, PAYLOAD_WORDS):
         chunks[at, rest] = 0
     free_list(chunks, control, np.int64(chunks[at, PAYLOAD_WORDS]))

@@ -17,7 +17,7 @@ _13, _7, _17 = np.uint64(13), np.uint64(7), np.uint64(17)
 
 
 @njit(cache=True)
-def first_slot(slots: int, key: Any) -> int:
+def first_slot(slots: Any, key: Any) -> Any:
     """The first slot of a key's (u8) set."""
     # Marsaglia, "Xorshift RNGs" (2003): invertible, and without a multiplication.
     key ^= key << _13
@@ -27,7 +27,7 @@ def first_slot(slots: int, key: Any) -> int:
 
 
 @njit(cache=True)
-def find_slot(keys: np.ndarray, key: Any) -> int:
+def find_slot(keys: np.ndarray, key: Any) -> Any:
     """A key's slot in keys u8[slots]; -1 where it has none."""
     first = first_slot(len(keys), key)
     for slot in range(first, first + WAYS):
@@ -37,13 +37,13 @@ def find_slot(keys: np.ndarray, key: Any) -> int:
 
 
 @njit(cache=True)
-def free_slot(keys: np.ndarray, key: Any) -> int:
+def free_slot(keys: np.ndarray, key: Any) -> Any:
     """The free slot that a new key would get; -1 where its set is full."""
     return find_free(keys, first_slot(len(keys), key))
 
 
 @njit(cache=True)
-def find_free(keys: np.ndarray, first: int) -> int:
+def find_free(keys: np.ndarray, first: Any) -> Any:
     """The first free slot of a set; -1 where there is none."""
     for slot in range(first, first + WAYS):
         if np.int64(keys[slot]) == 0:

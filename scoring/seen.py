@@ -25,30 +25,30 @@ _SHIFT: Final = np.uint64(_VALUE_BITS)
 
 
 @njit(cache=True)
-def tag_of(kind: int, value: int) -> int:
+def tag_of(kind: Any, value: Any) -> Any:
     """The tag of a country, a category or a card row."""
     return kind << _VALUE_BITS | (value & _VALUE_MASK)
 
 
 @njit(cache=True)
-def folded_tag_of(kind: int, digest: Any) -> int:
+def folded_tag_of(kind: Any, digest: Any) -> Any:
     """The tag of a 64-bit digest (u8)."""
     folded = digest ^ (digest >> _SHIFT) ^ (digest >> _SHIFT >> _SHIFT)
     return kind << _VALUE_BITS | np.int64(folded & _U64_MASK)
 
 
 @njit(cache=True)
-def distinct_since(words: np.ndarray, seen: int, kind: int, after_s: int) -> int:
+def distinct_since(words: np.ndarray, seen: Any, kind: Any, after_s: Any) -> Any:
     """How many values of a kind were last seen after a time."""
     count = 0
     for entry in range(seen):
-        if np.int64(words[entry * SEEN_WORDS]) >> _VALUE_BITS == kind:
-            count += np.int64(words[entry * SEEN_WORDS + 1]) > after_s
+        tag, last_s = np.int64(words[entry * SEEN_WORDS]), np.int64(words[entry * SEEN_WORDS + 1])
+        count += (tag >> _VALUE_BITS == kind) & (last_s > after_s)
     return count
 
 
 @njit(cache=True)
-def last_seen_s(words: np.ndarray, seen: int, tag: int) -> int:
+def last_seen_s(words: np.ndarray, seen: Any, tag: Any) -> Any:
     """When a value was last seen; -1 where it isn't remembered."""
     for entry in range(seen):
         if np.int64(words[entry * SEEN_WORDS]) == tag:
@@ -57,7 +57,7 @@ def last_seen_s(words: np.ndarray, seen: int, tag: int) -> int:
 
 
 @njit(cache=True)
-def forget(words: np.ndarray, seen: int, newest: int) -> int:
+def forget(words: np.ndarray, seen: Any, newest: Any) -> Any:
     """Drops what no window at the newest time can hold; how many entries are left."""
     oldest_s = newest - SPANS_S[-1]
     kept = 0
@@ -70,7 +70,7 @@ def forget(words: np.ndarray, seen: int, newest: int) -> int:
 
 
 @njit(cache=True)
-def note(words: np.ndarray, seen: int, tag: int, time_s: int) -> int:
+def note(words: np.ndarray, seen: Any, tag: Any, time_s: Any) -> Any:
     """Remembers that a value was seen, in the place of its kind's longest unseen where that is full; how many entries there are."""
     kind = tag >> _VALUE_BITS
     of_kind = 0

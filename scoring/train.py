@@ -1,39 +1,49 @@
 """
-Training: one pass of the server's own features over a history, trees, calibration, a manifest.
+Training: a history through the server's own features, trees, calibration, thresholds, a manifest.
 
-The split is by time and by card. Of the history's span the first 5/9 teach, the next 1/9 stops the
-training and calibrates, the last third measures; a fifth of the cards is only ever measured, so that the
-manifest says what the model does with cards it never met. The same files and seed give the same model,
-byte for byte.
+Everything is split by time, and nothing is learnt before its label was known. Of the history's span, what was
+known after 5/9 teaches, what became known in the next 1/9 stops the growing, calibrates and sets the thresholds,
+the last third measures: between what is learnt and what is measured lies the label delay. A fifth of the cards is
+only ever measured, so that the manifest says what such a model does with cards it never met. The model that is
+written is then grown once more, as large, on all that is known at the end.
+
+The same files, seed and code give the same model and manifest, byte for byte.
 """
 
 import hashlib
+import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import lightgbm
 import numpy as np
 
+from scoring import passage
 from scoring.augment import masked_cards, plain_cards
-from scoring.evaluate import DECLINE, STEP_UP, measure
-from scoring.features import CATEGORICAL, FEATURE_NAMES, Features
-from scoring.history import History, HistoryError, read_history
+from scoring.calibrate import Calibration, calibrate
+from scoring.drift import reference_of, write_reference
+from scoring.evaluate import measure
+from scoring.features import FEATURE_NAMES
+from scoring.forest import parse, walk_kernel
+from scoring.grow import Grown, Lesson, grow
+from scoring.history import LABEL_DELAY_S, History, HistoryError, read_history
 from scoring.manifest import Manifest, write_model
-from scoring.model import probability
+from scoring.thresholds import Costs, Outcome, cheapest
 
 ROUNDS_MAX: Final = 200
-_STOPPING_ROUNDS = 25
 _PLAIN_CARDS_MAX, _PLAIN_WEIGHT = 3_000, 0.3
 _MASKED_SHARE, _MASKED_WEIGHT = 0.3, 0.3
-_OBSERVED_AT_ONCE = 100_000
+_REFERENCE_ROWS: Final = 200_000
+"""About so many rows, spread over the history, say what is normal (`drift`)."""
 
-_PARAMETERS: Final[dict[str, Any]] = {
-    "objective": "binary",
-    "metric": "binary_logloss",
+_FRAUDS_MIN: Final = 10
+"""Fewer frauds than this in a part teach nothing, and calibrate nothing."""
+
+PARAMETERS: Final[Mapping[str, Any]] = {
     "learning_rate": 0.1,
     "num_leaves": 31,
     # Shallow trees are walked faster, and score as well.
@@ -44,25 +54,33 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "max_bin": 127,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbose": -1,
 }
 
 Progress = Callable[[int, int], None]
+_CODE: Final = (
+    "attempt", "windows", "velocity", "category", "feature_kernel", "features", "passage", "augment", "grow", "train"
+)  # fmt: skip
 
 
-class _Lesson(NamedTuple):
-    """Everything the trees see: features f4[n, F], labels, weights f4[n], and who is in which part."""
+class Split(NamedTuple):
+    """Which rows of a history do what, bool[n] each, and until when what teaches was known."""
 
-    features: np.ndarray
-    is_fraud: np.ndarray
-    weights: np.ndarray
     teaches: np.ndarray
     validates: np.ndarray
     measures_known: np.ndarray
     measures_unseen: np.ndarray
+    known_until_s: int
+
+
+class _Seen(NamedTuple):
+    """A history with its features f4[n, F] and the weight of its rows."""
+
+    history: History
+    features: np.ndarray
+    weight: np.ndarray
+
+    def lesson(self, rows: np.ndarray) -> Lesson:
+        return Lesson(self.features[rows], self.history.is_fraud[rows], self.weight[rows])
 
 
 def train(
@@ -71,144 +89,211 @@ def train(
     *,
     customers: Path | None = None,
     seed: int = 1,
+    costs: Costs | None = None,
+    label_delay_s: int = LABEL_DELAY_S,
     progress: Progress | None = None,
     rounds_max: int = ROUNDS_MAX,
-    created: str | None = None,
 ) -> Manifest:
     """
-    Trains on a labelled history (`history.read_history`) and writes the model to `out / version`.
+    Trains on a labelled file (`history.read_history`) and writes the model to `out / version`.
 
-    progress(done, total) is called as features are computed and trees grow. `created` (ISO 8601) is now
-    unless given. Raises HistoryError where the history can't be read or holds too little fraud to learn.
+    progress(done, total) is called as features are computed and trees grow. Raises HistoryError where the
+    history can't be read or holds too little fraud to learn.
     """
-    history = read_history(data, customers)
-    steps = -(-len(history.attempts) // _OBSERVED_AT_ONCE)
-    report = progress or _unheard
-    lesson = _lesson(history, seed, lambda done: report(min(done, steps), steps + rounds_max))
-    booster = _grow(lesson, seed, rounds_max, lambda done: report(steps + done, steps + rounds_max))
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    log_odds = np.asarray(
-        booster.predict(lesson.features, raw_score=True, num_iteration=booster.best_iteration)
+    history = read_history(data, customers, label_delay_s=label_delay_s)
+    return train_history(history, out, seed=seed, costs=costs, progress=progress, rounds_max=rounds_max)
+
+
+def train_history(
+    history: History,
+    out: Path,
+    *,
+    seed: int = 1,
+    costs: Costs | None = None,
+    progress: Progress | None = None,
+    rounds_max: int = ROUNDS_MAX,
+) -> Manifest:
+    """As `train`, of a history that is at hand."""
+    if not history.is_labelled:
+        raise HistoryError(
+            "the history has no labels (column is_fraud or verdict): nothing can be learnt from it"
+        )
+    if not history.is_fraud.any():
+        raise HistoryError("the history holds no fraud: there is nothing to learn")
+    costs = costs or Costs()
+    split = split_by_time(history)
+    report = _Report(progress, rounds_max)
+    own, extra = _observed(history, split, seed, report)
+    in_time = extra.history.known_s <= split.known_until_s
+    measured = grow(
+        _joined(own.lesson(split.teaches), extra.lesson(in_time)),
+        PARAMETERS,
+        rounds_max,
+        seed,
+        validation=own.lesson(split.validates),
+        progress=lambda done: report(1, done),
     )
-    slope, intercept = _calibrate(log_odds[lesson.validates], lesson.is_fraud[lesson.validates])
-    scores = probability(slope * log_odds + intercept).astype(np.float32)
-    created = created or datetime.now(UTC).isoformat(timespec="seconds")
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    manifest = Manifest(
-        version=f"{created[:10]}-{sha256[:8]}",
-        created=created,
-        data_fingerprint=history.fingerprint,
-        features=FEATURE_NAMES,
-        calibration={"slope": slope, "intercept": intercept},
-        thresholds={"step_up": STEP_UP, "decline": DECLINE},
-        metrics={
-            "cards_unseen": measure(lesson.is_fraud[lesson.measures_unseen], scores[lesson.measures_unseen]),
-            "cards_known": measure(lesson.is_fraud[lesson.measures_known], scores[lesson.measures_known]),
-        },
-        training={"seed": seed, "trees": booster.best_iteration, "parameters": _PARAMETERS},
-        code_version=_code_version(),
-        model_sha256=sha256,
+    log_odds = _log_odds(measured, own.features)
+    calibration = calibrate(log_odds[split.validates], history.is_fraud[split.validates])
+    scores = calibration.scores(log_odds)
+    validated = split.validates
+    amounts_minor = history.attempts["amount_minor"][validated]
+    chosen = cheapest(history.is_fraud[validated], scores[validated], amounts_minor, costs)
+
+    final = grow(
+        _joined(*(part.lesson(_told_at_the_end(part.history)) for part in (own, extra))),
+        PARAMETERS,
+        measured.trees,
+        seed,
+        progress=lambda done: report(2, done),
     )
-    write_model(out / manifest.version, manifest, text)
-    report(steps + rounds_max, steps + rounds_max)
+    manifest = _manifest(history, split, scores, calibration, (costs, chosen), final, seed)
+    folder = out / manifest.version
+    folder.mkdir(parents=True, exist_ok=True)
+    some = own.features[:: max(len(own.features) // _REFERENCE_ROWS, 1)]
+    write_reference(folder, reference_of(some, calibration.scores(_log_odds(final, some))))
+    write_model(folder, manifest, final.text)
+    report(3, 0)
     return manifest
 
 
-def _unheard(done: int, total: int) -> None:
-    """Progress that nobody asked for."""
-
-
-def _lesson(history: History, seed: int, progress: Callable[[int], None]) -> _Lesson:
-    """The history with plain and masked cards among it, observed in one pass in time order."""
-    rng = np.random.default_rng(seed)
-    own, cards = history.attempts, len(history.cards)
-    if not history.is_fraud.any():
-        raise HistoryError("the history holds no fraud: there is nothing to learn")
-    begin_s, end_s = int(own["time_s"][0]), int(own["time_s"][-1]) + 1
+def split_by_time(history: History) -> Split:
+    """Who teaches, stops, and measures. Raises HistoryError where a part holds too little fraud, or nothing else."""
+    times_s = history.attempts["time_s"]
+    begin_s, end_s = int(times_s[0]), int(times_s[-1]) + 1
     validation_s, measuring_s = (begin_s + (end_s - begin_s) * part // 9 for part in (5, 6))
+    known_s = history.known_s
+    if history.is_settled:
+        # A history too short for its delay is still split, by a gap that leaves something on either side.
+        known_s = np.minimum(known_s, times_s + (end_s - begin_s) // 9)
     unseen = np.array([zlib.crc32(card.encode()) % 5 == 0 for card in history.cards])
-    masked_rows = rng.permutation(np.flatnonzero(~unseen))[: max(int(_MASKED_SHARE * cards), 1)]
-    source = np.isin(own["card_row"], masked_rows) & (own["time_s"] < validation_s)
-    masked = masked_cards(rng, own[source])
-    masked["card_row"] += cards
-    plain_count = min(_PLAIN_CARDS_MAX, 2 * cards)
-    plain = plain_cards(rng, plain_count, 2 * cards, begin_s, validation_s)
-
-    attempts = np.concatenate([own, masked, plain])
-    is_fraud = np.concatenate([history.is_fraud, history.is_fraud[source], np.zeros(len(plain), np.bool_)])
-    weights = np.repeat(
-        np.array([1.0, _MASKED_WEIGHT, _PLAIN_WEIGHT], np.float32), [len(own), len(masked), len(plain)]
-    )
-    order = np.argsort(attempts["time_s"], kind="stable")
-    attempts, is_fraud, weights, real = attempts[order], is_fraud[order], weights[order], order < len(own)
-
-    state = Features(2 * cards + plain_count)
-    parts = range(0, len(attempts), _OBSERVED_AT_ONCE)
-    features = np.empty((len(attempts), len(FEATURE_NAMES)), np.float32)
-    for done, first in enumerate(parts):
-        features[first : first + _OBSERVED_AT_ONCE] = state.observe(
-            attempts[first : first + _OBSERVED_AT_ONCE]
-        )
-        progress(done + 1)
-    met = ~np.append(unseen, np.zeros(cards + plain_count, np.bool_))[attempts["card_row"]]
-    times_s = attempts["time_s"]
-    return _Lesson(
-        features,
-        is_fraud,
-        weights,
-        teaches=met & ((times_s < validation_s) | ~real),
-        validates=met & real & (times_s >= validation_s) & (times_s < measuring_s),
-        measures_known=met & real & (times_s >= measuring_s),
+    met = ~unseen[history.attempts["card_row"]]
+    split = Split(
+        teaches=met & (known_s <= validation_s),
+        validates=met & (known_s > validation_s) & (known_s <= measuring_s),
+        measures_known=met & (times_s >= measuring_s),
         measures_unseen=~met & (times_s >= measuring_s),
+        known_until_s=validation_s,
     )
-
-
-def _grow(lesson: _Lesson, seed: int, rounds_max: int, progress: Callable[[int], None]) -> lightgbm.Booster:
-    for part in (lesson.teaches, lesson.validates):
-        if not lesson.is_fraud[part].any() or lesson.is_fraud[part].all():
+    for verb, rows in (("teach", split.teaches), ("validate", split.validates)):
+        frauds = int(history.is_fraud[rows].sum())
+        if frauds < _FRAUDS_MIN or frauds == rows.sum():
             raise HistoryError(
-                "a part of the history holds no fraud, or nothing else: it is too short to learn"
+                f"the rows that {verb} hold {frauds:,} frauds among {int(rows.sum()):,}: at least {_FRAUDS_MIN} are"
+                " needed, and genuine ones; the history is too short, or its labels come too late"
             )
-    taught = lightgbm.Dataset(
-        lesson.features[lesson.teaches],
-        lesson.is_fraud[lesson.teaches],
-        weight=lesson.weights[lesson.teaches],
-        feature_name=list(FEATURE_NAMES),
-        categorical_feature=list(CATEGORICAL),
+    return split
+
+
+def _told_at_the_end(history: History) -> np.ndarray:
+    """What of a history is known at its end, bool[n]: all, or where silence must ripen, what had the time to."""
+    if history.is_settled:
+        return np.ones(len(history.attempts), np.bool_)
+    return (history.verdicts > 0) | (history.known_s <= history.attempts["time_s"][-1])
+
+
+def _observed(history: History, split: Split, seed: int, report: "_Report") -> tuple[_Seen, _Seen]:
+    """The history and what is added to it, each on a passage of its own: the first is the server's, bit for bit."""
+    rng = np.random.default_rng(seed)
+    cards = len(history.cards)
+    met = np.zeros(cards, np.bool_)
+    met[history.attempts["card_row"][split.teaches]] = True
+    copied = rng.permutation(np.flatnonzero(met))[: max(int(_MASKED_SHARE * cards), 1)]
+    source = np.isin(history.attempts["card_row"], copied)
+    begin_s, end_s = (int(history.attempts["time_s"][place]) for place in (0, -1))
+    plain_count = min(_PLAIN_CARDS_MAX, 2 * cards)
+    plain = plain_cards(rng, plain_count, cards, begin_s, end_s)
+    attempts = np.concatenate([masked_cards(rng, history.attempts[source]), plain])
+    order = np.argsort(attempts["time_s"], kind="stable")
+    nothing = np.zeros(len(plain), np.uint8)
+    extra = history._replace(
+        attempts=attempts[order],
+        verdicts=np.concatenate([history.verdicts[source], nothing])[order],
+        known_s=np.concatenate([history.known_s[source], plain["time_s"] + 1])[order],
+        cards=[*history.cards, *("" for _ in range(plain_count))],
+        rows=order,
     )
-    validation = lightgbm.Dataset(
-        lesson.features[lesson.validates], lesson.is_fraud[lesson.validates], reference=taught
+    weight = np.repeat(np.array([_MASKED_WEIGHT, _PLAIN_WEIGHT], np.float32), [int(source.sum()), len(plain)])
+    total = len(history.attempts) + len(extra.attempts)
+    seen = _Seen(
+        history,
+        passage.observe(history, lambda done, _: report(0, done / total)),
+        np.ones(len(history.attempts), np.float32),
     )
-    return lightgbm.train(
-        {**_PARAMETERS, "seed": seed},
-        taught,
-        rounds_max,
-        valid_sets=[validation],
-        callbacks=[
-            lightgbm.early_stopping(_STOPPING_ROUNDS, verbose=False),
-            lambda step: progress(step.iteration + 1),
-        ],
+    before = len(history.attempts)
+    return seen, _Seen(
+        extra, passage.observe(extra, lambda done, _: report(0, (before + done) / total)), weight[order]
     )
 
 
-def _calibrate(log_odds: np.ndarray, is_fraud: np.ndarray) -> tuple[float, float]:
-    """
-    Slope and intercept that make the log-odds probabilities on data the trees weren't grown on: Platt
-    scaling (1999) by Newton's method, held near the identity where there is little fraud to say otherwise.
-    """
-    design = np.column_stack([log_odds, np.ones_like(log_odds)])
-    fitted = np.array([1.0, 0.0])
-    for _ in range(25):
-        expected = probability(design @ fitted)
-        gradient = design.T @ (expected - is_fraud) + (fitted - [1.0, 0.0])
-        curvature = (design * (expected * (1.0 - expected))[:, None]).T @ design + np.eye(2)
-        fitted = fitted - np.linalg.solve(curvature, gradient)
-    return round(float(fitted[0]), 6), round(float(fitted[1]), 6)
+def _joined(first: Lesson, second: Lesson) -> Lesson:
+    return Lesson(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+
+
+def _log_odds(grown: Grown, features: np.ndarray) -> np.ndarray:
+    forest = parse(grown.text.encode(), features.shape[1])
+    out = np.empty(len(features), np.float64)
+    walk_kernel(features, *forest, out)
+    return out
+
+
+def _manifest(
+    history: History,
+    split: Split,
+    scores: np.ndarray,
+    calibration: Calibration,
+    priced: tuple[Costs, Outcome],
+    final: Grown,
+    seed: int,
+) -> Manifest:
+    costs, chosen = priced
+    sha256 = hashlib.sha256(final.text.encode()).hexdigest()
+    as_of = datetime.fromtimestamp(int(history.attempts["time_s"][-1]), UTC)
+    metrics: dict[str, Any] = {}
+    for name, rows in (("cards_unseen", split.measures_unseen), ("cards_known", split.measures_known)):
+        metrics[name] = measure(
+            history.is_fraud[rows], scores[rows], history.attempts[rows], (chosen.step_up, chosen.decline)
+        )
+    unnamed = Manifest(
+        version="",
+        as_of=as_of.isoformat(),
+        data_fingerprint=history.fingerprint,
+        features=FEATURE_NAMES,
+        calibration=calibration._asdict(),
+        thresholds={"step_up": chosen.step_up, "decline": chosen.decline},
+        costs=asdict(costs),
+        metrics=metrics,
+        training={
+            "seed": seed,
+            "trees": final.trees,
+            "transactions": len(history.attempts),
+            "cards": len(history.cards),
+            "frauds": int(history.is_fraud.sum()),
+            "parameters": dict(PARAMETERS),
+        },
+        code_version=_code_version(),
+        model_sha256=sha256,
+    )
+    digest = hashlib.sha256(json.dumps(asdict(unnamed)).encode()).hexdigest()
+    return replace(unnamed, version=f"{as_of:%Y-%m-%d}-{digest[:8]}")
+
+
+class _Report:
+    """Progress in hundredths of a part: the passage, the trees that are measured, the trees that are written."""
+
+    def __init__(self, progress: Progress | None, rounds_max: int) -> None:
+        self._progress = progress
+        self._rounds_max = rounds_max
+
+    def __call__(self, part: int, done: float) -> None:
+        if self._progress is not None:
+            share = done if part == 0 else done / self._rounds_max
+            self._progress(100 * part + int(100 * share), 300)
 
 
 def _code_version() -> str:
-    """The package's version, and a digest of the files that decide what a feature is."""
+    """The package's version, and a digest of the files that decide what a feature is and how trees grow."""
     digest = hashlib.sha256()
-    for name in ("attempt", "windows", "category", "feature_kernel", "features"):
+    for name in _CODE:
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return f"{metadata.version('holdfast')}+{digest.hexdigest()[:12]}"

@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from scoring.attempt import ATTEMPT
+from scoring.cells import CELL_WORDS
 from scoring.limit import (
     AMOUNT,
     CONSULTED,
@@ -43,8 +44,9 @@ from scoring.limit import (
     Subject,
     no_limits,
 )
-from scoring.pool import CHUNK_WORDS, FREE, TOP
+from scoring.pool import CHUNK_WORDS, FREE, PAYLOAD_WORDS, TOP
 from scoring.roster import SLOTS_MIN, move_rows
+from scoring.seen import SEEN_WORDS
 from scoring.velocity_kernel import (
     BAD_ACCOUNT,
     BAD_AMOUNT,
@@ -92,7 +94,9 @@ class Admitted(NamedTuple):
     """What `Velocity.admit` says of n requests."""
 
     flags: np.ndarray  # u1[n]: AMOUNT, FREQUENCY; 0 = no live limit passed
-    consulted: np.ndarray  # CONSULTED[n, CONSULTED_MAX]: limits passed first, then those nearest to their ceilings
+    consulted: (
+        np.ndarray
+    )  # CONSULTED[n, CONSULTED_MAX]: limits passed first, then those nearest to their ceilings
     past: np.ndarray  # f4[n, len(PAST_NAMES)]: what came before each; NaN where it lacks what it takes
     reserved: np.ndarray  # bool[n]
 
@@ -124,6 +128,15 @@ class Velocity:
     def used_bytes(self) -> int:
         """What the state takes: as much as a snapshot of it."""
         return sum(array.nbytes for array in self.arrays().values())
+
+    @property
+    def card_bytes(self) -> int:
+        """What cards and their accounts take of it; the rest are the rosters' rows, whose number is bounded."""
+        packed = np.concatenate([rows[:, 1] for rows in self._rows[: ACCOUNT + 1]]).astype(np.int64)
+        words = (packed & 0xFF) * CELL_WORDS + (packed >> 8) * SEEN_WORDS
+        lists = int((-(-words // PAYLOAD_WORDS)).sum()) * CHUNK_WORDS * self._chunks.itemsize
+        fixed: list[np.ndarray] = [*self._rows[: ACCOUNT + 1], *self._heads, *self._sums, self._account_rows]
+        return lists + sum(array.nbytes for array in fixed)
 
     def grow(self, cards: int, accounts: int) -> None:
         """Makes room for at least `cards` rows and for account numbers below `accounts`; the lists themselves stay where they are."""
@@ -173,7 +186,15 @@ class Velocity:
         done = 0
         while done < count:
             done, need = admit_kernel(
-                done, steps, counted, entering, limit_sets, limits.limits, limits.sets, *self._state(), *admitted
+                done,
+                steps,
+                counted,
+                entering,
+                limit_sets,
+                limits.limits,
+                limits.sets,
+                *self._state(),
+                *admitted,
             )
             self._make_room(need)
         return admitted
@@ -196,7 +217,7 @@ class Velocity:
     def arrays(self) -> dict[str, np.ndarray]:
         """The whole state by name, for a snapshot: the arrays themselves as far as they are in use, not copies."""
         own = int(self._control[OWN])
-        named = {
+        named: dict[str, np.ndarray] = {
             "chunks": self._chunks[: int(self._control[TOP])],
             "control": self._control,
             "account_rows": self._account_rows,
@@ -302,12 +323,19 @@ def _check_sizes(arrays: Mapping[str, np.ndarray]) -> None:
     control = arrays["control"]
     if len(control) != OWN + 1:
         raise ValueError("velocity state 'control' has another layout")
-    alike = [("card_rows", "card_heads", "card_sums"), ("own_rows", "own_heads", "own_sums")]
+    alike: list[tuple[str, ...]] = [
+        ("card_rows", "card_heads", "card_sums"),
+        ("own_rows", "own_heads", "own_sums"),
+    ]
     alike += [(f"{name}_rows", f"{name}_keys") for name in _ROSTERS]
     for names in alike:
         if len({len(arrays[name]) for name in names}) != 1:
             raise ValueError(f"velocity state arrays differ in their rows: {', '.join(names)}")
-    if len(arrays["chunks"]) != control[TOP] or control[FREE] >= control[TOP] or len(arrays["own_rows"]) != control[OWN]:
+    if (
+        len(arrays["chunks"]) != control[TOP]
+        or control[FREE] >= control[TOP]
+        or len(arrays["own_rows"]) != control[OWN]
+    ):
         raise ValueError("velocity state 'control' doesn't fit its lists")
     for name in _ROSTERS:
         slots = len(arrays[f"{name}_keys"])

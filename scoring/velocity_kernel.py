@@ -51,7 +51,7 @@ from scoring.velocity_rows import (
     open_pages,
     tag_for,
 )
-from scoring.windows import LEVELS, SPANS_S, TIME_END_S, WINDOWS, add_capped
+from scoring.windows import LEVELS, SPANS_S, TIME_END_S, WINDOWS, add_capped, opening_s
 
 # What a journal says happened: an attempt alone, an attempt and its reservation, a reservation alone (an increment, an
 # advice), its release, a part given back, a decline.
@@ -97,7 +97,7 @@ _COLUMNS: Final = tuple(column[1:] for column in _PAST)
 
 
 @njit(cache=True)
-def check_steps(steps: np.ndarray, cards: int, accounts: int) -> int:
+def check_steps(steps: np.ndarray, cards: Any, accounts: Any) -> Any:
     """Whether each of STEP[n] can be done: OK or BAD_*."""
     for index in range(len(steps)):
         step = steps[index]
@@ -113,7 +113,7 @@ def check_steps(steps: np.ndarray, cards: int, accounts: int) -> int:
 
 
 @njit(cache=True)
-def check_sets(limit_sets: np.ndarray, sets: np.ndarray) -> int:
+def check_sets(limit_sets: np.ndarray, sets: np.ndarray) -> Any:
     """Whether each set named is in the table: OK or BAD_SET."""
     for index in range(len(limit_sets)):
         if limit_sets[index] >= len(sets) - 1:
@@ -141,7 +141,7 @@ def fill_steps(attempts: np.ndarray, day_ids: np.ndarray, month_ids: np.ndarray,
 
 
 @njit(cache=True)
-def view_of(subject: int, places: np.ndarray) -> int:
+def view_of(subject: Any, places: np.ndarray) -> Any:
     """The page that shows a subject: its own, or its card's; MISSING where there is no such subject."""
     if places[subject] == MISSING:
         return MISSING
@@ -150,7 +150,12 @@ def view_of(subject: int, places: np.ndarray) -> int:
 
 @njit(cache=True)
 def tell_past(
-    step: Any, places: np.ndarray, pages: np.ndarray, lengths: np.ndarray, totals: np.ndarray, past: np.ndarray
+    step: Any,
+    places: np.ndarray,
+    pages: np.ndarray,
+    lengths: np.ndarray,
+    totals: np.ndarray,
+    past: np.ndarray,
 ) -> None:
     """Writes what came before, f4[len(PAST_NAMES)]."""
     time_s = np.int64(step["time_s"])
@@ -184,9 +189,14 @@ def measure(
     totals: np.ndarray,
     account_heads: Any,
     account_sums: Any,
-) -> int:
+) -> Any:
     """What a step would bring a limit (LIMIT) to; -1 where the limit doesn't concern it. Calendar rows are [card's, account's]."""
-    subject, window, of, kind = np.int64(line["subject"]), np.int64(line["window"]), np.int64(line["of"]), np.int64(line["measure"])
+    subject, window, of, kind = (
+        np.int64(line["subject"]),
+        np.int64(line["window"]),
+        np.int64(line["of"]),
+        np.int64(line["measure"]),
+    )
     amount_minor = np.int64(step["amount_minor"])
     view = view_of(subject, places)
     if view == MISSING or (of != _APPROVALS and not entering):
@@ -204,7 +214,9 @@ def measure(
     if kind == _SUM:
         if of == _DECLINES:
             return -1
-        return add_capped(np.int64(totals[view, window, CONSUMED if of == _APPROVALS else ATTEMPTED]), amount_minor)
+        return add_capped(
+            np.int64(totals[view, window, CONSUMED if of == _APPROVALS else ATTEMPTED]), amount_minor
+        )
     if kind == _COUNT:
         if of == _DECLINES:
             return np.int64(totals[view, window, DECLINES])
@@ -221,7 +233,7 @@ def measure(
 
 
 @njit(cache=True)
-def tell_limit(consulted: np.ndarray, filled: int, line: Any, used: int, passed: bool) -> int:
+def tell_limit(consulted: np.ndarray, filled: Any, line: Any, used: Any, passed: bool) -> Any:
     """Puts a limit among CONSULTED[8]: passed ones first, live before shadow, then those nearest to their ceilings."""
     rank = 3 - np.int64(line["shadow"] != 0) if passed else 0
     ratio = used / np.int64(line["ceiling"])
@@ -248,7 +260,7 @@ def tell_limit(consulted: np.ndarray, filled: int, line: Any, used: int, passed:
 
 
 @njit(cache=True)
-def calendar_row(subject: int, step: Any, places: np.ndarray, account_rows: np.ndarray) -> tuple[int, int]:
+def calendar_row(subject: Any, step: Any, places: np.ndarray, account_rows: np.ndarray) -> tuple[Any, Any]:
     """Which calendar (0 = cards', 1 = accounts' own) and which row of it shows a card or an account; (0, -1): none."""
     place = np.int64(places[subject])
     if place == MISSING:
@@ -273,7 +285,7 @@ def judge(
     heads: Any,
     sums: Any,
     consulted: np.ndarray,
-) -> int:
+) -> Any:
     """Compares a step with its limits LIMIT[m], fills CONSULTED[8]; the flags of the live ones passed."""
     no_heads, no_sums = np.zeros(2, np.int32), np.zeros((2, 2), np.int64)
     book, row = calendar_row(CARD, step, places, account_rows)
@@ -285,7 +297,15 @@ def judge(
     for index in range(len(limits)):
         line = limits[index]
         used = measure(
-            line, step, entering, places, pages, lengths, totals, (card_heads, own_heads), (card_sums, own_sums)
+            line,
+            step,
+            entering,
+            places,
+            pages,
+            lengths,
+            totals,
+            (card_heads, own_heads),
+            (card_sums, own_sums),
         )
         if used < 0:
             continue
@@ -337,7 +357,9 @@ def enter(
             if places[subject] >= 0:
                 row, amount_minor = np.int64(places[subject]), np.int64(step["amount_minor"])
                 add_period(heads[subject][row], sums[subject][row], 0, np.int64(step["day_id"]), amount_minor)
-                add_period(heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor)
+                add_period(
+                    heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor
+                )
 
 
 @njit(cache=True)
@@ -374,7 +396,7 @@ def give_back(
 
 @njit(cache=True)
 def admit_kernel(
-    first: int,
+    first: Any,
     steps: np.ndarray,
     counted: np.ndarray,
     entering: np.ndarray,
@@ -392,18 +414,21 @@ def admit_kernel(
     consulted: np.ndarray,
     past: np.ndarray,
     reserved: np.ndarray,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Admits STEP[n] from the first on; see `Velocity.admit`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
     pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
-    totals = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64)
+    totals, openings_s = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64), np.empty(LEVELS, np.int64)
     for index in range(first, len(steps)):
         step = steps[index]
         time_s = np.int64(step["time_s"])
         look_up(step, keys, account_rows, places)
         open_pages(step, places, rows, account_rows, chunks, pages, lengths)
+        for window in range(LEVELS):
+            openings_s[window] = opening_s(window, time_s)
         for subject in range(SUBJECTS):
-            window_totals(pages[subject], np.int64(lengths[subject, 0]), time_s, totals[subject])
+            if view_of(subject, places) == subject:
+                window_totals(pages[subject], lengths[subject, 0], time_s, openings_s, totals[subject])
         flags[index], reserved[index] = 0, False
         past[index, :] = np.nan
         if entering[index]:
@@ -429,7 +454,7 @@ def admit_kernel(
 
 @njit(cache=True)
 def retrace_kernel(
-    first: int,
+    first: Any,
     steps: np.ndarray,
     rows: Any,
     keys: Any,
@@ -438,7 +463,7 @@ def retrace_kernel(
     control: np.ndarray,
     heads: Any,
     sums: Any,
-) -> tuple[int, int]:
+) -> tuple[Any, Any]:
     """Does STEP[n] from the first on; see `Velocity.retrace`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
     pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)

@@ -79,7 +79,7 @@ _ROSTER_KINDS: Final = 4
 
 
 @njit(cache=True)
-def key_of(step: Any, subject: int) -> Any:
+def key_of(step: Any, subject: Any) -> Any:
     """The key (u8) of a subject that has its row by a roster; 0 = missing."""
     if subject == MERCHANT:
         return step["merchant"]
@@ -89,7 +89,7 @@ def key_of(step: Any, subject: int) -> Any:
 
 
 @njit(cache=True)
-def tag_for(step: Any, kind: int) -> int:
+def tag_for(step: Any, kind: Any) -> Any:
     """The tag of a step's value of a kind; -1 where it's missing."""
     if kind == MERCHANTS and step["merchant"] != 0:
         return folded_tag_of(kind, step["merchant"])
@@ -150,13 +150,13 @@ def open_pages(
         cells, seen = packed & 0xFF, packed >> 8
         lengths[subject, 0], lengths[subject, 1] = cells, seen
         read_list(chunks, first, 0, pages[subject, : cells * CELL_WORDS])
-        read_list(
-            chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS]
-        )
+        read_list(chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
 
 
 @njit(cache=True)
-def lacks(places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray) -> int:
+def lacks(
+    places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray
+) -> Any:
     """What must grow before a step can be entered: NEED_*."""
     if control[TOP] + _STEP_CHUNKS > len(chunks):
         return NEED_CHUNKS
@@ -174,13 +174,13 @@ def lacks(places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarra
 
 
 @njit(cache=True)
-def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, control: np.ndarray) -> int:
+def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, control: np.ndarray) -> Any:
     """A slot for a new key: a free one, or the one of its set that was unused for longest."""
     slot = free_slot(keys, key)
     if slot < 0:
         word = np.zeros(1, np.uint32)
         first = first_slot(len(keys), key)
-        oldest_s = TIME_END_S
+        oldest_s: Any = TIME_END_S
         for candidate in range(first, first + WAYS):
             cells = np.int64(rows[candidate, 1]) & 0xFF
             read_list(chunks, np.int64(rows[candidate, 0]), (cells - 1) * CELL_WORDS, word)
@@ -194,7 +194,7 @@ def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, cont
 
 @njit(cache=True)
 def enter_page(
-    page: np.ndarray, length: np.ndarray, step: Any, subject: int, attempting: bool, reserving: bool
+    page: np.ndarray, length: np.ndarray, step: Any, subject: Any, attempting: bool, reserving: bool
 ) -> None:
     """Counts an attempt, a reservation or both on a page, unless they are too old."""
     time_s, amount_minor = np.int64(step["time_s"]), np.int64(step["amount_minor"])
@@ -217,7 +217,7 @@ def enter_page(
 
 @njit(cache=True)
 def close_page(
-    page: np.ndarray, length: np.ndarray, rows: np.ndarray, row: int, chunks: np.ndarray, control: np.ndarray
+    page: np.ndarray, length: np.ndarray, rows: np.ndarray, row: Any, chunks: np.ndarray, control: np.ndarray
 ) -> None:
     """Writes a page back to its row."""
     cells, seen = np.int64(length[0]), np.int64(length[1])

@@ -30,6 +30,7 @@ when something is given back: what it really held is no longer known, and too mu
 limit above COUNT_CEILING_MAX or AMOUNT_CEILING_MAX_MINOR could never be passed, and is none.
 """
 
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from numba import njit
@@ -56,7 +57,7 @@ WINDOWS: Final = (
 SPANS_S: Final = tuple(window.span_s for window in WINDOWS)
 STEPS_S: Final = tuple(window.step_s for window in WINDOWS)
 LEVELS: Final = len(WINDOWS)
-assert all(coarse % fine == 0 for fine, coarse in zip(STEPS_S, STEPS_S[1:], strict=False))
+assert all(coarse % fine == 0 for fine, coarse in pairwise(STEPS_S))
 
 # Times are kept as u32 seconds since 1970.
 TIME_END_S: Final = 1 << 32
@@ -75,13 +76,13 @@ def add_capped(left: Any, right: Any) -> Any:
 
 
 @njit(cache=True)
-def opening_s(window: int, time_s: int) -> int:
+def opening_s(window: Any, time_s: Any) -> Any:
     """The first second that a window's total at a time takes in."""
     return (time_s - SPANS_S[window]) // STEPS_S[window] * STEPS_S[window]
 
 
 @njit(cache=True)
-def level_of(time_s: int, newest_s: int) -> int:
+def level_of(time_s: Any, newest_s: Any) -> Any:
     """The smallest window whose total at the newest time takes in a time; LEVELS where none does."""
     level = 0
     while level < LEVELS and time_s < opening_s(level, newest_s):

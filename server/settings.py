@@ -46,7 +46,35 @@ class Settings(BaseSettings):
         "service",
         description="service: transmission times must lie near our clock; message: a replay's may be any",
     )
-    model: Path | None = Field(None, description="folder of a model version; without it the shipped one")
+    model: Path | None = Field(
+        None, description="folder of a model that decides whatever the register says; without it the champion"
+    )
+    floor_s: float = Field(
+        600.0, ge=0, description="pause between judgements of the champion by fresh labels; 0 for none"
+    )
+    drift_psi_max: float = Field(
+        0.25,
+        gt=0,
+        description="population stability index above which a feature, the score or approvals alarm",
+    )
+    cost_fraud_loss_share: float = Field(
+        1.0, ge=0, le=1, description="training: share of a fraud's amount that is lost where it passes"
+    )
+    cost_chargeback_minor: int = Field(
+        1_500, ge=0, description="training: what a fraud that passes costs besides, minor units"
+    )
+    cost_false_decline_minor: int = Field(
+        2_000, ge=0, description="training: what declining a genuine payment costs, minor units"
+    )
+    cost_false_decline_share: float = Field(
+        0.02, ge=0, le=1, description="training: and what share of its amount"
+    )
+    cost_step_up_minor: int = Field(
+        500, ge=0, description="training: what asking a genuine cardholder to prove it costs, minor units"
+    )
+    cost_step_up_passed_share: float = Field(
+        0.1, ge=0, le=1, description="training: share of fraud that proves itself all the same"
+    )
     waiting_max: int = Field(16_384, ge=256, description="requests that may wait for the core")
     batch_max: int = Field(2_048, ge=1, le=4_096, description="requests in one turn of the core")
     turns_max: int = Field(1, ge=1, le=16, description="turns of the core that may overlap")

@@ -6,8 +6,8 @@ Nothing here costs the answer path: the core counts for itself, and a scrape rea
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -65,10 +65,36 @@ class CoreMetrics(Collector):
             yield GaugeMetricFamily(name, text, read())
 
 
-def serve_metrics(address: str, port: int, metrics: CoreMetrics) -> Callable[[], None]:
+class Family(NamedTuple):
+    """A metric with labels: `read` gives each value by its labels; a name that ends in _total counts."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    read: Callable[[], Mapping[tuple[str, ...], float]]
+
+
+class Families(Collector):
+    """Metrics of other rooms, read when they are asked for."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """One scrape."""
+        for name, text, labels, read in self._families:
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            metric = kind(name, text, labels=labels)
+            for values, value in read().items():
+                metric.add_metric(values, value)
+            yield metric
+
+
+def serve_metrics(address: str, port: int, *collectors: Collector) -> Callable[[], None]:
     """Serve `/metrics` from a thread; returns how to stop it. Raises OSError where the port is taken."""
     registry = CollectorRegistry()
-    registry.register(metrics)
+    for collector in collectors:
+        registry.register(collector)
     ProcessCollector(registry=registry)
     server, thread = start_http_server(port, addr=address, registry=registry)
 

@@ -9,7 +9,14 @@ greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
-train        a labelled history in, a model with its manifest out
+evaluate     what a model makes of a labelled history
+report       the report of an evaluation: which models, which currency, which costs
+train        a labelled history in, a model with its manifest out; once, or whenever it is due
+schedule     training again when it is due
+registry     models: added, proposed, approved, rolled back, compared
+backtest     a past decided again, with other limits, thresholds or another model
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
@@ -34,15 +41,18 @@ import typer
 
 from server.cli import (
     accounts,
+    backtest,
     bench,
     blocks,
     calls,
     cards,
     customers,
+    evaluate,
     label,
     ledger,
     limits,
     rates,
+    registry,
     replay,
     rules,
     serve,
@@ -67,6 +77,8 @@ app.command()(calls.explain)
 app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(backtest.backtest)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
@@ -76,6 +88,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 
 

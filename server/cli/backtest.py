@@ -232,12 +232,16 @@ def _compared(
     past: Any, sides: tuple[Any, Any, Mapping[str, int]], measured: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Both sides replayed, and what changes, ready for JSON."""
-    from scoring.backtest import compare, refusals, replay
+    from scoring.backtest import compare, count_names, replay
 
     before, after, names = sides
     decided = replay(past.cases, before), replay(past.cases, after)
     found = compare(past.cases, *decided, measured, past.is_fraud)
-    refused = [refusals(side, measured) for side in decided]
+    counts = {
+        f"{what}_{when}": count_names(names_passed, measured)
+        for when, side in zip(("before", "after"), decided, strict=True)
+        for what, names_passed in (("refused", side.limits), ("on_paper", side.on_paper))
+    }
     texts = {number: name for name, number in names.items()}
 
     def example(place: int) -> dict[str, Any]:
@@ -257,11 +261,7 @@ def _compared(
     return {
         **found,
         "limits": [
-            {
-                "name": name,
-                "refused_before": refused[0].get(number, 0),
-                "refused_after": refused[1].get(number, 0),
-            }
+            {"name": name, **{what: count.get(number, 0) for what, count in counts.items()}}
             for name, number in names.items()
         ],
         "examples": {
@@ -314,7 +314,8 @@ def _tables(document: dict[str, Any]) -> Group:
         rows("answers", ("", "before", "after"), answers),
     ]
     if limits:
-        parts.append(rows("refused by limits", ("limit", "before", "after"), limits))
+        titles = [name.replace("_", " ") for name in document["limits"][0]]
+        parts.append(rows("payments that limits refused, or would have on paper", titles, limits))
     for name, examples in document["examples"].items():
         lines = [
             [

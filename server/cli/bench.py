@@ -1,4 +1,7 @@
-"""`holdfast bench`: how fast the server is, beside an empty one; `bench ledger`: how fast its ledgers are."""
+"""
+`holdfast bench`: how fast the server is, beside an empty one; `bench ledger`: how fast its ledgers are; `bench scoring`:
+how well the scorer tells fraud, and how fast.
+"""
 
 import asyncio
 from pathlib import Path
@@ -97,6 +100,51 @@ def bench_ledger(
         raise typer.Exit(FAILED)
 
 
+@app.command("scoring")
+def bench_scoring(
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="handbook, sparkov, speed or start; again for more. Without it, all."),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="Folder of the histories: the Handbook's and Sparkov's files.")
+    ] = Path("../shared/data/fraud"),
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of the model that is timed; without it the shipped one.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Models of the Handbook; their mean counts.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the scorer: each figure beside its bar.
+
+    The Fraud Detection Handbook's protocol, Sparkov's cards that taught nothing, velocity + features + score in one
+    process, and a start. The exit status is 1 where a bar is missed.
+    """
+    from loadtest.scoring_bench import PARTS, ScoringOptions, scoring_figures
+    from scoring.manifest import ModelError
+    from scoring.table import HistoryError
+
+    try:
+        options = ScoringOptions(tuple(parts or PARTS), data, model, seeds)
+    except ValueError as error:
+        fail(str(error))
+    with stderr.status("starting") as status:
+
+        def told(step: str) -> None:
+            status.update(step)
+            if not stderr.is_terminal:
+                stderr.print(step)
+
+        try:
+            document = scoring_figures(options, told)
+        except (OSError, RuntimeError, HistoryError, ModelError) as error:
+            fail(str(error))
+    show(document, as_json=as_json, table=lambda: _scoring_table(document))
+    if not document["passes"]:
+        raise typer.Exit(FAILED)
+
+
 async def _ledger_figures(
     engine: str, transfers: int, rounds: int, folder: Path | None, told: Any
 ) -> dict[str, Any]:
@@ -133,6 +181,23 @@ def _ledger_table(document: dict[str, Any]) -> Group:
             lines.append(["tigerbeetle", name.replace("_", " "), f"{value:.2f}", bar, unit, passed])
     table = rows("ledger bench", ("engine", "figure", "value", "bar", "unit", ""), lines)
     return Group(table, "One start is enough: from the journal alone, or from a snapshot.")
+
+
+def _scoring_table(document: dict[str, Any]) -> Group:
+    lines = [
+        (f["part"], f["name"], f["value"], f["bar"], f["unit"], _passed(f["passes"]))
+        for f in document["figures"]
+    ]
+    parts: list[Any] = [rows("scoring bench", ("part", "figure", "value", "bar", "unit", ""), lines)]
+    beside = [
+        (part, name, *figures.values())
+        for part, details in document["details"].items()
+        for name, figures in details.get("rules", {}).items()
+    ]
+    if beside:
+        columns = ("part", "rule of thumb", "precision", "recall", "false-positive rate")
+        parts.append(rows("on the same transactions", columns, beside))
+    return Group(*parts)
 
 
 def _passed(passes: object) -> str:

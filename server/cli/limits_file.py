@@ -26,17 +26,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.limit import Measure, Of, Subject
 from scoring.velocity import LimitTable
-from server.core.limit_sets import (
-    WINDOW_NAMES,
-    Limit,
-    LimitSets,
-    Measure,
-    Outcome,
-    Subject,
-    Window,
-    overrides,
-)
+from server.core.limit_sets import WINDOW_NAMES, Limit, LimitSets, Window, overrides
 from server.store.limits import NewLimit, default_name
 
 OWNERS: Final = ("programme", "account", "card")
@@ -175,9 +167,7 @@ class Owners:
 def compile_limits(
     limits: Iterable[OwnedLimit], names: Mapping[str, int], owners: Owners, unlimited: NDArray[np.bool_]
 ) -> tuple[LimitTable, NDArray[np.uint32]]:
-    """
-    The limit sets as kernels judge by them, and each case's (u4[n]): the empty one where bool[n] `unlimited` says so.
-    """
+    """The limit sets as kernels judge by them, and each case's (u4[n]): the empty one where `unlimited` (bool[n])."""
     of: dict[str, dict[int, list[Limit]]] = {kind: {} for kind in OWNERS}
     for number, owned in enumerate(limits, start=1):
         for place in _places(owned, owners):
@@ -211,7 +201,7 @@ def _judged(number: int, name: int, limit: NewLimit) -> Limit:
         name,
         Subject[limit.subject.upper()],
         Measure[limit.measure.upper()],
-        Outcome[limit.of.upper()],
+        Of[limit.of.upper()],
         Window(WINDOW_NAMES.index(limit.window)),
         limit.ceiling,
         limit.state == "shadow",

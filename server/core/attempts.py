@@ -11,6 +11,14 @@ from server.core.record import INTENT_NUMBERS, NO_ROW
 
 
 @njit(cache=True)
+def account_of(intent: Any) -> Any:
+    """An ATTEMPT's `account`: accounts are numbered from 0, and 0 is none."""
+    if intent.card_row == NO_ROW:
+        return np.uint32(0)
+    return np.uint32(np.int64(intent.account_number) + 1)
+
+
+@njit(cache=True)
 def fill_attempt(intent: Any, attempt: Any) -> None:
     """What an INTENT_NUMBERS alone says of an ATTEMPT: all that is remembered of it."""
     request = intent.request
@@ -24,7 +32,7 @@ def fill_attempt(intent: Any, attempt: Any) -> None:
     attempt.latitude_deg = request.latitude_deg
     attempt.longitude_deg = request.longitude_deg
     attempt.card_row = intent.card_row
-    attempt.account = intent.account_number
+    attempt.account = account_of(intent)
     attempt.home_latitude_deg = np.nan
     attempt.home_longitude_deg = np.nan
     attempt.home_country = 0

@@ -39,9 +39,6 @@ from server.core.record import (
 )
 from server.core.rules import Rules, note_name
 
-NO_LIMITS: Final = 0
-"""The limit set of messages that nothing limits: it is empty."""
-
 Line = tuple[BlockKind, tuple[int, int]]
 """A line of a block list: its value as (low, high)."""
 

@@ -254,8 +254,6 @@ class Directory:
     def __init__(self) -> None:
         self.cards: NDArray[Any] = np.zeros(0, CARD)
         self.count = 0
-        self.accounts = 1
-        """Numbers of accounts that cards are on lie below it."""
         self.version = 0
         """The feed's position, for explanations: a change may come before its position counts as read."""
         self.revision = 0
@@ -318,7 +316,6 @@ class Directory:
     ) -> None:
         rows = cards["number"]
         self._make_room(int(rows.max()) + 1)
-        self.accounts = max(self.accounts, int(cards["account_number"].max()) + 1)
         self.accounts = max(self.accounts, 1 << int(cards["account_number"].max()).bit_length())
         fresh = self.cards["known"][rows] == 0
         before = self.cards["limits"][rows]

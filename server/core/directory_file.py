@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.limit import Measure, Of, Subject
 from server.core.directory import (
     CARD,
     Action,
@@ -26,7 +27,7 @@ from server.core.directory import (
     Programme,
     Rule,
 )
-from server.core.limit_sets import Limit, Measure, Of, Subject, Window
+from server.core.limit_sets import Limit, Window
 from server.core.record import TransactionType
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 

@@ -18,7 +18,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.limit import LIMIT, LimitTable, Measure, Of, Subject
+from scoring.limit import DAY, LIMIT, MONTH, TRANSACTION, LimitTable, Measure, Of, Subject
+from scoring.seen import CAPS, CARDS, CATEGORIES, COUNTRIES, MERCHANTS
+from scoring.windows import AMOUNT_CEILING_MAX_MINOR, COUNT_CEILING_MAX, WINDOWS
 
 
 class Window(IntEnum):
@@ -40,18 +42,21 @@ class Window(IntEnum):
 WINDOW_NAMES: Final = ("10s", "1m", "10m", "1h", "24h", "7d", "30d", "31d", "transaction", "day", "month")
 """As people write them, by number."""
 
+assert WINDOW_NAMES[: Window.TRANSACTION] == tuple(window.name for window in WINDOWS)
+assert (Window.TRANSACTION, Window.DAY, Window.MONTH) == (TRANSACTION, DAY, MONTH)
+
 NO_LIMITS: Final = 0
-"""The set that is empty."""
+"""The set that is empty: of messages that nothing limits."""
 
 CEILINGS_MAX: Final[Mapping[Measure, int]] = {
-    Measure.COUNT: 65_535,
-    Measure.AMOUNT: (1 << 48) - 1,
-    Measure.MERCHANTS: 16,
-    Measure.COUNTRIES: 16,
-    Measure.CATEGORIES: 16,
-    Measure.CARDS: 16,
+    Measure.COUNT: COUNT_CEILING_MAX,
+    Measure.AMOUNT: AMOUNT_CEILING_MAX_MINOR,
+    Measure.MERCHANTS: CAPS[MERCHANTS] - 1,
+    Measure.COUNTRIES: CAPS[COUNTRIES] - 1,
+    Measure.CATEGORIES: CAPS[CATEGORIES] - 1,
+    Measure.CARDS: CAPS[CARDS] - 1,
 }
-"""What can be told apart: above it a limit would never be passed."""
+"""The highest ceiling that can be passed: what a row remembers is bounded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from scoring.velocity import (
     LimitTable,
     Velocity,
 )
+from server.core.attempts import account_of
 from server.core.directory import CardFlag
 from server.core.policy import (
     APPROVED,
@@ -96,7 +97,7 @@ def write_step(step: Any, intent: Any, amount_minor: int, kind: int) -> None:
     step.device = request.device
     step.ip = network_digest(request.ip[0], request.ip[1])
     step.card_row = intent.card_row
-    step.account = intent.account_number
+    step.account = account_of(intent)
     step.day_id = intent.day_id
     step.month_id = intent.month_id
     step.category = request.category
@@ -225,7 +226,7 @@ def steps_back(given: Any, memory: Any, steps: Any) -> int:
             step.device = line.device
             step.ip = line.network
             step.card_row = line.card_row
-            step.account = line.account_number
+            step.account = account_of(line)
             step.day_id = line.day_id
             step.month_id = line.month_id
             step.category = 0
@@ -283,7 +284,7 @@ class Limits:
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
-        self.velocity.grow(cards, accounts)
+        self.velocity.grow(cards, accounts + 1)
         if cards > len(self.memory):
             self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scoring.reason_codes import ReasonCode
 from server.core.names import NAME_BYTES_MAX, Names, texts_of
-from server.core.policy import CHECKS, Check
+from server.core.policy import CHECKS, ORDER, Check
 from server.core.record import DECISION, DECISION_NUMBERS, NAMED_MAX, Operation
 from server.front.codes import currency_numbers
 
@@ -73,8 +73,8 @@ def put_bytes(out: Any, at: int, source: Any, begin: int, end: int) -> int:
 
 @njit(cache=True)
 def put_names(out: Any, at: int, number: int, bits: np.uint64, texts: Any, ends: Any) -> int:
-    """Write the names of a bit set, lowest first, as repeated text."""
-    for k in range(len(ends)):
+    """Write the names of a bit set of checks, most important first, as repeated text."""
+    for k in ORDER:
         if (bits >> np.uint64(k)) & np.uint64(1):
             begin = ends[k - 1] if k else 0
             at = put_head(out, at, number, ends[k] - begin)

@@ -2,6 +2,8 @@
 What is kept in PostgreSQL, beside the answer path: the directory's tables, and the decisions for people to read.
 
 transfers       money in and out, written before the ledger is asked
+outcomes        what became of scored authorizations: for a champion's floor, and beside a shadow's scores
+register        the fraud models: which versions, in which state, moved by whom
 rates           exchange rates by day: imported, read, followed
 holdings        accounts as the services open, read and close them
 cards           one card: issued, listed, shown, frozen
@@ -13,9 +15,9 @@ blocks          block lists, line by line: written, lifted
 lifecycle       the life of those three, drawn as a state machine; who moved what, and when
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
+conditions      what a rule says: as written, as kept, as the core reads it
 labelled        authorizations with what became known of them, as training reads them
 labels          what became known of authorizations: told, handed to the core, looked up
-conditions      what a rule says: as written, as kept, as the core reads it
 standings       what should stand in the ledger for each authorization
 shipper         the decision journal as rows of `authorizations`, exactly once
 database        the pool of connections, the version, the schema's steps

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.limit import Measure, Of, Subject
 from server.core.directory import (
     CARD,
     Action,
@@ -29,16 +30,7 @@ from server.core.directory import (
     Programme,
     Rule,
 )
-from server.core.limit_sets import (
-    WINDOW_NAMES,
-    Limit,
-    Measure,
-    Of,
-    Overrides,
-    Subject,
-    Window,
-    overrides,
-)
+from server.core.limit_sets import WINDOW_NAMES, Limit, Overrides, Window, overrides
 from server.core.record import TransactionType
 from server.store.binary_copy import HEADER, TRAILER, read_rows, row_layout
 from server.store.conditions import read_conditions

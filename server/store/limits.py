@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from server.core.limit_sets import CEILINGS_MAX, WINDOW_NAMES, Measure, Of, Subject
+from scoring.limit import Measure, Of, Subject
+from server.core.limit_sets import CEILINGS_MAX, WINDOW_NAMES
 from server.store.database import Database
 from server.store.lifecycle import STATES, Move, changing, history, programme_number
 from server.store.postgres import StoreError

@@ -594,3 +594,104 @@ SELECT limits.number, limits.name, programmes.name AS programme, account_number,
 FROM limits LEFT JOIN programmes ON programmes.number = limits.programme
 WHERE state IN ('live', 'shadow')
 ORDER BY limits.number;
+
+-- name: lock_models
+-- Until the transaction ends, nobody else moves a model; everybody may read.
+LOCK TABLE models IN EXCLUSIVE MODE;
+
+-- name: list_models
+-- Every version, the newest name first.
+SELECT * FROM models ORDER BY version DESC;
+
+-- name: find_model
+-- Version $1.
+SELECT * FROM models WHERE version = $1;
+
+-- name: add_model
+-- Version $1 with digest $2, manifest $3 and floor $4 as a candidate, by $5; nothing where it is known.
+INSERT INTO models (version, sha256, manifest, floor_recall, changed_by) VALUES ($1, $2, $3::json, $4, $5)
+ON CONFLICT (version) DO NOTHING;
+
+-- name: move_model
+-- Version $1 goes to state $2 with share $3, having replaced $4, by $5; what was proposed of it is done with.
+UPDATE models
+SET state = $2, share = $3, replaced = $4, changed_by = $5, changed_at = now(),
+    champion_since = CASE WHEN $2 = 'champion' THEN now() ELSE champion_since END,
+    proposed = NULL, proposed_share = NULL, proposed_by = NULL, proposed_at = NULL
+WHERE version = $1;
+
+-- name: leave_succession
+-- What version $1 had replaced was replaced by whatever replaced $1, by $2.
+UPDATE models SET replaced = (SELECT replaced FROM models WHERE version = $1), changed_by = $2, changed_at = now()
+WHERE replaced = $1;
+
+-- name: propose_model
+-- Action $2 with share $3 is proposed for version $1 by $4.
+UPDATE models
+SET proposed = $2, proposed_share = $3, proposed_by = $4, proposed_at = now(), changed_by = $4, changed_at = now()
+WHERE version = $1;
+
+-- name: forget_proposal
+-- Nothing is proposed of version $1 any more, by $2.
+UPDATE models
+SET proposed = NULL, proposed_share = NULL, proposed_by = NULL, proposed_at = NULL, changed_by = $2, changed_at = now()
+WHERE version = $1;
+
+-- name: forget_promotions
+-- Promotions that are proposed were of other days: the champion has changed, by $1.
+UPDATE models
+SET proposed = NULL, proposed_share = NULL, proposed_by = NULL, proposed_at = NULL, changed_by = $1, changed_at = now()
+WHERE proposed = 'promote';
+
+-- name: set_model_floor
+-- The floor of version $1: recall $2 at false-positive rate $3, on labels of $4 days, of at least $5 frauds; by $6.
+UPDATE models
+SET floor_recall = $2, floor_fpr = $3, floor_days = $4, floor_frauds = $5, changed_by = $6, changed_at = now()
+WHERE version = $1;
+
+-- name: set_approval_rate
+-- The share $2 of its first authorizations that version $1 saw approved, by $3; once.
+UPDATE models SET approval_rate = $2, changed_by = $3, changed_at = now() WHERE version = $1 AND approval_rate IS NULL;
+
+-- name: note_model_change
+-- Action $2 moved version $1 from state $3 to state $4 with share $5, done by $6 as $7 had proposed, because of $8.
+INSERT INTO model_changes (version, action, from_state, to_state, share, who, proposed_by, why)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: model_changes
+-- What was done to version $1, or to any, the newest first, at most $2.
+SELECT version, action, from_state, to_state, share, who, proposed_by, why, happened_at
+FROM model_changes WHERE $1::text IS NULL OR version = $1
+ORDER BY number DESC LIMIT $2;
+
+-- name: forget_shadow_scores
+-- Shadows' scores of more than $1 days ago are of no use any more.
+DELETE FROM shadow_scores WHERE scored_at < now() - make_interval(days => $1);
+
+-- name: compared_scores
+-- Of version $1 and the authorizations of the last $2 days: both scores (NaN = unscored), whether it was fraud, who decided; the newest $3.
+SELECT s.score, coalesce(s.decided_score, 'NaN'), coalesce(l.verdict IN (1, 2), false), rpad(s.decided_by, 24)
+FROM shadow_scores s LEFT JOIN standing_labels l USING (authorization_id)
+WHERE s.version = $1 AND s.scored_at >= now() - make_interval(days => $2)
+ORDER BY s.scored_at DESC LIMIT $3;
+
+-- name: found_frauds
+-- Scores that version $1 gave as champion, since $2, to what labels received in the last $3 days call fraud.
+SELECT a.score
+FROM standing_labels l JOIN authorizations a USING (authorization_id)
+WHERE l.verdict IN (1, 2) AND l.stored_at >= now() - make_interval(days => $3)
+  AND a.model = $1 AND a.operation = 1 AND a.score IS NOT NULL AND a.decision_time >= $2;
+
+-- name: sampled_genuine
+-- Scores that version $1 gave as champion, since $2, in the last $3 days, to what nobody called fraud; $4 percent of the pages.
+SELECT a.score
+FROM authorizations a TABLESAMPLE SYSTEM ($4)
+WHERE a.model = $1 AND a.operation = 1 AND a.score IS NOT NULL
+  AND a.decision_time >= $2 AND a.decision_time >= now() - make_interval(days => $3)
+  AND NOT EXISTS (SELECT FROM labels l WHERE l.authorization_id = a.authorization_id AND l.verdict IN (1, 2));
+
+-- name: count_authorizations
+-- About how many rows authorizations has.
+SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'authorizations'::regclass;

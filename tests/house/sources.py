@@ -12,10 +12,10 @@ PACKAGES = {
     "loadtest": "loadtest",
     "scoring": "scoring",
     "server": "server",
-    "server.fraud": "server/fraud",
     "server.banking": "server/banking",
     "server.cli": "server/cli",
     "server.core": "server/core",
+    "server.fraud": "server/fraud",
     "server.front": "server/front",
     "server.store": "server/store",
 }

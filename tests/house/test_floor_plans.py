@@ -19,11 +19,11 @@ DOORS = {
     "grpc_health": ("server.front.door", "loadtest.floors", "loadtest.processes"),
     "grpc_reflection": ("server.front.door",),
     "grpc_status": ("server.front", "server.cli.calls"),
-    "lightgbm": ("scoring.train", "scoring.model"),
+    "lightgbm": ("scoring.grow", "scoring.model"),
     "locust": ("loadtest.locustfile",),
     "numba": ("ledger", "scoring", "server.core", "server.front"),
     "prometheus_client": ("server.telemetry",),
-    "pyarrow": ("scoring.history", "loadtest.histories", "server.cli.label"),
+    "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
     "pydantic": ("server.settings", "server.cli"),  # the command line tells what its settings refuse
     "pydantic_settings": ("server.settings",),

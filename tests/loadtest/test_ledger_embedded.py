@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.transfer import BATCH_MAX
+from loadtest.figure import Figure
 from loadtest.ledger_embedded import (
     BYTES_MAX,
     DURABLE_PER_S_MIN,
     KERNEL_PER_S_MIN,
     REPLAY_S_MAX,
     EmbeddedOptions,
-    Figure,
     Workload,
     embedded_figures,
     lag,

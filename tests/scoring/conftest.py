@@ -6,13 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from scoring.features import Features
-from scoring.history import SPARKOV_CATEGORIES
 from scoring.model import Model
+from scoring.public_layouts import SPARKOV_CATEGORIES
 from scoring.train import train
 from scoring.velocity import Velocity
 
 CARDS = 40
-CREATED = "2026-11-20T12:00:00+00:00"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -63,7 +62,6 @@ def small_model_folder(small_history, tmp_path_factory):
         root,
         customers=small_history / "customers.csv",
         rounds_max=40,
-        created=CREATED,
     )
     return root / manifest.version
 

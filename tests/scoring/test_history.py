@@ -9,6 +9,7 @@ import pytest
 
 from scoring.attempt import TIME_MISSING, hash_merchant
 from scoring.history import HistoryError, read_history
+from scoring.outlet import outlet
 
 FRAUD = Path(__file__).parents[3] / "shared" / "data" / "fraud"
 
@@ -24,7 +25,7 @@ def test_a_sparkov_history_becomes_attempts_in_time_order(small_history):
     assert (np.diff(attempts["time_s"]) >= 0).all()
     assert (attempts["local_time_s"] == attempts["time_s"]).all()
     assert set(attempts["category"][attempts["entry_mode"] == 5]) == {5411, 5969, 5999}
-    assert hash_merchant(b"", b"Shop 7") in attempts["merchant"]
+    assert hash_merchant(b"999001", outlet("Shop 7").merchant_id.encode()) in attempts["merchant"]
     homeless = attempts["card_row"] == len(history.cards) - 1
     assert np.isnan(attempts["home_latitude_deg"][homeless]).all()
     assert (attempts["home_latitude_deg"][~homeless] == np.float32(40.5)).all()
@@ -56,10 +57,11 @@ def test_the_sparkov_file_is_read_whole():
 
 @needs(FRAUD / "handbook_transactions.parquet")
 def test_the_handbook_file_is_read_whole_and_lacks_what_it_lacks():
-    """Categories and places are missing, not zero."""
+    """Places are missing, not zero; each terminal is a merchant of its own, as in a replay."""
     history = read_history(FRAUD / "handbook_transactions.parquet")
     assert len(history.attempts) == 1_754_155
     assert round(100 * history.is_fraud.mean(), 3) == 0.837
-    assert not history.attempts["category"].any()
+    assert (history.attempts["terminal"] != history.attempts["merchant"]).all()
+    assert set(history.scenarios) == {"", "amount", "terminal compromised", "card leaked"}
     assert np.isnan(history.attempts["latitude_deg"]).all()
     assert (history.attempts["local_time_s"] != TIME_MISSING).all()

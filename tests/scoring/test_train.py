@@ -8,7 +8,6 @@ from scoring.features import FEATURE_NAMES
 from scoring.history import HistoryError
 from scoring.manifest import MANIFEST_FILE, MODEL_FILE
 from scoring.train import train
-from tests.scoring.conftest import CREATED
 
 
 def test_training_gives_the_same_bytes_when_repeated(small_history, small_model_folder, tmp_path):
@@ -18,7 +17,6 @@ def test_training_gives_the_same_bytes_when_repeated(small_history, small_model_
         tmp_path,
         customers=small_history / "customers.csv",
         rounds_max=40,
-        created=CREATED,
     )
     for name in (MODEL_FILE, MANIFEST_FILE):
         assert (tmp_path / manifest.version / name).read_bytes() == (small_model_folder / name).read_bytes()

@@ -1,119 +1,91 @@
 """Limits hold, whoever comes at once, and what is given back is given back: against a plain twin."""
 
-from collections import defaultdict
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from scoring.attempt import empty_attempts
+from scoring.limit import AMOUNT, CONSULTED, FREQUENCY, LIMIT, TRANSACTION, LimitTable, Measure, Of, Subject
+from scoring.limit import DAY as WINDOW_DAY
+from scoring.roster import WAYS, first_slot
 from scoring.velocity import (
-    LIMIT_NAMES,
-    LIMITS,
+    NO_ROW,
+    PAST_NAMES,
+    STEP,
+    STEP_ADD,
+    STEP_ATTEMPT,
+    STEP_DECLINE,
     STEP_REDUCE,
     STEP_RELEASE,
     STEP_RESERVE,
-    LimitFlag,
     Velocity,
-    flag_names,
 )
-from scoring.windows import INT64_MAX, WINDOWS
+from scoring.velocity_rows import SLOTS_MAX
+from scoring.windows import AMOUNT_CEILING_MAX_MINOR, WINDOWS
+from tests.scoring.naive_velocity import NaiveVelocity
 
 pytestmark = pytest.mark.kernel
 
 T0 = 1_750_000_000
-NO_LIMITS = np.zeros((1, LIMITS), np.int64)
+CARDS, ACCOUNTS = 6, 5
+WINDOW = {window.name: number for number, window in enumerate(WINDOWS)}
 
 
-class NaiveVelocity:
-    """The plain twin: every event kept in dictionaries, every total summed from the definition."""
-
-    def __init__(self):
-        self.cells = [defaultdict(lambda: [0, 0]) for _ in WINDOWS]
-        self.heads = [0] * len(WINDOWS)
-        self.periods = [defaultdict(int), defaultdict(int)]
-        self.period_heads = [0, 0]
-
-    def reserve(self, time_s, amount, day, month, limits):
-        used = self.used(time_s, amount, day, month)
-        flags = sum(1 << bit for bit, limit in enumerate(limits) if 0 < limit < used[bit])
-        if not flags:
-            self.change(time_s, amount, day, month, count=1)
-        return flags, used
-
-    def used(self, time_s, amount, day, month):
-        counts, sums = [], []
-        for number, window in enumerate(WINDOWS):
-            bucket, head = time_s // window.step_s, self.heads[number]
-            reach = window.span_s // window.step_s
-            inside = [
-                cell
-                for at, cell in self.cells[number].items()
-                if at >= bucket - reach and head - reach <= at <= head
-            ]
-            counts.append(sum(cell[0] for cell in inside) + 1)
-            sums.append(min(sum(min(cell[1], INT64_MAX) for cell in inside) + amount, INT64_MAX))
-        calendar = [
-            min((self.periods[kind][at] if self._kept(kind, at) else 0) + amount, INT64_MAX)
-            for kind, at in ((0, day), (1, month))
-        ]
-        return [*counts, *sums, amount, *calendar]
-
-    def change(self, time_s, amount, day, month, *, count):
-        """A count of +1 reserves; -1 and 0 give back with and without the count."""
-        sign = 1 if count > 0 else -1
-        for number, window in enumerate(WINDOWS):
-            bucket, reach = time_s // window.step_s, window.span_s // window.step_s
-            if count > 0:
-                self.heads[number] = max(self.heads[number], bucket)
-            cell = self.cells[number][bucket]
-            if self.heads[number] - reach <= bucket <= self.heads[number]:
-                cell[0] = max(cell[0] + count, 0)
-                if not (sign < 0 and cell[1] == INT64_MAX):
-                    cell[1] = min(max(cell[1] + sign * amount, 0), INT64_MAX)
-        for kind, at in ((0, day), (1, month)):
-            if count > 0:
-                self.period_heads[kind] = max(self.period_heads[kind], at)
-            held = self.periods[kind][at]
-            if self._kept(kind, at) and not (sign < 0 and held == INT64_MAX):
-                self.periods[kind][at] = min(max(held + sign * amount, 0), INT64_MAX)
-
-    def _kept(self, kind, at):
-        return self.period_heads[kind] - 1 <= at <= self.period_heads[kind]
+def limit(number, ceiling, window, measure=Measure.COUNT, of=Of.APPROVALS, subject=Subject.CARD, shadow=0):
+    line = np.zeros(1, LIMIT)
+    line["number"], line["name"], line["ceiling"], line["window"] = number, number, ceiling, window
+    line["measure"], line["of"], line["subject"], line["shadow"] = measure, of, subject, shadow
+    return line
 
 
-def calendar_of(times_s):
-    days = np.asarray(times_s) // 86_400
-    return {"day_ids": days.astype(np.int32), "month_ids": (days // 30).astype(np.int32)}
+def table(*lines):
+    limits = np.concatenate([np.zeros(0, LIMIT), *lines])
+    return LimitTable(limits, np.array([0, 0, len(limits)], np.uint32))
 
 
-def reserve(velocity, times_s, amounts, limits=NO_LIMITS, rows=None, counted=None):
-    count = len(times_s)
-    return velocity.reserve(
-        np.zeros(count, np.uint32) if rows is None else np.asarray(rows, np.uint32),
-        np.asarray(times_s, np.int64),
-        np.asarray(amounts, np.int64),
-        programmes=np.zeros(count, np.uint16),
-        counted=np.ones(count, np.bool_) if counted is None else np.asarray(counted),
-        limits=limits,
-        **calendar_of(times_s),
+def attempt(
+    time_s=T0, amount_minor=100, card_row=0, account=0, merchant=0, device=0, ip=0, category=0, country=0
+):
+    one = empty_attempts(1)
+    one["time_s"], one["amount_minor"], one["card_row"], one["account"] = (
+        time_s,
+        amount_minor,
+        card_row,
+        account,
     )
+    one["merchant"], one["device"], one["ip"] = merchant, device, ip
+    one["category"], one["country"] = category, country
+    return one
 
 
-def release(velocity, times_s, amounts, rows=None):
-    velocity.release(
-        np.zeros(len(times_s), np.uint32) if rows is None else np.asarray(rows, np.uint32),
-        np.asarray(times_s, np.int64),
-        np.asarray(amounts, np.int64),
-        **calendar_of(times_s),
-    )
+def admit(velocity, attempts, limits=None, counted=True, entering=True):
+    count = len(attempts)
+    days = (attempts["time_s"] // 86_400).astype(np.int32)
+    return velocity.admit(
+        attempts, day_ids=days, month_ids=days // 30, counted=np.full(count, counted), entering=np.full(count, entering),
+        limit_sets=np.ones(count, np.uint32), limits=limits or table(),
+    )  # fmt: skip
 
 
-def limits_of(**ceilings):
-    table = NO_LIMITS.copy()
-    for name, ceiling in ceilings.items():
-        table[0, LIMIT_NAMES.index(name)] = ceiling
-    return table
+def step_of(attempts, kind, amount_minor=None):
+    step = np.zeros(len(attempts), STEP)
+    for name in (
+        "time_s",
+        "amount_minor",
+        "merchant",
+        "device",
+        "ip",
+        "card_row",
+        "account",
+        "category",
+        "country",
+    ):
+        step[name] = attempts[name]
+    step["day_id"] = attempts["time_s"] // 86_400
+    step["month_id"] = step["day_id"] // 30
+    step["step"] = kind
+    if amount_minor is not None:
+        step["amount_minor"] = amount_minor
+    return step
 
 
 def assert_same_state(one, other):
@@ -121,245 +93,297 @@ def assert_same_state(one, other):
         assert array.tobytes() == other.arrays()[name].tobytes(), name
 
 
-steps_s = st.one_of(
-    st.integers(-20, 40), st.integers(-4_000, 8_000), st.integers(-100_000, 200_000), st.just(900_000)
-)
-operations = st.lists(
-    st.tuples(st.sampled_from(["reserve", "reserve", "release", "confirm"]), steps_s, st.integers(0, 9_000)),
-    max_size=60,
-)
+def random_life(seed, length):
+    """Attempts at random times, late and far-ahead ones too, with give-backs of what was reserved."""
+    rng = np.random.default_rng(seed)
+    time_s, reserved = T0, []
+    for _ in range(length):
+        kind = rng.choice(["attempt", "reserve", "reserve", "reserve", "add", "release", "reduce", "decline"])
+        if kind in ("release", "reduce", "decline") and reserved:
+            place = int(rng.integers(len(reserved)))
+            yield kind, reserved.pop(place) if kind == "release" else reserved[place]
+            continue
+        if kind in ("release", "reduce", "decline"):
+            continue
+        time_s += int(rng.choice([0, 1, 7, 45, 900, 7_000, 70_000, 400_000]))
+        if rng.random() < 0.02:
+            time_s += 3_000_000
+        late_s = int(rng.choice([0, 0, 0, 5, 100, 3_000, 90_000, 1_000_000, 4_000_000]))
+        one = attempt(
+            time_s - late_s, int(rng.integers(0, 5_000)), int(rng.integers(CARDS)), int(rng.integers(ACCOUNTS)),
+            int(rng.integers(5)), int(rng.integers(4)), int(rng.integers(4)), int(rng.integers(3)), int(rng.integers(3)),
+        )  # fmt: skip
+        if kind != "attempt":
+            reserved.append(one)
+        yield kind, one
 
 
-@settings(max_examples=60, deadline=None)
-@given(operations)
-def test_velocity_equals_its_plain_twin_for_any_order_of_times(steps):
-    """Flags and compared values agree over reservations, late ones too, confirmations and releases."""
-    velocity, twin = Velocity(1), NaiveVelocity()
-    limits = limits_of(count_1h=6, amount_24h=60_000, amount_day=50_000, amount_transaction=8_500, count_1m=4)
-    time_s, open_ones = T0, []
-    for kind, step_s, amount in steps:
-        if kind == "reserve":
-            time_s += step_s
-            flags, used = reserve(velocity, [time_s], [amount], limits)
-            day, month = (int(ids[0]) for ids in calendar_of([time_s]).values())
-            expected_flags, expected_used = twin.reserve(time_s, amount, day, month, limits[0])
-            assert (flags[0], list(used[0])) == (expected_flags, expected_used)
-            if not expected_flags:
-                open_ones.append((time_s, amount))
-        elif open_ones:
-            at, held = open_ones.pop(amount % len(open_ones))
-            given = held if kind == "release" else held // 3
-            day, month = (int(ids[0]) for ids in calendar_of([at]).values())
-            twin.change(at, given, day, month, count=-1 if kind == "release" else 0)
-            if kind == "release":
-                release(velocity, [at], [held])
-            else:
-                open_ones.append((at, held - given))
-                velocity.confirm(
-                    np.zeros(1, np.uint32), np.array([at]), np.array([held]), np.array([held - given]),
-                    **calendar_of([at]),
-                )  # fmt: skip
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 400_000), st.integers(1, 500)), min_size=1, max_size=60), st.data())
-def test_a_window_lies_between_its_span_and_one_step_more_when_times_are_in_order(events, data):
-    """The bound of the error: never less than the exact window, never more than one step too long."""
-    velocity = Velocity(1)
-    times_s = np.cumsum([gap % data.draw(st.sampled_from([30, 4_000, 400_000])) for gap, _ in events]) + T0
-    amounts = np.array([amount for _, amount in events])
-    _, used = reserve(velocity, times_s, amounts)
-    for index, now_s in enumerate(times_s):
-        for number, window in enumerate(WINDOWS):
-            ages_s = now_s - times_s[: index + 1]
-            exact = amounts[: index + 1][ages_s <= window.span_s].sum()
-            most = amounts[: index + 1][ages_s < window.span_s + window.step_s].sum()
-            assert exact <= used[index, 4 + number] <= most
-
-
-def test_reserve_lets_no_more_through_than_the_limit_when_a_hundred_come_at_once():
-    """A hundred requests in one batch share a limit of seven."""
-    flags, used = reserve(Velocity(1), [T0] * 100, [500] * 100, limits_of(count_1h=7))
-    assert list(flags) == [0] * 7 + [LimitFlag.COUNT_1H] * 93
-    assert list(used[:8, 1]) == [1, 2, 3, 4, 5, 6, 7, 8]
-
-
-def test_reserve_takes_all_or_nothing_when_one_of_several_limits_is_passed():
-    """What fits the windows but not the day is counted nowhere."""
-    velocity, untouched = Velocity(1), Velocity(1)
-    flags, _ = reserve(velocity, [T0], [901], limits_of(amount_day=900, count_1m=5))
-    assert flag_names(int(flags[0])) == ["amount_day"]
-    assert_same_state(velocity, untouched)
-
-
-@pytest.mark.parametrize("name", LIMIT_NAMES)
-def test_reserve_names_the_limit_that_was_passed(name):
-    """Each limit alone declines the second of two requests, and is named as velocity_flags show it."""
-    ceiling = 1 if name.startswith("count") else 100
-    amounts = [50, 150] if name == "amount_transaction" else [60, 60]
-    flags, used = reserve(Velocity(1), [T0, T0], amounts, limits_of(**{name: ceiling}))
-    assert [flag_names(int(bits)) for bits in flags] == [[], [name]]
-    assert used[1, LIMIT_NAMES.index(name)] > ceiling
-
-
-def test_reserve_skips_what_an_earlier_check_declined():
-    """An uncounted request is neither judged nor counted."""
-    flags, used = reserve(
-        Velocity(1), [T0] * 3, [80] * 3, limits_of(amount_1m=100), counted=[True, False, False]
+def live(velocity, kind, one):
+    """Does one step of a life as the server does; the STEP that its journal would tell."""
+    if kind in ("attempt", "reserve", "add"):
+        admit(velocity, one, counted=kind != "attempt", entering=kind != "add")
+        return step_of(one, {"attempt": STEP_ATTEMPT, "reserve": STEP_RESERVE, "add": STEP_ADD}[kind])
+    amount_minor = one["amount_minor"] // 3 if kind == "reduce" else one["amount_minor"]
+    step = step_of(
+        one, {"release": STEP_RELEASE, "reduce": STEP_REDUCE, "decline": STEP_DECLINE}[kind], amount_minor
     )
-    assert list(flags) == [0, 0, 0]
-    assert not used[1:].any()
+    if kind == "reduce":
+        one["amount_minor"] -= amount_minor
+    velocity.retrace(step)
+    return step
 
 
-def test_reserve_reads_the_limits_of_each_request_s_own_programme():
-    """The same card's requests are judged by the row of limits that they name."""
-    limits = np.vstack([limits_of(amount_transaction=10), limits_of(amount_transaction=1_000)])
-    flags, _ = Velocity(1).reserve(
-        np.zeros(2, np.uint32), np.array([T0, T0]), np.array([500, 500]),
-        programmes=np.array([0, 1], np.uint16), counted=np.ones(2, np.bool_), limits=limits,
-        **calendar_of([T0, T0]),
-    )  # fmt: skip
-    assert list(flags) == [LimitFlag.AMOUNT_TRANSACTION, 0]
+@pytest.mark.parametrize("seed", range(6))
+def test_velocity_equals_its_plain_twin_over_random_lives(seed):
+    """Past and compared values of all five subjects agree: late, far-ahead and out-of-order times, give-backs, accounts that split."""
+    velocity, twin = Velocity(CARDS, ACCOUNTS), NaiveVelocity()
+    for kind, one in random_life(seed, 90):
+        plain = {name: int(one[name][0]) for name in one.dtype.names if one[name].dtype.kind in "iu"}
+        if kind in ("attempt", "reserve", "add"):
+            assert_past_is(twin, plain, admit_past(velocity, one))
+            for subject in Subject:
+                row = (
+                    twin.row_of(subject.name.lower(), plain)
+                    if subject != Subject.ACCOUNT or plain["account"]
+                    else None
+                )
+                lines = [
+                    limit(1 + window, 1 << 40, window, subject=subject, measure=measure)
+                    for window, measure in enumerate([Measure.COUNT, Measure.AMOUNT] * 3)
+                ]
+                used = compared(velocity, one, lines)
+                if row is None:
+                    assert used == [None] * 6
+                else:
+                    fields = ["approvals", "consumed"] * 3
+                    expected = [
+                        row.total(window, plain["time_s"], field) for window, field in enumerate(fields)
+                    ]
+                    more = [1, plain["amount_minor"]] * 3
+                    assert used == [now + plus for now, plus in zip(expected, more, strict=True)]
+            twin.enter(plain, kind != "add", kind != "attempt")
+        elif kind == "decline":
+            twin.change(plain, declines=1)
+        elif kind == "reduce":
+            twin.change(plain, consumed=-(plain["amount_minor"] // 3))
+        else:
+            twin.change(plain, approvals=-1, consumed=-plain["amount_minor"])
+        live(velocity, kind, one)
 
 
-def test_release_makes_room_again_for_exactly_what_it_gave_back():
-    """After a release the state counts and sums as if the reservation had never been."""
-    velocity, other = Velocity(2), Velocity(2)
-    reserve(velocity, [T0, T0 + 5, T0 + 9], [100, 250, 70], rows=[0, 1, 0])
-    release(velocity, [T0 + 5], [250], rows=[1])
-    reserve(other, [T0, T0 + 9], [100, 70], rows=[0, 0])
-    for name in ("counts", "sums", "period_sums"):
-        assert np.array_equal(velocity.arrays()[name], other.arrays()[name]), name
+def admit_past(velocity, one):
+    probe = Velocity(CARDS, ACCOUNTS)
+    probe.load({name: array.copy() for name, array in velocity.arrays().items()})
+    return dict(zip(PAST_NAMES, admit(probe, one, counted=False).past[0].tolist(), strict=True))
 
 
-def test_release_is_forgotten_when_its_bucket_has_left_the_window():
-    """A reversal eight days later takes nothing from what is spent today."""
-    velocity = Velocity(1)
-    reserve(velocity, [T0, T0 + 9 * 86_400], [100, 30])
-    release(velocity, [T0], [100])
-    _, used = reserve(velocity, [T0 + 9 * 86_400], [1])
-    assert list(used[0, 4:8]) == [31, 31, 31, 31]
+def compared(velocity, one, lines):
+    """What limits would be brought to, asked of a copy of the state."""
+    probe = Velocity(CARDS, ACCOUNTS)
+    probe.load({name: array.copy() for name, array in velocity.arrays().items()})
+    told = admit(probe, one, table(*lines), entering=False).consulted[0]
+    found = {int(line["number"]): int(line["used"]) for line in told if line["number"]}
+    return [found.get(int(line["number"][0])) for line in lines]
 
 
-def test_a_late_message_counts_to_its_own_day_and_month():
+def assert_past_is(twin, step, past):
+    """Every column of the past, from the twin's events."""
+    card = twin.row_of("card", step)
+    for name, value in past.items():
+        subject, _, rest = name.partition("_")
+        named = subject in ("account", "merchant", "device", "ip") and not rest.startswith("since")
+        row = twin.row_of(subject, step) if named and step[subject] else None if named else card
+        what, _, window = (rest if named else name).rpartition("_")
+        if row is None:
+            assert np.isnan(value), name
+        elif what in ("attempts", "amount"):
+            field = "attempts" if what == "attempts" else "attempted"
+            assert value == row.total(WINDOW[window], step["time_s"], field), name
+        elif name.endswith("since_s"):
+            kind = subject
+            last_s = row.seen.get((kind, step[kind]))
+            expected = np.nan if not step[kind] else -1 if last_s is None else max(step["time_s"] - last_s, 0)
+            assert value == expected or (np.isnan(value) and np.isnan(expected)), name
+        else:
+            kind = {
+                "merchants": "merchant",
+                "countries": "country",
+                "categories": "category",
+                "cards": "card_row",
+                "devices": "device",
+            }[what]
+            assert value == row.distinct(WINDOW[window], step["time_s"], kind), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_state_is_rebuilt_byte_for_byte_from_what_a_journal_tells(seed):
+    """Steps retraced in one call, from a journal, give the arrays of the life that was lived one request at a time."""
+    lived, again = Velocity(CARDS, ACCOUNTS), Velocity()
+    steps = [live(lived, kind, one) for kind, one in random_life(100 + seed, 150)]
+    again.grow(2, 3)
+    again.grow(CARDS, ACCOUNTS)
+    again.retrace(np.concatenate(steps))
+    assert_same_state(lived, again)
+
+
+def test_a_hundred_requests_at_once_share_a_limit_in_one_batch_and_one_by_one():
+    """Of a hundred that come together seven are reserved, and only those."""
+    limits = table(limit(1, 7, WINDOW["1h"]))
+    together, apart = Velocity(1), Velocity(1)
+    reserved = admit(together, np.concatenate([attempt()] * 100), limits)
+    assert list(reserved.flags) == [0] * 7 + [FREQUENCY] * 93
+    assert [bool(admit(apart, attempt(), limits).reserved[0]) for _ in range(100)] == [True] * 7 + [
+        False
+    ] * 93
+    assert_same_state(together, apart)
+
+
+def test_a_live_limit_declines_and_a_shadow_limit_only_tells():
+    """Both are passed; the request is refused by the live one alone, and both are told, live first."""
+    shadow, live_one = (
+        limit(1, 50, TRANSACTION, Measure.AMOUNT, shadow=1),
+        limit(2, 60, TRANSACTION, Measure.AMOUNT),
+    )
+    told = admit(Velocity(1), attempt(), table(shadow, live_one))
+    assert (told.flags[0], bool(told.reserved[0])) == (AMOUNT, False)
+    assert [(line["number"], line["passed"]) for line in told.consulted[0][:2]] == [(2, 1), (1, 1)]
+    assert admit(Velocity(1), attempt(), table(shadow)).reserved[0]
+
+
+def test_of_many_limits_the_passed_and_the_nearest_are_told():
+    """Eight of ten are told: the passed one, then those with the least left."""
+    lines = [limit(number, 100 + 10 * number, WINDOW["1h"], Measure.AMOUNT) for number in range(1, 10)]
+    told = admit(Velocity(1), attempt(), table(*lines, limit(10, 99, WINDOW["1h"], Measure.AMOUNT)))
+    assert list(told.consulted[0]["number"]) == [10, 1, 2, 3, 4, 5, 6, 7]
+    assert told.consulted.dtype == CONSULTED
+
+
+def test_declines_count_against_a_limit_where_there_were_as_many():
+    """Two declines pass a limit of two declines, for the third request."""
+    velocity, limits = Velocity(1), table(limit(1, 2, WINDOW["1h"], of=Of.DECLINES))
+    for _ in range(2):
+        assert admit(velocity, attempt(), limits).flags[0] == 0
+        velocity.retrace(step_of(attempt(), STEP_DECLINE))
+    assert admit(velocity, attempt(), limits).flags[0] == FREQUENCY
+
+
+def test_distinct_merchants_count_this_request_s_own_once():
+    """A limit of two merchants lets the two return, and refuses a third."""
+    velocity, limits = Velocity(1), table(limit(1, 2, WINDOW["24h"], Measure.MERCHANTS, Of.ATTEMPTS))
+    flags = [int(admit(velocity, attempt(merchant=which), limits).flags[0]) for which in (5, 6, 5, 6, 7)]
+    assert flags == [0, 0, 0, 0, FREQUENCY]
+
+
+def test_an_account_s_limit_counts_all_its_cards_when_a_second_one_comes():
+    """What the first card had reserved counts for the account, and its release counts too."""
+    velocity, limits = (
+        Velocity(2, 4),
+        table(limit(1, 250, WINDOW["24h"], Measure.AMOUNT, subject=Subject.ACCOUNT)),
+    )
+    first = attempt(account=3)
+    assert admit(velocity, first, limits).reserved[0]
+    assert admit(velocity, attempt(card_row=1, account=3), limits).reserved[0]
+    assert not admit(velocity, attempt(card_row=1, account=3), limits).reserved[0]
+    velocity.retrace(step_of(first, STEP_RELEASE))
+    assert admit(velocity, attempt(card_row=1, account=3), limits).reserved[0]
+
+
+def test_a_late_message_counts_to_its_own_day():
     """Yesterday's message fills yesterday's limit, not today's."""
     midnight_s = T0 // 86_400 * 86_400
-    velocity = Velocity(1)
-    limits = limits_of(amount_day=100)
-    flags, used = reserve(velocity, [midnight_s + 60, midnight_s - 60, midnight_s - 50], [90, 60, 60], limits)
-    assert list(flags) == [0, 0, LimitFlag.AMOUNT_DAY]
-    assert list(used[:, 9]) == [90, 60, 120]
+    velocity, limits = Velocity(1), table(limit(1, 100, WINDOW_DAY, Measure.AMOUNT))
+    times_s, amounts = [midnight_s + 60, midnight_s - 60, midnight_s - 50], [90, 60, 60]
+    told = [admit(velocity, attempt(at, amount), limits) for at, amount in zip(times_s, amounts, strict=True)]
+    assert [int(one.flags[0]) for one in told] == [0, 0, AMOUNT]
+    assert [int(one.consulted[0, 0]["used"]) for one in told] == [90, 60, 120]
 
 
 def test_sums_stay_at_their_largest_when_amounts_overflow():
-    """Two amounts of 9e18 saturate; giving one back doesn't pretend to know what is left."""
+    """A saturated sum passes every limit that can be set, also after something was given back."""
+    velocity, huge = Velocity(1), attempt(amount_minor=9 * 10**18)
+    for _ in range(2):
+        admit(velocity, huge)
+    velocity.retrace(step_of(huge, STEP_RELEASE))
+    limits = table(limit(1, AMOUNT_CEILING_MAX_MINOR, WINDOW["1h"], Measure.AMOUNT))
+    assert admit(velocity, attempt(amount_minor=1), limits).flags[0] == AMOUNT
+
+
+def keys_of_one_set(count):
+    """Keys that share a set of the largest roster, and so of every smaller one."""
+    keys = np.random.default_rng(3).integers(1, 1 << 62, 3_000_000).astype(np.uint64)
+    mixed = keys ^ (keys << np.uint64(13))
+    mixed ^= mixed >> np.uint64(7)
+    mixed ^= mixed << np.uint64(17)
+    sets = mixed & np.uint64(SLOTS_MAX[0] // WAYS - 1)
+    alike = keys[sets == np.uint64(5)][:count]
+    assert first_slot(SLOTS_MAX[0], alike[0]) == 5 * WAYS
+    return alike
+
+
+def test_the_longest_unused_merchant_goes_when_its_set_is_full():
+    """A roster grows to its largest size; then a ninth key of a set takes the place of the one unused for longest."""
+    alike = keys_of_one_set(WAYS + 1)
     velocity = Velocity(1)
-    huge = 9 * 10**18
-    _, used = reserve(velocity, [T0, T0], [huge, huge])
-    assert list(used[1, 4:]) == [INT64_MAX] * 4 + [huge] + [INT64_MAX] * 2
-    release(velocity, [T0], [huge])
-    flags, _ = reserve(velocity, [T0], [1], limits_of(amount_1h=INT64_MAX - 1))
-    assert flags[0] == LimitFlag.AMOUNT_1H
-
-
-def test_state_equals_what_it_was_when_rebuilt_from_what_was_accepted():
-    """Reserving the accepted ones again, without limits and in other batches, gives the same bytes."""
-    rng = np.random.default_rng(7)
-    count = 400
-    rows, amounts = rng.integers(0, 5, count), rng.integers(0, 5_000, count)
-    times_s = T0 + np.cumsum(rng.integers(-300, 900, count))
-    limits = limits_of(count_1h=8, amount_24h=60_000)
-    velocity, rebuilt = Velocity(5), Velocity(5)
-    flags, _ = reserve(velocity, times_s, amounts, limits, rows=rows)
-    accepted = flags == 0
-    assert 0 < accepted.sum() < count
-    for part in np.array_split(np.flatnonzero(accepted), 9):
-        reserve(rebuilt, times_s[part], amounts[part], rows=rows[part])
-    assert_same_state(velocity, rebuilt)
+    for place, key in enumerate(alike[:WAYS]):
+        admit(velocity, attempt(T0 + 10 * place, merchant=key))
+    admit(velocity, attempt(T0 + 100, merchant=alike[0]))
+    admit(velocity, attempt(T0 + 110, merchant=alike[WAYS]))
+    keys = velocity.arrays()["merchant_keys"]
+    assert len(keys) == SLOTS_MAX[0]
+    assert set(keys[keys != 0].tolist()) == set(np.delete(alike, 1).tolist())
 
 
 def test_state_survives_growth_and_a_snapshot():
-    """More rows, and a round trip through arrays, change nothing that was known."""
+    """A round trip through arrays, and more rows, change nothing that was known."""
     velocity, loaded = Velocity(1), Velocity()
-    reserve(velocity, [T0], [100])
-    velocity.grow(4)
+    admit(velocity, attempt(merchant=9))
     loaded.load({name: array.copy() for name, array in velocity.arrays().items()})
-    assert loaded.cards == 4
-    _, used = reserve(loaded, [T0, T0], [1, 1], rows=[0, 3])
-    assert list(used[:, 4]) == [101, 1]
-
-
-def test_load_refuses_a_state_of_another_layout():
-    """A snapshot with other windows is named, not read."""
-    arrays = Velocity(2).arrays()
-    with pytest.raises(ValueError, match="'sums' is missing or has another layout"):
-        Velocity().load({**arrays, "sums": np.zeros((2, 3), np.int64)})
+    loaded.grow(4, 9)
+    velocity.grow(4, 9)
+    assert (loaded.cards, loaded.accounts) == (4, 9)
+    for state in (velocity, loaded):
+        admit(state, attempt(card_row=3, account=8, merchant=9))
+    assert_same_state(velocity, loaded)
 
 
 @pytest.mark.parametrize(
-    ("rows", "amounts", "error"), [([0, 9], [1, 1], IndexError), ([0, 0], [1, -1], ValueError)]
+    "damage", [{"chunks": np.zeros((3, 9), np.uint32)}, {"card_rows": np.zeros((7, 2), np.uint32)}]
 )
-def test_reserve_changes_nothing_when_its_input_is_bad(rows, amounts, error):
-    """A row beyond the state or an amount below zero is an error before anything is counted."""
+def test_load_refuses_a_state_of_another_layout(damage):
+    """What doesn't fit is named, not read."""
+    with pytest.raises(ValueError, match=next(iter(damage))):
+        Velocity().load({**Velocity(2).arrays(), **damage})
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (attempt(card_row=9), IndexError),
+        (attempt(account=9), IndexError),
+        (attempt(amount_minor=-1), ValueError),
+    ],
+)
+def test_admit_changes_nothing_when_its_input_is_bad(bad, error):
+    """An unknown row or account, or an amount below zero, is an error before anything is entered."""
     velocity = Velocity(1)
     with pytest.raises(error):
-        reserve(velocity, [T0, T0], amounts, rows=rows)
+        admit(velocity, np.concatenate([attempt(), bad]))
     assert_same_state(velocity, Velocity(1))
 
 
-def test_reserve_takes_the_columns_of_records_as_they_lie():
-    """Strided columns of other integer types are judged like arrays of their own."""
-    requests = np.zeros(
-        3, [("row", np.uint32), ("time_s", np.int64), ("amount_minor", np.int64), ("on", np.uint8)]
-    )
-    requests["time_s"], requests["amount_minor"], requests["on"] = T0, 60, 1
-    _, used = Velocity(1).reserve(
-        requests["row"], requests["time_s"], requests["amount_minor"], programmes=requests["row"],
-        counted=requests["on"], limits=NO_LIMITS, **calendar_of(requests["time_s"]),
-    )  # fmt: skip
-    assert list(used[:, 4]) == [60, 120, 180]
+def test_an_unknown_card_s_attempt_counts_where_it_was_made():
+    """Without a card only the merchant, the device and the IP remember it."""
+    velocity = Velocity(1)
+    for _ in range(2):
+        past = admit(velocity, attempt(card_row=NO_ROW, merchant=4), counted=False).past[0]
+    named = dict(zip(PAST_NAMES, past.tolist(), strict=True))
+    assert named["merchant_attempts_1h"] == 1
+    assert np.isnan(named["attempts_1h"])
 
 
-def test_steps_retraced_in_order_give_the_state_that_was():
-    """What was reserved, given back whole and in part, from a journal: one call for many."""
-    rng = np.random.default_rng(9)
-    live, again = Velocity(3), Velocity(3)
-    steps = []
-    reserved = []
-    for _ in range(300):
-        step = rng.choice([STEP_RESERVE, STEP_RESERVE, STEP_RELEASE, STEP_REDUCE])
-        if step == STEP_RESERVE or not reserved:
-            time_s = 1_750_000_000 + int(rng.integers(0, 9 * 86_400))
-            place = (int(rng.integers(3)), time_s, time_s // 86_400, time_s // 2_592_000)
-            amount_minor, step = int(rng.integers(1, 5_000)), STEP_RESERVE
-            reserved.append([place, amount_minor])
-        else:
-            chosen = reserved.pop(rng.integers(len(reserved)))
-            place, amount_minor = chosen
-            if step == STEP_REDUCE:
-                amount_minor //= 2
-                reserved.append([place, chosen[1] - amount_minor])
-        steps.append((*place, amount_minor, step))
-        row, time_s, day, month = place
-        one = (np.array([row], np.uint32), np.array([time_s]))
-        amount = np.array([amount_minor])
-        calendar = {"day_ids": np.array([day], np.int32), "month_ids": np.array([month], np.int32)}
-        if step == STEP_RESERVE:
-            live.reserve(
-                *one,
-                amount,
-                **calendar,
-                programmes=np.zeros(1, np.uint16),
-                counted=np.ones(1, np.bool_),
-                limits=NO_LIMITS,
-            )
-        elif step == STEP_RELEASE:
-            live.release(*one, amount, **calendar)
-        else:
-            live.confirm(*one, amount, np.zeros(1, np.int64), **calendar)
-    columns = [np.array(column) for column in zip(*steps, strict=True)]
-    again.retrace(
-        columns[0], columns[1], columns[4], day_ids=columns[2], month_ids=columns[3], steps=columns[5]
-    )
-    for name, array in live.arrays().items():
-        assert again.arrays()[name].tobytes() == array.tobytes(), name
+def test_times_that_no_cell_can_hold_are_judged_and_never_counted():
+    """A time before 1970 or after 2106 leaves nothing."""
+    velocity = Velocity(1)
+    for time_s in (-5, 1 << 32):
+        assert admit(velocity, attempt(time_s), counted=False).flags[0] == 0
+    assert_same_state(velocity, Velocity(1))

@@ -9,6 +9,7 @@ import numpy as np
 from numba import config
 
 from ledger.embedded import EmbeddedLedger
+from scoring.limit import Measure, Of, Subject
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
 from server.core.chains import Chains
@@ -16,7 +17,7 @@ from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
-from server.core.limit_sets import WINDOW_NAMES, Limit, Measure, Of, Subject, Window
+from server.core.limit_sets import WINDOW_NAMES, Limit, Window
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from server.core.limit_sets import LIMIT, LimitSets, limit_rows, merge_sets, overrides
+from scoring.limit import LIMIT
+from server.core.limit_sets import LimitSets, limit_rows, merge_sets, overrides
 from tests.server.core.scene import limit, records
 
 kernel = pytest.mark.kernel

@@ -8,7 +8,7 @@ from server.core.directory import CardFlag
 from server.core.limits import LIMITS_RESERVED, MEMORY, PIN_TRIES_MAX, SINGLE_USE_RESERVED, Limits, recall
 from server.core.policy import DECLINING, Check
 from server.core.record import DECISION, INTENT, NO_ROW, CheckResult
-from tests.server.core.scene import NOON_S, directory, purchase, records
+from tests.server.core.scene import NOON_S, directory, limit, purchase, records
 
 kernel = pytest.mark.kernel
 DAY = NOON_S // 86_400
@@ -208,6 +208,6 @@ def test_a_hundred_requests_sent_at_once_never_pass_a_limit_together(with_core):
         sent = [core.send(purchase()) for _ in range(100)]
         return [(await answer)["response_code"][0] for answer in sent]
 
-    codes = with_core(act, directory(limit_day_minor=7_500))
+    codes = with_core(act, directory(limits=(limit("amount", "day", 7_500),)))
     assert codes.count(b"00") == 7
     assert codes.count(b"61") == 93

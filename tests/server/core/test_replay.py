@@ -11,7 +11,7 @@ from server.core.record import CheckResult, Operation
 from server.core.repeats import ENTRY
 from server.core.risk import Risk
 from server.core.state import State
-from tests.server.core.scene import CARDS, NOON_S, Core, cards, directory, purchase, reversal
+from tests.server.core.scene import CARDS, NOON_S, Core, cards, directory, limit, purchase, reversal
 
 DAY_S = 86_400
 HOUR_S = 3_600
@@ -25,10 +25,13 @@ def busy_directory():
     made["flags"][:3] = CardFlag.SINGLE_USE
     return directory(
         made,
-        limit_transaction_minor=9_000,
-        limit_day_minor=30_000,
-        limit_month_minor=60_000,
-        velocity_limits=((5, 0), (0, 15_000), (0, 0), (0, 0)),
+        limits=(
+            limit("count", "1m", 5, 1),
+            limit("amount", "1h", 15_000, 6),
+            limit("amount", "transaction", 9_000, 9),
+            limit("amount", "day", 30_000, 10),
+            limit("amount", "month", 60_000, 11),
+        ),
     )
 
 

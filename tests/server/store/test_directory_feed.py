@@ -12,6 +12,7 @@ import asyncpg
 import numpy as np
 import pytest
 
+from scoring.limit import Measure, Of, Subject
 from server.core.directory import (
     CARD,
     AccountState,
@@ -23,7 +24,7 @@ from server.core.directory import (
     Directory,
     Programme,
 )
-from server.core.limit_sets import Limit, Measure, Of, Subject, Window
+from server.core.limit_sets import Limit, Window
 from server.core.record import TransactionType
 from server.store.database import Database
 from server.store.directory_feed import DirectoryFeed, FeedPosition

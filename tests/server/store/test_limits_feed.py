@@ -7,8 +7,9 @@ import asyncpg
 import numpy as np
 import pytest
 
+from scoring.limit import Measure, Of, Subject
 from server.core.directory import Action, BlockKind, Condition, Directory, Operator
-from server.core.limit_sets import Limit, Measure, Of, Subject, Window
+from server.core.limit_sets import Limit, Window
 from server.store.blocks import Blocks
 from server.store.conditions import Codes, parse_conditions
 from server.store.database import Database

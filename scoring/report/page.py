@@ -1,0 +1,39 @@
+"""The page: chapters from figures, escaped and put into page.html with page.css."""
+
+from pathlib import Path
+
+import jinja2
+
+from scoring.report.chapters import chapters
+from scoring.report.scored import Scored
+
+
+def write_report(path: Path, scored: Scored, *, created: str | None = None) -> None:
+    """
+    Writes the report of a scored history as one HTML file, UTF-8; `created` says when, where it should. The
+    same history and that give the same bytes.
+    """
+    path.write_text(render(scored, created=created), encoding="utf-8", newline="\n")
+
+
+def render(scored: Scored, *, created: str | None = None) -> str:
+    """The page as text. It loads nothing: styles and charts are in it, and no script is."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_kept_together,
+    )
+    return environment.get_template("page.html").render(
+        model=scored.model,
+        data=scored.data,
+        created=created,
+        chapters=chapters(scored),
+    )
+
+
+def _kept_together(value: object) -> object:
+    """A number and its per cent sign don't part at the end of a line."""
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
