@@ -32,11 +32,19 @@ from scoring.forest import parse, walk_kernel
 from scoring.grow import Grown, Lesson, grow
 from scoring.history import LABEL_DELAY_S, History, HistoryError, read_history
 from scoring.manifest import Manifest, write_model
+from scoring.model import Model
+from scoring.report.examined import examined
+from scoring.report.page import write_report
 from scoring.thresholds import Costs, Outcome, cheapest
 
 ROUNDS_MAX: Final = 200
 _PLAIN_CARDS_MAX, _PLAIN_WEIGHT = 3_000, 0.3
 _MASKED_SHARE, _MASKED_WEIGHT = 0.3, 0.3
+REPORT_FILE: Final = "report.html"
+_LIKE: Final = (
+    "These are the figures of the model's like, which was grown on the earlier part of the history alone; the model "
+    "itself learnt from all of it."
+)
 _REFERENCE_ROWS: Final = 200_000
 """About so many rows, spread over the history, say what is normal (`drift`)."""
 
@@ -95,7 +103,7 @@ def train(
     rounds_max: int = ROUNDS_MAX,
 ) -> Manifest:
     """
-    Trains on a labelled file (`history.read_history`) and writes the model to `out / version`.
+    Trains on a labelled file (`history.read_history`) and writes the model to `out / version`, with its report.
 
     progress(done, total) is called as features are computed and trees grow. Raises HistoryError where the
     history can't be read or holds too little fraud to learn.
@@ -152,9 +160,30 @@ def train_history(
     folder.mkdir(parents=True, exist_ok=True)
     some = own.features[:: max(len(own.features) // _REFERENCE_ROWS, 1)]
     write_reference(folder, reference_of(some, calibration.scores(_log_odds(final, some))))
+    _write_report(folder, Model(manifest, measured.text.encode()), own, split, costs)
     write_model(folder, manifest, final.text)
     report(3, 0)
     return manifest
+
+
+def _write_report(folder: Path, like: Model, own: _Seen, split: Split, costs: Costs) -> None:
+    """The page beside a model: what its like made of what it had not seen. Without both classes there is none."""
+    history, measured = own.history, split.measures_known | split.measures_unseen
+    if not 0 < history.is_fraud[measured].sum() < measured.sum():
+        return
+    met = np.zeros(len(history.cards), np.bool_)
+    met[history.attempts["card_row"][split.teaches]] = True
+    scored = examined(
+        like,
+        history,
+        own.features,
+        measured,
+        data="the last third of the history that it was trained on",
+        costs=costs,
+        met=met,
+        cautions=(_LIKE,),
+    )
+    write_report(folder / REPORT_FILE, scored)
 
 
 def split_by_time(history: History) -> Split:
