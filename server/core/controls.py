@@ -2,8 +2,8 @@
 Controls: what is wrong with the message, with the card, and with where it is used.
 
 One kernel goes through the batch, copies the card's facts into the intent (so that the journal alone can explain the
-answer), and notes each check that fails. It decides nothing: `policy` does. The programme's, the control sets' and
-the block lists' tables are compiled from the directory whenever it says that they changed.
+answer), and notes each check that fails. It decides nothing: `policy` does. The tables of programmes, control sets,
+limit sets and rules are compiled from the directory whenever it says that they changed.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger.holds import expiry_s
+from server.core.block_lists import BlockKind, list_checks
 from server.core.calendar import local_s, month_of, zone_table
 from server.core.directory import (
     AccountState,
-    BlockKind,
     CardFlag,
     CardState,
     Channel,
@@ -37,10 +37,7 @@ from server.core.record import (
     EntryMode,
     TransactionType,
 )
-from server.core.rules import Rules, note_name
-
-Line = tuple[BlockKind, tuple[int, int]]
-"""A line of a block list: its value as (low, high)."""
+from server.core.rules import Rules
 
 _CATEGORY_WORDS: Final = 157  # 10,000 bits
 _COUNTRY_WORDS: Final = 16  # 1,000 bits
@@ -85,15 +82,6 @@ for _state, _check in (
     (CardState.CLOSED, Check.CARD_CLOSED),
 ):
     _CARD_CHECKS[_state] = _check
-
-_BLOCK_CHECKS: Final = np.zeros(max(BlockKind) + 1, np.int64)
-for _kind in BlockKind:
-    _BLOCK_CHECKS[_kind] = Check[f"BLOCKED_{_kind.name}"]
-_BLOCK_KINDS: Final = len(_BLOCK_CHECKS)
-_BLOCK_MERCHANT: Final = int(BlockKind.MERCHANT)
-_BLOCK_DEVICE: Final = int(BlockKind.DEVICE)
-_BLOCK_IP: Final = int(BlockKind.IP)
-_BLOCK_COUNTRY: Final = int(BlockKind.COUNTRY)
 
 _ACTIVE: Final = int(CardState.ACTIVE)
 _ACCOUNT_OPEN: Final = int(AccountState.OPEN)
@@ -145,21 +133,6 @@ _OFF_HOUR: Final = int(Check.HOUR)
 _MERCHANT_LOCK: Final = int(Check.MERCHANT_LOCK)
 _KYC_INCOMPLETE: Final = int(Check.KYC_INCOMPLETE)
 _POLITICALLY_EXPOSED: Final = int(Check.POLITICALLY_EXPOSED)
-
-
-@njit(cache=True)
-def find_line(pairs: Any, first: int, last: int, low: Any, high: Any) -> int:
-    """Where a u128 stands in pairs[first:last] (u8[n, 2] as [high, low], sorted there); -1 where it doesn't."""
-    end = last
-    while first < last:
-        middle = (first + last) // 2
-        if pairs[middle, 0] < high or (pairs[middle, 0] == high and pairs[middle, 1] < low):
-            first = middle + 1
-        else:
-            last = middle
-    if first < end and pairs[first, 0] == high and pairs[first, 1] == low:
-        return first
-    return -1
 
 
 @njit(cache=True)
@@ -255,37 +228,6 @@ def _use_checks(request: Any, programme: Any, control: Any, local: int, lock_mer
 
 
 @njit(cache=True)
-def _list_checks(intent: Any, card: Any, blocked: Any, blocked_ends: Any, on_paper: Any) -> int:
-    """Bits of the block lists it stands on; a line in shadow is noted by its list's name, whose number is its kind."""
-    failed = 0
-    request = intent.request
-    for kind in range(1, _BLOCK_KINDS):
-        if blocked_ends[kind] == blocked_ends[kind + 1]:
-            continue
-        high = np.uint64(0)
-        if kind == _BLOCK_MERCHANT:
-            low = np.uint64(request.merchant)
-        elif kind == _BLOCK_DEVICE:
-            low = np.uint64(request.device)
-        elif kind == _BLOCK_IP:
-            low = np.uint64(request.ip[0])
-            high = np.uint64(request.ip[1])
-        elif kind == _BLOCK_COUNTRY:
-            low = np.uint64(request.country)
-        else:
-            low = np.uint64(card.card_id[0])
-            high = np.uint64(card.card_id[1])
-        if (low | high) == 0:
-            continue
-        place = find_line(blocked, blocked_ends[kind], blocked_ends[kind + 1], low, high)
-        if place >= 0 and on_paper[place]:
-            note_name(intent.rules_shadowed, kind)
-        elif place >= 0:
-            failed |= 1 << _BLOCK_CHECKS[kind]
-    return failed
-
-
-@njit(cache=True)
 def note_card(intent: Any, row: int, card: Any, programme: Any, local: int) -> None:
     """Write a card's facts, at a programme's wall clock, into an INTENT."""
     intent.card_row = row
@@ -343,9 +285,8 @@ def check(
     lock_merchants: Any,
     zone_from_s: Any,
     zone_offset_s: Any,
-    blocked: Any,
-    blocked_ends: Any,
-    on_paper: Any,
+    blocks: Any,
+    block_counts: Any,
     hold_s: Any,
     rates: Any,
 ) -> None:
@@ -379,7 +320,7 @@ def check(
             continue
         failed |= _card_checks(request, card, local // 86_400)
         failed |= _use_checks(request, programme, control, local, lock_merchants)
-        failed |= _list_checks(intent, card, blocked, blocked_ends, on_paper)
+        failed |= list_checks(intent, card, blocks, block_counts)
         intent.checks_failed |= np.uint64(failed)
 
 
@@ -410,9 +351,8 @@ class Controls:
             self._lock_merchants,
             self._zone_from_s,
             self._zone_offset_s,
-            self._blocked,
-            self._blocked_ends,
-            self._on_paper,
+            self._directory.blocks.lines,
+            self._directory.blocks.counts,
             self._hold_s,
             self.rates,
         )
@@ -434,9 +374,8 @@ class Controls:
         directory = self._directory
         self._compile_programmes(directory.programmes)
         self._compile_controls(directory.control_sets)
-        self._compile_blocks(directory.blocks, directory.blocks_shadow)
         self._compile_limits()
-        names = max(_BLOCK_KINDS - 1, max(directory.rule_names, default=0))
+        names = max(*BlockKind, max(directory.rule_names, default=0))
         self.rules.compile(directory.rules.values(), names, self.programmes)
         self.names.take(directory.limit_names, directory.rule_names)
         self._revision = (directory.shared_revision, directory.limit_sets.revision)
@@ -452,16 +391,6 @@ class Controls:
     def _compile_limits(self) -> None:
         limits = {number: programme.limits for number, programme in self._directory.programmes.items()}
         self.limits = self._directory.limit_sets.compile(limits)
-
-    def _compile_blocks(self, live: Iterable[Line], shadow: Iterable[Line]) -> None:
-        lines = sorted(
-            [(kind, high, low, 0) for kind, (low, high) in live]
-            + [(kind, high, low, 1) for kind, (low, high) in shadow]
-        )
-        self._blocked = np.array([(high, low) for _, high, low, _ in lines], np.uint64).reshape(-1, 2)
-        self._on_paper = np.array([paper for *_, paper in lines], np.uint8)
-        kinds = np.array([kind for kind, *_ in lines], np.int64)
-        self._blocked_ends = np.searchsorted(kinds, np.arange(_BLOCK_KINDS + 1))
 
     def _compile_programmes(self, programmes: dict[int, Programme]) -> None:
         size = max(programmes, default=-1) + 1

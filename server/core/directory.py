@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from server.core.block_lists import BlockEntry, BlockLists
 from server.core.limit_sets import Limit, LimitSets, Overrides
 from server.core.record import NO_ROW, CardReference, TransactionType
 
@@ -55,16 +56,6 @@ class Channel(IntFlag):
     ECOMMERCE = 2
     CASH = 4
     INTERNATIONAL = 8
-
-
-class BlockKind(IntEnum):
-    """What a block list names."""
-
-    MERCHANT = 1
-    DEVICE = 2
-    IP = 3
-    COUNTRY = 4
-    CARD = 5
 
 
 class Action(IntEnum):
@@ -140,16 +131,6 @@ class Programme:
     limits: tuple[Limit, ...] = ()
     channels: Channel = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH
     types_never: frozenset[TransactionType] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class BlockEntry:
-    """One line of a block list. `value` is the record's digest or number of what it names."""
-
-    kind: BlockKind
-    value: tuple[int, int]  # u128 as (low, high); a country or a 64-bit digest stands in `low`
-    active: bool = True
-    shadow: bool = False  # only counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +242,12 @@ class Directory:
         self.control_sets: list[ControlSet] = [ControlSet()]
         self.programmes: dict[int, Programme] = {}
         self.limit_sets = LimitSets()
-        self.blocks: set[tuple[BlockKind, tuple[int, int]]] = set()
-        self.blocks_shadow: set[tuple[BlockKind, tuple[int, int]]] = set()
+        self.blocks = BlockLists()
         self.rules: dict[int, Rule] = {}
         self.limit_names: dict[int, str] = {}
         self.rule_names: dict[int, str] = {}
         self.shared_revision = 0
-        """Counts changes of what cards share: who compiles tables of it looks here."""
+        """Counts changes of control sets, programmes, rules and names: who compiles tables of them looks here."""
         self.accounts = 0
         """Room that state arrays indexed by account number need."""
         self._control_numbers: dict[ControlSet, int] = {ControlSet(): 0}
@@ -291,9 +271,7 @@ class Directory:
         if len(change.cards):
             self._apply_cards(change.cards, change.controls, change.limits)
         for block in change.blocks:
-            line = (block.kind, block.value)
-            self._list(self.blocks, line, stands=block.active and not block.shadow)
-            self._list(self.blocks_shadow, line, stands=block.active and block.shadow)
+            self.blocks.put(block)
         for rule in change.rules:
             if rule.active and self.rules.get(rule.number) != rule:
                 self.rules[rule.number] = rule
@@ -305,11 +283,6 @@ class Directory:
             self.rule_names |= change.rule_names
             self.shared_revision += 1
         self.version = max(self.version, change.version)
-
-    def _list(self, lines: set[tuple[BlockKind, tuple[int, int]]], line: Any, *, stands: bool) -> None:
-        if (line in lines) != stands:
-            (lines.add if stands else lines.discard)(line)
-            self.shared_revision += 1
 
     def _apply_cards(
         self, cards: NDArray[Any], controls: Mapping[int, ControlSet], limits: Mapping[int, Overrides]

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.limit import Measure, Of, Subject
+from server.core.block_lists import BlockEntry, BlockKind
 from server.core.directory import (
     CARD,
     Action,
-    BlockEntry,
-    BlockKind,
     Condition,
     ControlSet,
     Directory,
@@ -60,8 +59,8 @@ def contents(directory: Directory, source: Mapping[str, Any]) -> dict[str, NDArr
         "version": directory.version,
         "programmes": [asdict(programme) for programme in directory.programmes.values()],
         "control_sets": [asdict(control_set) for control_set in directory.control_sets],
-        "blocks": [[kind, *value] for kind, value in directory.blocks],
-        "blocks_shadow": [[kind, *value] for kind, value in directory.blocks_shadow],
+        "blocks": [[line.kind, *line.value] for line in directory.blocks if not line.shadow],
+        "blocks_shadow": [[line.kind, *line.value] for line in directory.blocks if line.shadow],
         "limits": {
             number: [asdict(limit) for limit in directory.limit_sets.overrides_of(number)]
             for number in np.unique(directory.cards["limits"]).tolist()

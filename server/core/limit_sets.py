@@ -45,6 +45,8 @@ WINDOW_NAMES: Final = ("10s", "1m", "10m", "1h", "24h", "7d", "30d", "31d", "tra
 assert WINDOW_NAMES[: Window.TRANSACTION] == tuple(window.name for window in WINDOWS)
 assert (Window.TRANSACTION, Window.DAY, Window.MONTH) == (TRANSACTION, DAY, MONTH)
 
+assert LIMIT.names == ("number", "name", "subject", "measure", "of", "window", "shadow", "ceiling")
+
 NO_LIMITS: Final = 0
 """The set that is empty: of messages that nothing limits."""
 
@@ -90,51 +92,52 @@ def overrides(of_account: Iterable[Limit], of_card: Iterable[Limit]) -> Override
 
 def limit_rows(limits: Sequence[Limit]) -> NDArray[Any]:
     """LIMIT[n]; a ceiling of 0 says lifted. A ceiling beyond what can be told apart is taken down to it."""
-    rows = np.zeros(len(limits), LIMIT)
-    for row, limit in zip(rows, limits, strict=True):
-        ceiling = 0 if limit.ceiling is None else min(limit.ceiling, CEILINGS_MAX[limit.measure])
-        row["number"], row["name"], row["ceiling"] = limit.number, limit.name, ceiling
-        row["subject"], row["measure"], row["of"] = limit.subject, limit.measure, limit.of
-        row["window"], row["shadow"] = limit.window, limit.shadow
-    return rows
+    fields = [
+        (
+            *(limit.number, limit.name, limit.subject, limit.measure, limit.of, limit.window, limit.shadow),
+            0 if limit.ceiling is None else min(limit.ceiling, CEILINGS_MAX[limit.measure]),
+        )
+        for limit in limits
+    ]
+    return np.array(fields, LIMIT)
 
 
 @njit(cache=True)
-def merge_sets(
-    near: Any, near_ends: Any, programmes: Any, far: Any, far_ends: Any, merged: Any, starts: Any
-) -> int:
+def merge_sets(near: Any, sets: Any, far: Any, far_ends: Any, merged: Any, starts: Any) -> int:
     """
     Lay the limits of every set one after another into `merged` (LIMIT, with room for all of them).
 
-    Set i has the overrides near[near_ends[i]:near_ends[i + 1]] and programme programmes[i] (i8; -1: none), whose limits
-    are far[far_ends[p]:far_ends[p + 1]]. Set i is then merged[starts[i]:starts[i + 1]]; the number of all is returned.
+    Set i is sets[i] (SET): its overrides lie in `near`, and its programme's limits are far[far_ends[p]:far_ends[p + 1]],
+    where it has one there. It is then merged[starts[i]:starts[i + 1]]; the number of all is returned.
     """
     count = 0
-    for i in range(len(programmes)):
+    for i in range(len(sets)):
         starts[i] = count
-        programme = programmes[i]
-        first = near_ends[i]
-        last = near_ends[i + 1]
-        if programme >= 0:
-            for k in range(far_ends[programme], far_ends[programme + 1]):
+        line = sets[i]
+        if 0 <= line["programme"] < len(far_ends) - 1:
+            for k in range(far_ends[line["programme"]], far_ends[line["programme"] + 1]):
                 overridden = False
-                for own in range(first, last):
+                for own in range(line["first"], line["last"]):
                     overridden = overridden or (
-                        near[own].subject == far[k].subject
-                        and near[own].measure == far[k].measure
-                        and near[own].of == far[k].of
-                        and near[own].window == far[k].window
-                        and near[own].shadow == far[k].shadow
+                        near[own]["subject"] == far[k]["subject"]
+                        and near[own]["measure"] == far[k]["measure"]
+                        and near[own]["of"] == far[k]["of"]
+                        and near[own]["window"] == far[k]["window"]
+                        and near[own]["shadow"] == far[k]["shadow"]
                     )
-                if not overridden and far[k].ceiling > 0:
+                if not overridden and far[k]["ceiling"] > 0:
                     merged[count] = far[k]
                     count += 1
-        for own in range(first, last):
-            if near[own].ceiling > 0:
+        for own in range(line["first"], line["last"]):
+            if near[own]["ceiling"] > 0:
                 merged[count] = near[own]
                 count += 1
-    starts[len(programmes)] = count
+    starts[len(sets)] = count
     return count
+
+
+SET: Final = np.dtype([("first", "<i8"), ("last", "<i8"), ("programme", "<i4"), ("cards", "<u4")])
+"""A set: its overrides' rows, its programme (-1: none), and how many cards have it."""
 
 
 class LimitSets:
@@ -143,12 +146,15 @@ class LimitSets:
     def __init__(self) -> None:
         self.revision = 0
         """Counts changes of what any set says."""
-        self._programmes: list[int] = [-1]
-        self._overrides: list[NDArray[Any]] = [np.zeros(0, LIMIT)]
-        self._keys: list[tuple[int, Overrides] | None] = [None]
-        self._cards: list[int] = [0]
-        self._free: list[int] = []
+        self._sets = np.zeros(16, SET)
+        self._sets["programme"] = -1
+        self._used = 1  # set 0 is no programme's
+        self._near = np.zeros(16, LIMIT)
+        self._rows = 0
+        self._wasted = 0  # rows of sets that no card has any more
+        self._keys: dict[int, tuple[int, Overrides]] = {}
         self._numbers: dict[tuple[int, Overrides], int] = {}
+        self._free: list[int] = []
 
     def own(self, programme: int) -> int:
         """The set of a programme's cards without overrides; it stays."""
@@ -160,62 +166,65 @@ class LimitSets:
         key = (programme, found)
         number = self._numbers.get(key)
         if number is None:
-            number = self._numbers[key] = self._place(programme, found, key)
+            number = self._numbers[key] = self._place(programme, found)
+            self._keys[number] = key
             self.revision += 1
-        self._cards[number] += 1
+        self._sets["cards"][number] += 1
         return number
 
     def give_back(self, numbers: Iterable[int]) -> None:
         """One card less has each of these."""
         for number in numbers:
-            self._cards[number] -= 1
-            key = self._keys[number]
-            if self._cards[number] == 0 and key is not None:
-                del self._numbers[key]
-                self._programmes[number], self._overrides[number] = -1, self._overrides[0]
-                self._keys[number] = None
+            line = self._sets[number]
+            line["cards"] -= 1
+            if line["cards"] == 0:
+                del self._numbers[self._keys.pop(number)]
+                self._wasted += int(line["last"] - line["first"])
+                line["first"] = line["last"] = 0
+                line["programme"] = -1
                 self._free.append(number)
 
     def overrides_of(self, number: int) -> Overrides:
         """The overrides of a set in use."""
-        key = self._keys[number]
-        return () if key is None else key[1]
+        return self._keys[number][1]
 
     def compile(self, limits: Mapping[int, Sequence[Limit]]) -> LimitTable:
         """All sets, of each slot the limit nearest to the card; `limits` are the programmes' own."""
         far = [limit_rows(limits.get(number, ())) for number in range(max(limits, default=-1) + 1)]
-        far_ends = _ends(far)
-        programmes = np.array(self._programmes, np.int64)
-        programmes[programmes >= len(far)] = -1
-        near_ends = _ends(self._overrides)
-        sizes = np.diff(far_ends, append=far_ends[-1])
-        room = int(near_ends[-1]) + int(sizes[programmes].sum())
-        merged = np.zeros(room, LIMIT)
-        starts = np.zeros(len(programmes) + 1, np.uint32)
-        count = merge_sets(
-            np.concatenate(self._overrides),
-            near_ends,
-            programmes,
-            np.concatenate([np.zeros(0, LIMIT), *far]),
-            far_ends,
-            merged,
-            starts,
-        )
+        far_ends = np.concatenate([[0], np.cumsum([len(rows) for rows in far])]).astype(np.int64)
+        sets = self._sets[: self._used]
+        sizes = np.append(np.diff(far_ends), 0)
+        programmes = np.where(sets["programme"] < len(far), sets["programme"], -1)
+        room = self._rows - self._wasted + int(sizes[programmes].sum())
+        merged, starts = np.zeros(room, LIMIT), np.zeros(len(sets) + 1, np.uint32)
+        joined = np.concatenate([np.zeros(0, LIMIT), *far])
+        count = merge_sets(self._near, sets, joined, far_ends, merged, starts)
         return LimitTable(merged[:count], starts)
 
-    def _place(self, programme: int, found: Overrides, key: tuple[int, Overrides]) -> int:
-        rows = limit_rows(found)
+    def _place(self, programme: int, found: Overrides) -> int:
         if self._free:
             number = self._free.pop()
-            self._programmes[number], self._overrides[number], self._keys[number] = programme, rows, key
-            return number
-        self._programmes.append(programme)
-        self._overrides.append(rows)
-        self._keys.append(key)
-        self._cards.append(0)
-        return len(self._keys) - 1
+        else:
+            number, self._used = self._used, self._used + 1
+            if number == len(self._sets):
+                self._sets = np.concatenate([self._sets, np.zeros(number, SET)])
+        rows = limit_rows(found)
+        if self._rows + len(rows) > len(self._near):
+            self._make_room(len(rows))
+        line = self._sets[number]
+        line["first"], line["last"] = self._rows, self._rows + len(rows)
+        line["programme"] = programme
+        self._near[self._rows : self._rows + len(rows)] = rows
+        self._rows += len(rows)
+        return number
 
-
-def _ends(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-    """Where each part begins once they are joined, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    def _make_room(self, rows: int) -> None:
+        """Moves the rows that are used to the front of an array that has room for as many again, and for `rows` more."""
+        sets = self._sets[: self._used]
+        lengths = sets["last"] - sets["first"]
+        lasts = np.cumsum(lengths)
+        kept = np.repeat(sets["first"] - (lasts - lengths), lengths) + np.arange(int(lasts[-1]))
+        near = np.zeros(2 * (len(kept) + rows), LIMIT)
+        near[: len(kept)] = self._near[kept]
+        sets["first"], sets["last"] = lasts - lengths, lasts
+        self._near, self._rows, self._wasted = near, len(kept), 0

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scoring.features import FEATURE_NAMES
+from server.core.block_lists import note_name
 from server.core.directory import Action, Operator, Rule
 from server.core.policy import Check
 from server.core.record import CREDITING, CheckResult, EntryMode
@@ -74,15 +75,6 @@ _RULE_DECLINE: Final = int(Check.RULE_DECLINE)
 _RULE_STEP_UP: Final = int(Check.RULE_STEP_UP)
 _RULE_STEP_UP_IMPOSSIBLE: Final = int(Check.RULE_STEP_UP_IMPOSSIBLE)
 _RULE_FLAGGED: Final = int(Check.RULE_FLAGGED)
-
-
-@njit(cache=True)
-def note_name(names: Any, name: int) -> None:
-    """Enter a name's number into a record's list of them; a full list stays as it is."""
-    for k in range(len(names)):
-        if names[k] == 0:
-            names[k] = name
-            return
 
 
 @njit(cache=True)

@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.limit import Measure, Of, Subject
+from server.core.block_lists import BlockEntry, BlockKind
 from server.core.directory import (
     CARD,
     Action,
-    BlockEntry,
-    BlockKind,
     Channel,
     ControlSet,
     DirectoryChange,

@@ -11,6 +11,7 @@ from numba import config
 from ledger.embedded import EmbeddedLedger
 from scoring.limit import Measure, Of, Subject
 from server.core.authorizer import Authorizer, CoreLimits
+from server.core.block_lists import BlockLists
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
@@ -58,6 +59,14 @@ def limit(measure, window, ceiling, number=1, **fields):
         ceiling=ceiling,
         **given,
     )
+
+
+def block_lists(*entries):
+    """Block lists with these lines."""
+    lists = BlockLists()
+    for entry in entries:
+        lists.put(entry)
+    return lists
 
 
 def programme(**fields):

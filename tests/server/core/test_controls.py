@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from server.core.controls import Controls, find_line
-from server.core.directory import AccountState, BlockKind, CardFlag, CardState, Channel, ControlSet
+from server.core.block_lists import BlockEntry, BlockKind
+from server.core.controls import Controls
+from server.core.directory import AccountState, CardFlag, CardState, Channel, ControlSet
 from server.core.limit_sets import LimitSets
 from server.core.policy import Check
 from server.core.rates import RATE
 from server.core.record import INTENT, NO_ROW, CheckResult, EntryMode, TransactionType
-from tests.server.core.scene import NOON_S, cards, programme, purchase, records
+from tests.server.core.scene import NOON_S, block_lists, cards, programme, purchase, records
 
 kernel = pytest.mark.kernel
 EVERYWHERE = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH | Channel.INTERNATIONAL
@@ -25,13 +26,16 @@ def checks_of(request, card=None, control=None, blocks=(), blocks_shadow=(), row
     for name, value in (card or {}).items():
         made[name][0] = value
     made["controls"][0] = 1
+    lists = block_lists(
+        *(BlockEntry(kind, value) for kind, value in blocks),
+        *(BlockEntry(kind, value, shadow=True) for kind, value in blocks_shadow),
+    )
     shelf = SimpleNamespace(
         cards=records(made),
         programmes={0: programme(**fields)},
         control_sets=[ControlSet(), control or ControlSet()],
         limit_sets=LimitSets(),
-        blocks=set(blocks),
-        blocks_shadow=set(blocks_shadow),
+        blocks=lists,
         rules={},
         limit_names={},
         rule_names={},
@@ -204,19 +208,6 @@ def test_an_intent_holds_every_fact_its_checks_read():
     assert intent["hold_s"] == 30 * 86_400
     assert intent["card_flags"] == CardFlag.SINGLE_USE
     assert checks_of(purchase())[1]["hold_s"] == 7 * 86_400
-
-
-@kernel
-def test_a_listed_pair_is_found_among_any_number_of_others():
-    """Binary search against membership, within the part of the table that is its list."""
-    rng = np.random.default_rng(5)
-    for size in (0, 1, 2, 3, 17, 64):
-        pairs = sorted({(int(a), int(b)) for a, b in rng.integers(0, 9, (size, 2))})
-        table = np.array([(0, 0), *pairs, (9, 9)], np.uint64)
-        for high in range(9):
-            for low in range(9):
-                place = find_line(table, 1, 1 + len(pairs), np.uint64(low), np.uint64(high))
-                assert place == (1 + pairs.index((high, low)) if (high, low) in pairs else -1)
 
 
 @kernel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scoring.limit import LIMIT
-from server.core.limit_sets import LimitSets, limit_rows, merge_sets, overrides
+from server.core.limit_sets import SET, LimitSets, limit_rows, merge_sets, overrides
 from tests.server.core.scene import limit, records
 
 kernel = pytest.mark.kernel
@@ -38,18 +38,22 @@ def test_sets_are_merged_as_their_plain_twin_over_random_limits():
     for _ in range(50):
         far = [random_limits(rng, rng.integers(0, 6), 100 * p) for p in range(rng.integers(1, 4))]
         near = [random_limits(rng, rng.integers(0, 4), 1000 + 10 * s) for s in range(6)]
-        of = np.array([rng.integers(-1, len(far)) for _ in near], np.int64)
+        of = np.array([rng.integers(-1, len(far) + 1) for _ in near], np.int64)
         rows = [limit_rows(found) for found in (*near, *far)]
         ends = [np.cumsum([0, *map(len, part)]) for part in (rows[:6], rows[6:])]
+        sets = np.zeros(6, SET)
+        sets["first"], sets["last"], sets["programme"] = ends[0][:-1], ends[0][1:], of
         merged, starts = np.zeros(99, LIMIT), np.zeros(7, np.uint32)
         tables = [np.concatenate([np.zeros(0, LIMIT), *part]) for part in (rows[:6], rows[6:])]
         count = merge_sets(
-            records(tables[0]), ends[0], of, records(tables[1]), ends[1], records(merged), starts
+            records(tables[0]), records(sets), records(tables[1]), ends[1], records(merged), starts
         )
         assert starts[6] == count
         for place, found in enumerate(near):
             own = merged[starts[place] : starts[place + 1]]
-            assert sorted(own["number"].tolist()) == plain(far[of[place]] if of[place] >= 0 else (), found)
+            assert sorted(own["number"].tolist()) == plain(
+                far[of[place]] if 0 <= of[place] < len(far) else (), found
+            )
             assert (own["ceiling"] > 0).all()
 
 
@@ -78,6 +82,28 @@ def test_cards_with_the_same_overrides_share_a_set():
     """Ten thousand cards of one account, one set."""
     sets, found = LimitSets(), (limit("count", "1h", 5),)
     assert len({sets.take(0, found) for _ in range(10_000)}) == 1
+
+
+def test_a_set_keeps_its_overrides_while_others_come_and_go():
+    """Over random lives, against a dictionary; numbers are used again, rows move together."""
+    rng, sets, held, highest = np.random.default_rng(8), LimitSets(), [], 0
+    for step in range(600):
+        if held and rng.integers(3) == 0:
+            number, _ = held.pop(rng.integers(len(held)))
+            sets.give_back([number])
+        elif len(held) < 40:
+            found = tuple(
+                limit("count", window, 5, step) for window in ("1h", "24h", "7d")[: rng.integers(1, 4)]
+            )
+            held.append((sets.take(int(rng.integers(2)), found), found))
+        highest = max([highest, *(number for number, _ in held)])
+        if step % 20 == 0:
+            table = sets.compile({})
+            for number, found in held:
+                own = table.limits[table.sets[number] : table.sets[number + 1]]
+                assert own["number"].tolist() == [one.number for one in found]
+                assert sets.overrides_of(number) == found
+    assert highest <= 40
 
 
 def test_a_ceiling_beyond_what_can_be_told_apart_is_taken_down_to_it():

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from scoring.features import FEATURE_NAMES
+from server.core.block_lists import BlockKind
 from server.core.controls import Controls
-from server.core.directory import Action, BlockKind, Condition, Directory, DirectoryChange, Operator, Rule
+from server.core.directory import Action, Condition, Directory, DirectoryChange, Operator, Rule
 from server.core.policy import Check
 from server.core.record import INTENT, CheckResult, EntryMode, TransactionType
 from server.core.rules import FIELDS, Rules, field_value, holds

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from scoring.limit import Measure, Of, Subject
+from server.core.block_lists import BlockKind
 from server.core.directory import (
     CARD,
     AccountState,
-    BlockKind,
     CardFlag,
     CardState,
     Channel,

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import asyncpg
 import numpy as np
 import pytest
 
 from scoring.limit import Measure, Of, Subject
-from server.core.directory import Action, BlockKind, Condition, Directory, Operator
+from server.core.block_lists import BlockEntry, BlockKind
+from server.core.directory import Action, Condition, Directory, Operator
 from server.core.limit_sets import Limit, Window
 from server.store.blocks import Blocks
 from server.store.conditions import Codes, parse_conditions
@@ -249,16 +251,15 @@ def test_lines_of_block_lists_come_by_their_state(on_cards):
         await blocks.put("ip", "198.51.100.66", state="draft", changed_by="alice")
         await core.read()
         card_id = tuple(map(int, core.directory.cards[2]["card_id"]))
-        assert core.directory.blocks == {(BlockKind.CARD, card_id)}
-        assert core.directory.blocks_shadow == {(BlockKind.COUNTRY, (643, 0))}
+        card, country = BlockEntry(BlockKind.CARD, card_id), BlockEntry(BlockKind.COUNTRY, (643, 0))
+        assert list(core.directory.blocks) == [replace(country, shadow=True), card]
         await blocks.put("country", "643", changed_by="bob")
         await blocks.lift(line.number, changed_by="bob")
         await core.read()
-        assert core.directory.blocks == {(BlockKind.COUNTRY, (643, 0))}
-        assert core.directory.blocks_shadow == set()
+        assert list(core.directory.blocks) == [country]
         await blocks.put("card", token, state="shadow", changed_by="carol")
         await core.read()
-        assert core.directory.blocks_shadow == {(BlockKind.CARD, card_id)}
+        assert list(core.directory.blocks) == [country, replace(card, shadow=True)]
         moves = [(move.after, move.changed_by) for move in await blocks.history(line.number)]
         assert moves == [("live", "alice"), ("lifted", "bob"), ("shadow", "carol")]
 
@@ -288,7 +289,7 @@ def test_a_change_is_with_the_core_within_a_second(on_cards):
             await limits.set(Scope(card_number=1), count(1), changed_by="alice")
             await until(lambda: directory.cards["limits"][1] != 0)
             await Blocks(database).put("country", "643", changed_by="alice")
-            await until(lambda: directory.blocks)
+            await until(lambda: list(directory.blocks))
             rules = Rules(database)
             await rules.add("far", [{"field": "amount", "above": 1}], "flag", changed_by="alice")
             await rules.move("far", "shadow", changed_by="alice")
