@@ -79,7 +79,7 @@ def figures(
     attempts = history.attempts[split.measures]
     runs = []
     for seed in seeds:
-        forest = parse(grow(lesson, parameters, rounds, seed).text.encode(), features.shape[1])
+        forest, _ = parse(grow(lesson, parameters, rounds, seed).text.encode(), features.shape[1])
         scores = np.empty(len(measured), np.float64)
         walk_kernel(measured, *forest, scores)
         runs.append(

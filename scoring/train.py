@@ -231,7 +231,7 @@ def _joined(first: Lesson, second: Lesson) -> Lesson:
 
 
 def _log_odds(grown: Grown, features: np.ndarray) -> np.ndarray:
-    forest = parse(grown.text.encode(), features.shape[1])
+    forest, _ = parse(grown.text.encode(), features.shape[1])
     out = np.empty(len(features), np.float64)
     walk_kernel(features, *forest, out)
     return out
