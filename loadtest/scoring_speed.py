@@ -61,7 +61,7 @@ def speed(folder: Path) -> Speed:
     """How fast the model in a folder scores, state and all, in this process."""
     attempts = made_up(_REQUESTS + _ALONE)
     model = Model.load(folder)
-    passage = Passage(CARDS)
+    passage = Passage(CARDS, CARDS + 1)
     model.score(passage.observe(attempts[:BATCH]))
     parts_us = []
     part = _REQUESTS // 10 // BATCH * BATCH
@@ -96,6 +96,6 @@ def load_s(folder: Path) -> float:
 def _loaded_s(folder: Path) -> float:
     began_s = time.perf_counter()
     model = Model.load(folder)
-    Passage(1).warm_up()
+    Passage(1, 2).warm_up()
     model.warm_up()
     return time.perf_counter() - began_s

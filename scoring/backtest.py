@@ -18,16 +18,17 @@ import numpy as np
 
 from scoring.velocity import (
     AMOUNT,
+    NO_ROW,
     STEP,
     STEP_DECLINE,
     STEP_REDUCE,
     STEP_RELEASE,
     LimitTable,
+    Of,
     Velocity,
 )
 
 _AT_ONCE: Final = 65_536
-_OF_DECLINES: Final = 2
 EXAMPLES_MAX: Final = 10
 
 
@@ -124,7 +125,9 @@ def replay(cases: Cases, side: Side) -> Decided:
     if not count:
         return decided
     velocity = Velocity()
-    velocity.grow(int(cases.attempts["card_row"].max()) + 1, int(cases.attempts["account"].max()) + 1)
+    rows = cases.attempts["card_row"]
+    cards = int(rows[rows != NO_ROW].max(initial=0)) + 1
+    velocity.grow(cards, int(cases.attempts["account"].max()) + 1)
     by_score = _by_score(cases, side)
     order = np.argsort(cases.settled_after, kind="stable")
     moments = cases.settled_after[order]
@@ -181,7 +184,7 @@ def _pieces(cases: Cases, side: Side, by_score: np.ndarray) -> list[tuple[int, i
     """Runs of cases (first, end) within which nothing is given back that a limit could see."""
     gives = (by_score != Outcome.APPROVED) | (cases.behind != Outcome.APPROVED)
     gives |= cases.held_minor < cases.attempts["amount_minor"]
-    if (side.limits.limits["of"] == _OF_DECLINES).any():
+    if (side.limits.limits["of"] == Of.DECLINES).any():
         gives[:] = True
     count = len(gives)
     cuts = [np.arange(0, count, _AT_ONCE), cases.settled_after[gives], cases.given["after"]]

@@ -15,6 +15,8 @@ from numba import njit
 from scoring.windows import LEVELS, STEPS_S, level_of, opening_s
 
 CELL_WORDS: Final = 6
+# Words of a cell that `pack_cells` finds plain.
+PLAIN_WORDS: Final = 3
 # A row never has more: each window holds at most span / step + 2 steps that no smaller one holds.
 CELLS_MAX: Final = 64
 # Columns of totals, and of what a cell holds.
@@ -180,3 +182,51 @@ def make_cell(words: np.ndarray, cells: Any, time_s: Any) -> tuple[Any, Any]:
         words[at * CELL_WORDS + word] = 0
     words[at * CELL_WORDS] = start_s
     return cells + 1, at
+
+
+@njit(cache=True)
+def pack_cells(words: np.ndarray, cells: Any, packed: np.ndarray) -> Any:
+    """
+    Writes cells as a row's list keeps them, the newest first; how many of them are wide, six words as here. Of a plain one, all of whose
+    attempts were approved, three words say all: start_s + 1 (starts are even), the sum, attempts and declines (16 bits each).
+    """
+    at = 0
+    wide = 0
+    for cell in range(cells - 1, -1, -1):
+        first = cell * CELL_WORDS
+        attempts = words[first + 1]
+        if (
+            words[first + 5] == 0
+            and words[first + 3] == words[first + 4]
+            and attempts == words[first + 2] & U16_MAX
+        ):
+            packed[at] = words[first] | 1
+            packed[at + 1] = words[first + 3]
+            packed[at + 2] = words[first + 2]
+            at += PLAIN_WORDS
+            continue
+        for word in range(CELL_WORDS):
+            packed[at + word] = words[first + word]
+        at += CELL_WORDS
+        wide += 1
+    return wide
+
+
+@njit(cache=True)
+def unpack_cells(packed: np.ndarray, cells: Any, words: np.ndarray) -> None:
+    """Lays open what `pack_cells` wrote."""
+    at = 0
+    for cell in range(cells - 1, -1, -1):
+        first = cell * CELL_WORDS
+        if packed[at] & 1:
+            words[first] = np.int64(packed[at]) - 1
+            words[first + 1] = np.int64(packed[at + 2]) & U16_MAX
+            words[first + 2] = packed[at + 2]
+            words[first + 3] = packed[at + 1]
+            words[first + 4] = packed[at + 1]
+            words[first + 5] = 0
+            at += PLAIN_WORDS
+            continue
+        for word in range(CELL_WORDS):
+            words[first + word] = packed[at + word]
+        at += CELL_WORDS

@@ -49,9 +49,11 @@ from scoring.patterns import (
     anomaly,
     count,
     delay_s,
+    follow,
     gives_itself_away,
     hour_bin,
     kind_of,
+    kind_z,
     note_delay,
     ratio_bin,
     suspicion,
@@ -93,11 +95,19 @@ def _note_place(place: Any, kind: int, time_s: int, local_time_s: int) -> None:
 
 
 @njit(cache=True)
-def _describe_request(attempt: Any, past: np.ndarray, columns: np.ndarray, risks: np.ndarray, out: Any) -> None:
+def _describe_request(
+    attempt: Any, past: np.ndarray, columns: np.ndarray, risks: np.ndarray, out: Any
+) -> None:
     """What needs no memory of our own: columns i8[2, m] says which column of past goes where."""
     for k in range(columns.shape[1]):
         out[columns[1, k]] = past[columns[0, k]]
-    for column in (F_IS_FIRST_AT_MERCHANT, F_IS_FIRST_IN_CATEGORY, F_IS_FIRST_IN_COUNTRY, F_IS_NEW_DEVICE, F_IS_NEW_IP):
+    for column in (
+        F_IS_FIRST_AT_MERCHANT,
+        F_IS_FIRST_IN_CATEGORY,
+        F_IS_FIRST_IN_COUNTRY,
+        F_IS_NEW_DEVICE,
+        F_IS_NEW_IP,
+    ):
         # There stand the seconds since the card's last attempt with the same one, -1 for none.
         if not math.isnan(out[column]):
             out[column] = 1.0 if out[column] < 0.0 else 0.0
@@ -181,8 +191,10 @@ def observe_kernel(
         ratio_at = ratio_bin(amount_ratio(card, amount))
         row[F_SUSPICION] = suspicion(patterns, kind, amount_at, hour_at, ratio_at)
         row[F_ANOMALY] = anomaly(patterns, kind, amount_at, hour_at, ratio_at)
+        deviation = kind_z(patterns, kind, log_amount)
+        follow(patterns, kind, log_amount)
         count(patterns, ALL, kind, amount_at, hour_at, ratio_at, 1.0)
-        remember(card, attempt, amount, log_amount, group, row)
+        remember(card, attempt, amount, log_amount, deviation, group, row)
     return OK, len(attempts)
 
 

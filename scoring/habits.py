@@ -16,7 +16,6 @@ from numba import njit
 from scoring.attempt import TIME_MISSING
 from scoring.category import GROUP_MISSING, GROUPS
 from scoring.columns import (
-    F_AMOUNT_GROUP_RATIO,
     F_AMOUNT_GROUP_Z,
     F_AMOUNT_RATIO,
     F_AMOUNT_Z,
@@ -34,21 +33,28 @@ from scoring.columns import (
     F_NIGHT_SHARE,
     F_NIGHT_SPEND,
     F_PEAK_RATIO_14D,
-    F_PEAKS_14D,
-    F_RECENT_PEAK,
     F_SECONDS_SINCE_LAST,
     F_SPEED_KMH,
     F_SUSPICION,
     F_SUSPICION_1D,
-    F_SUSPICION_7D,
-    F_SUSPICION_PEAK,
+    F_TODAY_ATTEMPTS,
+    F_TODAY_TOP,
+    F_TODAY_Z_HIGH,
+    F_TODAY_Z_LOW,
     F_WEEKDAY,
+    F_YESTERDAY_ATTEMPTS,
+    F_YESTERDAY_TOP,
+    F_YESTERDAY_Z_HIGH,
 )
 
 HOUR_BANDS: Final = 12
 """Bands of two hours."""
-PEAKS: Final = 3
+PEAKS: Final = 2
 """How many unusually high amounts a card remembers."""
+
+# What a card did on one day: attempts; the largest log amount, the highest and the lowest deviation, in
+# hundredths.
+DAY: Final = np.dtype([("top", np.int16), ("z_high", np.int16), ("z_low", np.int16), ("attempts", np.uint16)])
 
 # A card's habits; 200 bytes. All zero: a card of which nothing is known.
 #   last_s, placed_s     of the newest attempt, and of the newest one with a place; seconds UTC, 0 = none
@@ -59,8 +65,8 @@ PEAKS: Final = 3
 #   latitude_deg, ...    the place of the newest attempt that had one; usual_* the usual place
 #   night_share          share of night
 #   night_spend          asked for at night, a factor of e less with each day since
-#   recent_peak          the largest log amount, 1 less with each day since
-#   suspicion_*          what `patterns` held against the card lately, with its decay
+#   suspicion_1d         what `patterns` held against the card, a factor of e less with each day since
+#   day, ...             the newest day of the merchant's calendar, what it saw, and the day before it
 #   peaks_s, peak_ratios the newest amounts far above the typical one
 #   group_means          mean log amount by category group; group_counts, hour_counts: of the last few hundred
 HABITS: Final = np.dtype(
@@ -69,8 +75,8 @@ HABITS: Final = np.dtype(
         ("placed_s", np.int64),
         ("fraud_s", np.uint32),
         ("known", np.uint32),
-        ("timed", np.uint32),
-        ("placed", np.uint32),
+        ("timed", np.uint16),
+        ("placed", np.uint16),
         ("log_mean", np.float32),
         ("log_variance", np.float32),
         ("group_variance", np.float32),
@@ -81,10 +87,10 @@ HABITS: Final = np.dtype(
         ("usual_longitude_deg", np.float32),
         ("night_share", np.float32),
         ("night_spend", np.float32),
-        ("recent_peak", np.float32),
         ("suspicion_1d", np.float32),
-        ("suspicion_7d", np.float32),
-        ("suspicion_peak", np.float32),
+        ("day", np.int32),
+        ("today", DAY),
+        ("yesterday", DAY),
         ("peaks_s", np.uint32, PEAKS),
         ("peak_ratios", np.float32, PEAKS),
         ("group_means", np.float32, GROUPS),
@@ -108,6 +114,7 @@ DAY_S: Final = 86_400
 SPEED_SECONDS_MIN: Final = 60.0
 EARTH_RADIUS_KM: Final = 6371.0
 _KNOWN_MAX: Final = 1_000_000
+_SHORT_MAX: Final = 65_535
 _COUNT_MAX: Final = 255
 
 
@@ -146,12 +153,10 @@ def describe_amount(habits: Any, amount: float, log_amount: float, group: int, t
     if known >= SPREAD_ATTEMPTS:
         spread = max(math.sqrt(float(habits["log_variance"])), SPREAD_MIN)
         out[F_AMOUNT_Z] = (log_amount - float(habits["log_mean"])) / spread
-        highest, peaks = 0.0, 0
+        highest = 0.0
         for k in range(PEAKS):
             if habits["peaks_s"][k] > 0 and time_s - int(habits["peaks_s"][k]) <= PEAK_S:
-                peaks += 1
                 highest = max(highest, float(habits["peak_ratios"][k]))
-        out[F_PEAKS_14D] = peaks
         out[F_PEAK_RATIO_14D] = highest
     if group == GROUP_MISSING:
         return
@@ -162,11 +167,9 @@ def describe_amount(habits: Any, amount: float, log_amount: float, group: int, t
         total += int(habits["group_counts"][k])
     if total > 0:
         out[F_CATEGORY_SHARE] = of_group / total
-    if of_group >= 1:
-        off = log_amount - float(habits["group_means"][group])
-        out[F_AMOUNT_GROUP_RATIO] = math.exp(off)
-        if of_group >= SPREAD_ATTEMPTS:
-            out[F_AMOUNT_GROUP_Z] = off / max(math.sqrt(float(habits["group_variance"])), SPREAD_MIN)
+    if of_group >= SPREAD_ATTEMPTS:
+        spread = max(math.sqrt(float(habits["group_variance"])), SPREAD_MIN)
+        out[F_AMOUNT_GROUP_Z] = (log_amount - float(habits["group_means"][group])) / spread
 
 
 @njit(cache=True)
@@ -176,10 +179,7 @@ def describe_time(habits: Any, time_s: int, local_time_s: int, out: Any) -> None
     out[F_NIGHT_SPEND] = float(habits["night_spend"]) * math.exp(-since_s / DAY_S)
     if habits["known"] > 0:
         out[F_SECONDS_SINCE_LAST] = since_s
-        out[F_RECENT_PEAK] = float(habits["recent_peak"]) - since_s / DAY_S
         out[F_SUSPICION_1D] = float(habits["suspicion_1d"]) * math.exp(-since_s / DAY_S)
-        out[F_SUSPICION_7D] = float(habits["suspicion_7d"]) * math.exp(-since_s / (7 * DAY_S))
-        out[F_SUSPICION_PEAK] = float(habits["suspicion_peak"]) - since_s / DAY_S
     if habits["fraud_s"] > 0:
         out[F_CARD_FRAUD_DAYS] = max(time_s - int(habits["fraud_s"]), 0) / DAY_S
     if local_time_s == TIME_MISSING:
@@ -189,6 +189,7 @@ def describe_time(habits: Any, time_s: int, local_time_s: int, out: Any) -> None
     weekday = (local_time_s // DAY_S + 3) % 7
     out[F_HOUR] = hour
     out[F_WEEKDAY] = weekday
+    _describe_days(habits, local_time_s // DAY_S, out)
     out[F_IS_WEEKEND] = 1.0 if weekday >= 5 else 0.0
     out[F_IS_NIGHT] = 1.0 if is_night_hour(hour) else 0.0
     if habits["timed"] > 0:
@@ -202,6 +203,59 @@ def describe_time(habits: Any, time_s: int, local_time_s: int, out: Any) -> None
             + int(habits["hour_counts"][(band + HOUR_BANDS - 1) % HOUR_BANDS])
         )
         out[F_HOUR_SHARE] = near / total
+
+
+@njit(cache=True)
+def _describe_days(habits: Any, day: int, out: Any) -> None:
+    """What the card did earlier on this day, and on the day before."""
+    on = int(habits["day"])
+    if habits["timed"] == 0 or day < on:
+        return
+    out[F_TODAY_ATTEMPTS] = 0.0
+    out[F_YESTERDAY_ATTEMPTS] = 0.0
+    if day == on:
+        _describe_day(habits["today"], F_TODAY_ATTEMPTS, F_TODAY_TOP, F_TODAY_Z_HIGH, out)
+        out[F_TODAY_Z_LOW] = float(habits["today"]["z_low"]) / 100.0
+        if habits["yesterday"]["attempts"] > 0:
+            _describe_day(habits["yesterday"], F_YESTERDAY_ATTEMPTS, F_YESTERDAY_TOP, F_YESTERDAY_Z_HIGH, out)
+    elif day == on + 1:
+        _describe_day(habits["today"], F_YESTERDAY_ATTEMPTS, F_YESTERDAY_TOP, F_YESTERDAY_Z_HIGH, out)
+
+
+@njit(cache=True)
+def _describe_day(of: Any, attempts: int, top: int, z_high: int, out: Any) -> None:
+    out[attempts] = of["attempts"]
+    out[top] = float(of["top"]) / 100.0
+    out[z_high] = float(of["z_high"]) / 100.0
+
+
+@njit(cache=True)
+def _hundredths(value: float) -> int:
+    return round(min(max(100.0 * value, -30_000.0), 30_000.0))
+
+
+@njit(cache=True)
+def _remember_day(habits: Any, day: int, log_amount: float, kind_z: float) -> None:
+    """A late attempt of an older day is left out."""
+    on = int(habits["day"])
+    if habits["timed"] > 0 and day < on:
+        return
+    top, z = _hundredths(log_amount), _hundredths(kind_z)
+    of, before = habits["today"], habits["yesterday"]
+    if habits["timed"] == 0 or day > on:
+        follows = habits["timed"] > 0 and day == on + 1
+        before["attempts"] = of["attempts"] if follows else 0
+        before["top"] = of["top"] if follows else 0
+        before["z_high"] = of["z_high"] if follows else 0
+        before["z_low"] = of["z_low"] if follows else 0
+        of["attempts"] = 1
+        of["top"], of["z_high"], of["z_low"] = top, z, z
+        habits["day"] = day
+        return
+    of["attempts"] = min(int(of["attempts"]) + 1, _SHORT_MAX)
+    of["top"] = max(int(of["top"]), top)
+    of["z_high"] = max(int(of["z_high"]), z)
+    of["z_low"] = min(int(of["z_low"]), z)
 
 
 @njit(cache=True)
@@ -227,27 +281,28 @@ def describe_place(habits: Any, attempt: Any, out: Any) -> None:
 
 
 @njit(cache=True)
-def remember(habits: Any, attempt: Any, amount: float, log_amount: float, group: int, row: Any) -> None:
+def remember(
+    habits: Any, attempt: Any, amount: float, log_amount: float, kind_z: float, group: int, row: Any
+) -> None:
     """The attempt joins the card's habits; row is what was said of it."""
     time_s = int(attempt["time_s"])
-    _remember_lately(habits, amount, log_amount, time_s, row)
+    _remember_lately(habits, amount, time_s, row)
     _remember_amount(habits, amount, log_amount, group)
-    _remember_time(habits, int(attempt["local_time_s"]))
+    if attempt["local_time_s"] != TIME_MISSING:
+        _remember_day(habits, int(attempt["local_time_s"]) // DAY_S, log_amount, kind_z)
+        _remember_time(habits, int(attempt["local_time_s"]))
     _remember_place(habits, attempt)
     habits["last_s"] = max(time_s, int(habits["last_s"]))
     habits["known"] = min(int(habits["known"]) + 1, _KNOWN_MAX)
 
 
 @njit(cache=True)
-def _remember_lately(habits: Any, amount: float, log_amount: float, time_s: int, row: Any) -> None:
+def _remember_lately(habits: Any, amount: float, time_s: int, row: Any) -> None:
     known = habits["known"] > 0
     night = 1.0 if row[F_IS_NIGHT] == 1.0 else 0.0
-    suspicion = max(float(row[F_SUSPICION]), 0.0)
+    suspicion = 0.0 if math.isnan(row[F_SUSPICION]) else max(float(row[F_SUSPICION]), 0.0)
     habits["night_spend"] = float(row[F_NIGHT_SPEND]) + amount * night
-    habits["recent_peak"] = max(float(row[F_RECENT_PEAK]), log_amount) if known else log_amount
     habits["suspicion_1d"] = (float(row[F_SUSPICION_1D]) if known else 0.0) + suspicion
-    habits["suspicion_7d"] = (float(row[F_SUSPICION_7D]) if known else 0.0) + suspicion
-    habits["suspicion_peak"] = max(float(row[F_SUSPICION_PEAK]), suspicion) if known else suspicion
     ratio = float(row[F_AMOUNT_RATIO])
     if ratio >= PEAK_RATIO_MIN:
         oldest = 0
@@ -286,14 +341,12 @@ def _remember_amount(habits: Any, amount: float, log_amount: float, group: int) 
 
 @njit(cache=True)
 def _remember_time(habits: Any, local_time_s: int) -> None:
-    if local_time_s == TIME_MISSING:
-        return
     hour = local_time_s // 3600 % 24
     timed = int(habits["timed"])
     share = float(habits["night_share"])
     night = 1.0 if is_night_hour(hour) else 0.0
     habits["night_share"] = share + (night - share) / min(timed + 1, HABIT_ATTEMPTS)
-    habits["timed"] = min(timed + 1, _KNOWN_MAX)
+    habits["timed"] = min(timed + 1, _SHORT_MAX)
     counts = habits["hour_counts"]
     if int(counts[hour // 2]) == _COUNT_MAX:
         for k in range(HOUR_BANDS):
@@ -320,4 +373,4 @@ def _remember_place(habits: Any, attempt: Any) -> None:
         habits["latitude_deg"] = latitude_deg
         habits["longitude_deg"] = longitude_deg
         habits["placed_s"] = int(attempt["time_s"])
-    habits["placed"] = min(placed + 1, _KNOWN_MAX)
+    habits["placed"] = min(placed + 1, _SHORT_MAX)

@@ -34,6 +34,8 @@ PATTERNS: Final = np.dtype(
         ("kinds", np.float64, (2, KINDS)),
         ("amounts", np.float64, (2, KINDS, AMOUNT_BINS)),
         ("hours", np.float64, (2, KINDS, HOUR_BINS)),
+        ("log_means", np.float64, KINDS),
+        ("log_variances", np.float64, KINDS),
         ("ratios", np.float64, (2, RATIO_BINS)),
         ("ratios_total", np.float64, 2),
         ("delay_s", np.float64),
@@ -45,6 +47,12 @@ PATTERNS: Final = np.dtype(
 )
 # A share among frauds stands on at least so many frauds of the common share.
 PRIOR_FRAUDS: Final = 5.0
+# Fewer known frauds than this have no pattern.
+FRAUDS_MIN: Final = 50.0
+# A kind's spread is told from so many attempts on, and follows about so many of the last ones.
+SPREAD_ATTEMPTS: Final = 30.0
+SPREAD_LAST: Final = 100_000.0
+SPREAD_MIN: Final = 0.25
 _DELAY_LABELS: Final = 500.0
 
 
@@ -71,7 +79,7 @@ def ratio_bin(ratio: float) -> int:
     """Thirds of an octave, 1 in the middle of bin 12; -1 for NaN."""
     if math.isnan(ratio):
         return -1
-    return min(max(int(math.floor(3.0 * math.log2(max(ratio, 1e-9)) + 12.5)), 0), RATIO_BINS - 1)
+    return min(max(math.floor(3.0 * math.log2(max(ratio, 1e-9)) + 12.5), 0), RATIO_BINS - 1)
 
 
 @njit(cache=True)
@@ -84,8 +92,15 @@ def _evidence(frauds: float, frauds_all: float, attempts: float, attempts_all: f
 
 @njit(cache=True)
 def suspicion(patterns: Any, kind: int, amount: int, hour: int, ratio: int) -> float:
-    """How much more often frauds looked like this than attempts at large, nats."""
-    kinds, amounts, hours, ratios = patterns["kinds"], patterns["amounts"], patterns["hours"], patterns["ratios"]
+    """How much more often frauds looked like this than attempts at large, nats; NaN while too few are known."""
+    if patterns["total"][1] < FRAUDS_MIN:
+        return math.nan
+    kinds, amounts, hours, ratios = (
+        patterns["kinds"],
+        patterns["amounts"],
+        patterns["hours"],
+        patterns["ratios"],
+    )
     found = _evidence(kinds[1, kind], patterns["total"][1], kinds[0, kind], patterns["total"][0])
     found += _evidence(amounts[1, kind, amount], kinds[1, kind], amounts[0, kind, amount], kinds[0, kind])
     if hour != HOUR_BIN_MISSING:
@@ -107,6 +122,25 @@ def anomaly(patterns: Any, kind: int, amount: int, hour: int, ratio: int) -> flo
     if ratio >= 0:
         found -= math.log((patterns["ratios"][0, ratio] + 1.0) / (patterns["ratios_total"][0] + RATIO_BINS))
     return found
+
+
+@njit(cache=True)
+def kind_z(patterns: Any, kind: int, log_amount: float) -> float:
+    """Standard deviations of log_amount against the attempts of its kind; 0 for the first ones."""
+    if patterns["kinds"][0, kind] < SPREAD_ATTEMPTS:
+        return 0.0
+    spread = max(math.sqrt(patterns["log_variances"][kind]), SPREAD_MIN)
+    return float((log_amount - patterns["log_means"][kind]) / spread)
+
+
+@njit(cache=True)
+def follow(patterns: Any, kind: int, log_amount: float) -> None:
+    """The amount joins mean and variance of its kind; call it before `count`."""
+    weight = 1.0 / min(patterns["kinds"][0, kind] + 1.0, SPREAD_LAST)
+    off = log_amount - patterns["log_means"][kind]
+    patterns["log_means"][kind] += weight * off
+    spread = patterns["log_variances"][kind]
+    patterns["log_variances"][kind] = (1.0 - weight) * (spread + weight * off * off)
 
 
 @njit(cache=True)

@@ -134,7 +134,9 @@ class Table:
 
     def _column(self, name: str) -> Any:
         self.require([name])
-        return self._table[name].combine_chunks()
+        column = self._table[name].combine_chunks()
+        # A column in which every cell is empty has a type of its own.
+        return column.cast(pa.int64()) if pa.types.is_null(column.type) else column
 
     def _empty(self, name: str, column: Any, *, may_be: bool) -> np.ndarray:
         empty = pc.is_null(column).to_numpy(zero_copy_only=False)

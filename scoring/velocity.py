@@ -28,7 +28,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from scoring.attempt import ATTEMPT
-from scoring.cells import CELL_WORDS
 from scoring.limit import (
     AMOUNT,
     CONSULTED,
@@ -46,7 +45,6 @@ from scoring.limit import (
 )
 from scoring.pool import CHUNK_WORDS, FREE, PAYLOAD_WORDS, TOP
 from scoring.roster import SLOTS_MIN, move_rows
-from scoring.seen import SEEN_WORDS
 from scoring.velocity_kernel import (
     BAD_ACCOUNT,
     BAD_AMOUNT,
@@ -76,6 +74,7 @@ from scoring.velocity_rows import (
     NO_ROW,
     OWN,
     STEP,
+    list_words,
 )
 
 __all__ = [
@@ -133,7 +132,7 @@ class Velocity:
     def card_bytes(self) -> int:
         """What cards and their accounts take of it; the rest are the rosters' rows, whose number is bounded."""
         packed = np.concatenate([rows[:, 1] for rows in self._rows[: ACCOUNT + 1]]).astype(np.int64)
-        words = (packed & 0xFF) * CELL_WORDS + (packed >> 8) * SEEN_WORDS
+        words = list_words(packed & 0xFF, packed >> 8 & 0xFF, packed >> 16)
         lists = int((-(-words // PAYLOAD_WORDS)).sum()) * CHUNK_WORDS * self._chunks.itemsize
         fixed: list[np.ndarray] = [*self._rows[: ACCOUNT + 1], *self._heads, *self._sums, self._account_rows]
         return lists + sum(array.nbytes for array in fixed)

@@ -323,6 +323,7 @@ def enter(
     attempting: bool,
     reserving: bool,
     places: np.ndarray,
+    packed: np.ndarray,
     pages: np.ndarray,
     lengths: np.ndarray,
     rows: Any,
@@ -351,7 +352,7 @@ def enter(
         place = np.int64(places[subject])
         if place >= 0:
             enter_page(pages[subject], lengths[subject], step, subject, attempting, reserving)
-            close_page(pages[subject], lengths[subject], rows[subject], place, chunks, control)
+            close_page(pages[subject], lengths[subject], packed, rows[subject], place, chunks, control)
     if reserving:
         for subject in range(MERCHANT):
             if places[subject] >= 0:
@@ -366,6 +367,7 @@ def enter(
 def give_back(
     step: Any,
     places: np.ndarray,
+    packed: np.ndarray,
     pages: np.ndarray,
     lengths: np.ndarray,
     rows: Any,
@@ -388,7 +390,7 @@ def give_back(
             else:
                 take_from(page, cell, APPROVALS, np.int64(kind == STEP_RELEASE))
                 take_from(page, cell, CONSUMED, amount_minor)
-            close_page(page, lengths[subject], rows[subject], row, chunks, control)
+            close_page(page, lengths[subject], packed, rows[subject], row, chunks, control)
         if subject <= ACCOUNT and kind != STEP_DECLINE:
             take_period(heads[subject][row], sums[subject][row], 0, np.int64(step["day_id"]), amount_minor)
             take_period(heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor)
@@ -417,13 +419,13 @@ def admit_kernel(
 ) -> tuple[Any, Any]:
     """Admits STEP[n] from the first on; see `Velocity.admit`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
-    pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
+    pages, packed = np.empty((SUBJECTS, PAGE_WORDS), np.uint32), np.empty(SEEN_AT, np.uint32)
     totals, openings_s = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64), np.empty(LEVELS, np.int64)
     for index in range(first, len(steps)):
         step = steps[index]
         time_s = np.int64(step["time_s"])
         look_up(step, keys, account_rows, places)
-        open_pages(step, places, rows, account_rows, chunks, pages, lengths)
+        open_pages(step, places, rows, account_rows, chunks, packed, pages, lengths)
         for window in range(LEVELS):
             openings_s[window] = opening_s(window, time_s)
         for subject in range(SUBJECTS):
@@ -446,7 +448,7 @@ def admit_kernel(
         if need != NEED_NOTHING:
             return index, need
         enter(
-            step, entering[index], reserved[index], places, pages, lengths,
+            step, entering[index], reserved[index], places, packed, pages, lengths,
             rows, keys, account_rows, chunks, control, heads, sums,
         )  # fmt: skip
     return len(steps), NEED_NOTHING
@@ -466,7 +468,7 @@ def retrace_kernel(
 ) -> tuple[Any, Any]:
     """Does STEP[n] from the first on; see `Velocity.retrace`. Returns how far it came, and what it needs to go on."""
     places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
-    pages = np.empty((SUBJECTS, PAGE_WORDS), np.uint32)
+    pages, packed = np.empty((SUBJECTS, PAGE_WORDS), np.uint32), np.empty(SEEN_AT, np.uint32)
     for index in range(first, len(steps)):
         step = steps[index]
         kind = np.int64(step["step"])
@@ -477,12 +479,12 @@ def retrace_kernel(
             need = lacks(places, step, rows, keys, chunks, control)
             if need != NEED_NOTHING:
                 return index, need
-        open_pages(step, places, rows, account_rows, chunks, pages, lengths)
+        open_pages(step, places, rows, account_rows, chunks, packed, pages, lengths)
         if kind <= STEP_ADD:
             enter(
-                step, kind != STEP_ADD, kind != STEP_ATTEMPT, places, pages, lengths,
+                step, kind != STEP_ADD, kind != STEP_ATTEMPT, places, packed, pages, lengths,
                 rows, keys, account_rows, chunks, control, heads, sums,
             )  # fmt: skip
         else:
-            give_back(step, places, pages, lengths, rows, chunks, control, heads, sums)
+            give_back(step, places, packed, pages, lengths, rows, chunks, control, heads, sums)
     return len(steps), NEED_NOTHING

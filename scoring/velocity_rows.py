@@ -1,7 +1,7 @@
 """
 The rows of the five subjects: found, laid open, claimed and written back (Numba).
 
-A row is two u32 words: the first chunk of its list in the pool, and how many cells and distinct values the list holds. Cards' rows
+A row is two u32 words: the first chunk of its list in the pool, and how many cells, wide cells and distinct values the list holds. Cards' rows
 are the directory's. An account with one card so far shares that card's row; its own, a copy, is made when a second card comes.
 Merchants, devices and IPs have their rows by rosters. Laid open, a row is a *page* of words: cells, and from SEEN_AT on what was seen.
 """
@@ -18,9 +18,12 @@ from scoring.cells import (
     CELL_WORDS,
     CELLS_MAX,
     CONSUMED,
+    PLAIN_WORDS,
     add_to,
     make_cell,
     newest_s,
+    pack_cells,
+    unpack_cells,
 )
 from scoring.limit import Subject
 from scoring.pool import PAYLOAD_WORDS, TOP, free_list, read_list, write_list
@@ -79,6 +82,19 @@ _ROSTER_KINDS: Final = 4
 
 
 @njit(cache=True)
+def row_of(rows: np.ndarray, row: Any) -> tuple[Any, Any, Any, Any]:
+    """A row's first chunk, and how many cells, wide cells and seen values its list has."""
+    packed = np.int64(rows[row, 1])
+    return np.int64(rows[row, 0]), packed & 0xFF, packed >> 8 & 0xFF, packed >> 16
+
+
+@njit(cache=True)
+def list_words(cells: Any, wide: Any, seen: Any) -> Any:
+    """How many words a list has."""
+    return cells * PLAIN_WORDS + wide * (CELL_WORDS - PLAIN_WORDS) + seen * SEEN_WORDS
+
+
+@njit(cache=True)
 def key_of(step: Any, subject: Any) -> Any:
     """The key (u8) of a subject that has its row by a roster; 0 = missing."""
     if subject == MERCHANT:
@@ -134,6 +150,7 @@ def open_pages(
     rows: Any,
     account_rows: np.ndarray,
     chunks: np.ndarray,
+    packed: np.ndarray,
     pages: np.ndarray,
     lengths: np.ndarray,
 ) -> None:
@@ -146,11 +163,12 @@ def open_pages(
             place, table = np.int64(account_rows[step["account"]]) - 1, CARD
         if place < 0:
             continue
-        first, packed = np.int64(rows[table][place, 0]), np.int64(rows[table][place, 1])
-        cells, seen = packed & 0xFF, packed >> 8
+        first, cells, wide, seen = row_of(rows[table], place)
         lengths[subject, 0], lengths[subject, 1] = cells, seen
-        read_list(chunks, first, 0, pages[subject, : cells * CELL_WORDS])
-        read_list(chunks, first, cells * CELL_WORDS, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
+        cell_words = list_words(cells, wide, 0)
+        read_list(chunks, first, 0, packed[:cell_words])
+        unpack_cells(packed, cells, pages[subject])
+        read_list(chunks, first, cell_words, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
 
 
 @njit(cache=True)
@@ -178,14 +196,13 @@ def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, cont
     """A slot for a new key: a free one, or the one of its set that was unused for longest."""
     slot = free_slot(keys, key)
     if slot < 0:
-        word = np.zeros(1, np.uint32)
         first = first_slot(len(keys), key)
         oldest_s: Any = TIME_END_S
         for candidate in range(first, first + WAYS):
-            cells = np.int64(rows[candidate, 1]) & 0xFF
-            read_list(chunks, np.int64(rows[candidate, 0]), (cells - 1) * CELL_WORDS, word)
-            if np.int64(word[0]) < oldest_s:
-                slot, oldest_s = candidate, np.int64(word[0])
+            # The first word of a list is its newest cell's start.
+            newest = np.int64(chunks[rows[candidate, 0], 0])
+            if newest < oldest_s:
+                slot, oldest_s = candidate, newest
         free_list(chunks, control, np.int64(rows[slot, 0]))
         rows[slot, :] = 0
     keys[slot] = key
@@ -217,15 +234,22 @@ def enter_page(
 
 @njit(cache=True)
 def close_page(
-    page: np.ndarray, length: np.ndarray, rows: np.ndarray, row: Any, chunks: np.ndarray, control: np.ndarray
+    page: np.ndarray,
+    length: np.ndarray,
+    packed: np.ndarray,
+    rows: np.ndarray,
+    row: Any,
+    chunks: np.ndarray,
+    control: np.ndarray,
 ) -> None:
     """Writes a page back to its row."""
     cells, seen = np.int64(length[0]), np.int64(length[1])
+    wide = pack_cells(page, cells, packed)
     rows[row, 0] = write_list(
         chunks,
         control,
         np.int64(rows[row, 0]),
-        page[: cells * CELL_WORDS],
+        packed[: list_words(cells, wide, 0)],
         page[SEEN_AT : SEEN_AT + seen * SEEN_WORDS],
     )
-    rows[row, 1] = cells | seen << 8
+    rows[row, 1] = cells | wide << 8 | seen << 16

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.report import wording
-from scoring.report.charts import Chart
+from scoring.report.axes import Chart
 from scoring.report.curve import Best, Curve, Stopped
 from scoring.report.groups import Rate
 from scoring.report.scored import Scored

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from scoring.report import charts, groups, wording
+from scoring.report import groups, rate_charts, wording
 from scoring.report.chapter import Chapter, Measured, lowered, rate_of, share_of
 from scoring.report.groups import Part, Rate
 from scoring.report.scored import Grouping
@@ -39,14 +39,14 @@ def fairness(measured: Measured) -> Iterator[Chapter]:
             _sentence(grouping, "left with fraud missed", {part.label: _missed(part) for part in exposed})
         )
         drawn += [
-            charts.dots(
+            rate_charts.dots(
                 f"fair-{number}",
                 f"Wrongly stopped, by {lowered(grouping.title)}",
                 "Share of genuine payments above the 1 % line, with its 95 % interval; the line is that of all.",
                 {part.label: part.wrongly_reviewed for part in named},
                 usual.wrongly_reviewed,
             ),
-            charts.dots(
+            rate_charts.dots(
                 f"fair-recall-{number}",
                 f"Fraud caught, by {lowered(grouping.title)}",
                 "Share of frauds above the 1 % line, with its 95 % interval; the line is that of all.",

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.report import charts, examples, wording
+from scoring.report import examples, rate_charts, wording
 from scoring.report.chapter import Because, Case, Cases, Chapter, Measured
 from scoring.report.examples import Example
 from scoring.report.scored import Grouping, Scored
@@ -32,7 +32,7 @@ def features(measured: Measured) -> Iterator[Chapter]:
                 "log-odds multiplies the odds of fraud by 2.7."
             ),
         ),
-        charts=(charts.importance(found[:_FEATURES_SHOWN], every),),
+        charts=(rate_charts.importance(found[:_FEATURES_SHOWN], every),),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.report import charts, wording
+from scoring.report import score_charts, threshold_charts, wording
 from scoring.report.chapter import Chapter, Measured, share_of
 from scoring.report.curve import interval, saved_asking, saved_declining, saved_minor
 from scoring.report.tables import table
@@ -62,8 +62,10 @@ def caught(measured: Measured) -> Iterator[Chapter]:
             ),
         ),
         charts=(
-            charts.precision_recall(scored, curve, measured.rivals, measured.rules, precision),
-            charts.receiver(scored, curve, measured.rivals, fixed._replace(caption="Points of the curve")),
+            threshold_charts.precision_recall(scored, curve, measured.rivals, measured.rules, precision),
+            threshold_charts.receiver(
+                scored, curve, measured.rivals, fixed._replace(caption="Points of the curve")
+            ),
         ),
         tables=(fixed,),
     )
@@ -72,7 +74,7 @@ def caught(measured: Measured) -> Iterator[Chapter]:
 def scores(measured: Measured) -> Iterator[Chapter]:
     """Whether scores are probabilities, and where they lie."""
     scored = measured.scored
-    found = charts.bins(scored.is_fraud, scored.scores)
+    found = score_charts.bins(scored.is_fraud, scored.scores)
     reliable = table(
         "Payments by score",
         ("Mean score", "Payments", "Frauds", "Share of fraud", "95 % interval"),
@@ -120,7 +122,7 @@ def scores(measured: Measured) -> Iterator[Chapter]:
                 f"is {brier:.5f} (0 is perfect), and scores miss the share of fraud by {wording.share(gap)} on average."
             ),
         ),
-        charts=(charts.reliability(found, reliable), charts.distribution(scored, spread)),
+        charts=(score_charts.reliability(found, reliable), score_charts.distribution(scored, spread)),
     )
 
 
@@ -173,7 +175,10 @@ def money(measured: Measured) -> Iterator[Chapter]:
                 "history: another month's best lie elsewhere."
             ),
         ),
-        charts=(charts.money(scored, curve, measured.best, by_threshold), charts.let_through(scored, curve)),
+        charts=(
+            threshold_charts.money(scored, curve, measured.best, by_threshold),
+            threshold_charts.let_through(scored, curve),
+        ),
         tables=(by_threshold,),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from scoring.report import charts, groups, weeks, wording
+from scoring.report import groups, rate_charts, weeks, wording
 from scoring.report.chapter import Chapter, Measured, lowered, rate_of
 from scoring.report.groups import Rate
 from scoring.report.scored import Grouping, Scored
@@ -51,14 +51,14 @@ def by_scenario(measured: Measured) -> Iterator[Chapter]:
             ),
         ),
         charts=(
-            charts.dots(
+            rate_charts.dots(
                 "scenario-declined",
                 f"Declined above {scored.decline:g}",
                 "Each scenario's share declined, with its 95 % interval; the line is that of all fraud.",
                 {part.label: part.declined for part in found},
                 _together([part.declined for part in found]),
             ),
-            charts.dots(
+            rate_charts.dots(
                 "scenario",
                 "Caught where 1 % of genuine payments are stopped",
                 "Each scenario's share caught, with its 95 % interval; the line is that of all fraud.",
@@ -70,8 +70,8 @@ def by_scenario(measured: Measured) -> Iterator[Chapter]:
     )
 
 
-def _together(rates: Sequence[Rate]) -> Rate:
-    return Rate(sum(rate.hits for rate in rates), sum(rate.total for rate in rates))
+def _together(each: Sequence[Rate]) -> Rate:
+    return Rate(sum(rate.hits for rate in each), sum(rate.total for rate in each))
 
 
 def by_part(measured: Measured) -> Iterator[Chapter]:
@@ -184,7 +184,7 @@ def by_week(measured: Measured) -> Iterator[Chapter]:
         "Week by week",
         tuple(says),
         charts=tuple(
-            charts.weekly(key, title, reading, found, rates) for key, title, reading, rates in readings
+            rate_charts.weekly(key, title, reading, found, weekly) for key, title, reading, weekly in readings
         ),
         tables=(table("Week by week", header, rows),),
     )

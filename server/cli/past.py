@@ -179,8 +179,6 @@ class _Found:
     def add(self, intents: NDArray[Any], decisions: NDArray[Any], verdicts: NDArray[np.uint8]) -> None:
         assert intents.dtype == INTENT
         assert decisions.dtype == DECISION
-        known = intents["card_row"] != NO_ROW
-        intents, decisions = intents[known], decisions[known]
         request = intents["request"]
         kept = np.zeros(len(intents), _KEPT)
         kept["attempt"] = attempts_again(intents)
@@ -204,7 +202,7 @@ class _Found:
         kept["operation"], kept["held"] = request["operation"], decisions["held"]
         kept["authenticated"] = request["cardholder_authentication"] == CheckResult.MATCH
         kept["recurring"] = request["recurring"] != 0
-        kept["verdict"] = verdicts[known]
+        kept["verdict"] = verdicts
         self._parts.append(kept)
 
     def past(self, programmes: Mapping[int, Mapping[str, Any]]) -> Past:
@@ -222,7 +220,7 @@ class _Found:
             enters=authorizing,
             refused_before=kept["checks"] & _BEFORE != 0,
             consumes=(HOLDING >> kinds & 1 == 1) & (attempts["amount_minor"] > 0),
-            scored=authorizing & (CREDITING >> kinds & 1 == 0),
+            scored=authorizing & (CREDITING >> kinds & 1 == 0) & (attempts["card_row"] != NO_ROW),
             challenges=_challenges(kept, _of(kept["programme"], programmes, "step_up_else_decline")),
             behind=_behind(kept["checks"]),
             held_minor=np.where(kept["held"] != 0, kept["held_minor"], attempts["amount_minor"]),

@@ -100,6 +100,8 @@ class Authorizer:
         self.counters = CoreCounters()
         self.stopped: Exception | None = None
         self.on_stop: Callable[[Exception], None] = lambda _error: None
+        self.on_decided: Callable[[NDArray[Any], NDArray[Any]], None] = lambda _intents, _decisions: None
+        """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -198,6 +200,7 @@ class Authorizer:
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(authorizations, decisions)
         turn.answer_authorizations(decisions)
+        self.on_decided(authorizations, decisions)
         self._release_deferred(authorizations)
         turn.mark()
         self._count(turn, decisions)

@@ -40,7 +40,7 @@ class Explainer:
         ledger: Ledger,
         writer: AnswerWriter,
         names: Names,
-        models: Callable[[str], Model | None],
+        models: Callable[[str], Awaitable[Model | None]],
         shipped: Callable[[str], Awaitable[Facts | None]],
         masked_pan: Callable[[int], Awaitable[str]],
     ) -> None:
@@ -83,7 +83,7 @@ class Explainer:
                 inputs=outcome.inputs,
                 elapsed_us=outcome.elapsed_us,
             )
-        model = self._models(explanation.model_version)
+        model = await self._models(explanation.model_version)
         if model is not None:
             for reason in explain_score(model, intent["features"][: len(FEATURE_NAMES)]):
                 explanation.score_reasons.add(

@@ -16,6 +16,7 @@ lifecycle       the life of those three, drawn as a state machine; who moved wha
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
 conditions      what a rule says: as written, as kept, as the core reads it
+decided         decisions as a backtest reads them, and what is in force
 labelled        authorizations with what became known of them, as training reads them
 labels          what became known of authorizations: told, handed to the core, looked up
 standings       what should stand in the ledger for each authorization

@@ -29,7 +29,7 @@ class Decided(NamedTuple):
 
 
 async def read_decided(database: Database, since: datetime | None) -> AsyncIterator[Decided]:
-    """All decisions about known cards whose messages were sent from `since` on. Raises PostgreSQL's own errors."""
+    """All decisions on messages sent from `since` on. Raises PostgreSQL's own errors."""
     async with database.acquire() as connection, connection.transaction(readonly=True):
         cursor = await connection.cursor(query("decided_authorizations"), since)
         while rows := await cursor.fetch(ROWS_AT_ONCE):

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.attempt import empty_attempts
-from server.core.formats import INTENTS, intents_of
-from server.core.record import INTENT_NUMBERS
 from server.core.attempts import attempts_again
+from server.core.formats import INTENTS, intents_of
 from server.store.binary_copy import unpack_all
 from server.store.database import Database
 from server.store.queries import query

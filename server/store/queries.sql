@@ -588,10 +588,10 @@ WHERE ($1::integer IS NULL OR number = $1) AND ($2::text IS NULL OR kind = $2) A
 ORDER BY changed_at DESC LIMIT $4;
 
 -- name: decided_authorizations
--- Decisions about known cards, and about their authorizations, of messages sent from $1 on, in the order of the core.
+-- All decisions on messages sent from $1 on, in the order of the core.
 SELECT record_version, intent, decision, coalesce(standing_labels.verdict, 0) AS verdict
 FROM authorizations LEFT JOIN standing_labels USING (authorization_id)
-WHERE card_number IS NOT NULL AND ($1::timestamptz IS NULL OR transmission_time >= $1)
+WHERE $1::timestamptz IS NULL OR transmission_time >= $1
 ORDER BY sequence;
 
 -- name: programmes_in_force

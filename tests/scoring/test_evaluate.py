@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scoring.evaluate import average_precision, measure, recall_at
+from scoring.attempt import empty_attempts
+from scoring.evaluate import average_precision, card_precision, measure, recall_at, roc_auc
 
 
 def test_average_precision_is_the_mean_precision_at_each_fraud():
@@ -33,3 +34,38 @@ def test_measure_says_none_for_what_needs_both_classes():
     assert figures["transactions"] == 3
     assert figures["average_precision"] is None
     assert figures["recall_above_0.65"] is None
+
+
+def test_roc_auc_is_the_share_of_pairs_in_the_right_order():
+    """Counted pair by pair; equal scores count half."""
+    draw = np.random.default_rng(2)
+    is_fraud = draw.random(80) < 0.3
+    scores = draw.integers(0, 12, 80) / 12
+    pairs = [
+        (fraud > genuine) + (fraud == genuine) / 2
+        for fraud in scores[is_fraud]
+        for genuine in scores[~is_fraud]
+    ]
+    assert roc_auc(is_fraud, scores) == pytest.approx(np.mean(pairs))
+
+
+def test_card_precision_counts_cards_by_day_and_leaves_out_those_found():
+    """Against the book's words, one day and one card at a time."""
+    draw = np.random.default_rng(6)
+    attempts = empty_attempts(600)
+    attempts["time_s"] = np.sort(draw.integers(0, 4 * 86_400, 600))
+    attempts["card_row"] = draw.integers(0, 60, 600)
+    is_fraud, scores = draw.random(600) < 0.15, draw.random(600)
+    found, shares = set(), []
+    for day in range(4):
+        highest, defrauded = {}, set()
+        for place in np.flatnonzero(attempts["time_s"] // 86_400 == day):
+            card = int(attempts["card_row"][place])
+            if card not in found:
+                highest[card] = max(highest.get(card, 0.0), scores[place])
+                if is_fraud[place]:
+                    defrauded.add(card)
+        caught = defrauded & set(sorted(highest, key=highest.get, reverse=True)[:10])
+        shares.append(len(caught) / 10)
+        found |= caught
+    assert card_precision(is_fraud, scores, attempts, top=10) == pytest.approx(np.mean(shares))

@@ -5,7 +5,7 @@ import pytest
 
 from scoring.attempt import empty_attempts
 from scoring.evaluate import average_precision, recall_at
-from scoring.report import charts, examples, groupings, groups, wording
+from scoring.report import examples, groupings, groups, score_charts, wording
 from scoring.report.curve import Curve, interval, saved_asking, saved_declining, saved_minor
 from scoring.report.page import render
 from scoring.report.scored import Currency, Grouping
@@ -108,7 +108,7 @@ def test_an_interval_is_wilson_s():
 def test_payments_of_like_scores_are_all_there_and_never_few():
     """Each payment stands in one bin; only the last may be small."""
     scored = made()
-    found = charts.bins(scored.is_fraud, scored.scores)
+    found = score_charts.bins(scored.is_fraud, scored.scores)
     assert sum(one.total for one in found) == len(scored.scores)
     assert sum(one.frauds for one in found) == scored.is_fraud.sum()
     assert sum(one.mean * one.total for one in found) == pytest.approx(scored.scores.sum(dtype=np.float64))

@@ -142,8 +142,7 @@ def reversal(original, **fields):
 class FixedScore:
     """A model that gives every request the same score."""
 
-    class manifest:
-        version = "fixed"
+    version = "fixed"
 
     def __init__(self, score):
         self.value = score
@@ -157,7 +156,8 @@ class Core:
 
     def __init__(self, home, known, opening_minor=100_000, model=None, turns_max=2):
         self.home, self.directory, self.opening_minor = home, known, opening_minor
-        self.risk = Risk(model)
+        self.risk = Risk()
+        self.risk.use(model, None, 0)
         self.turns_max = turns_max
         self.decided_at_start = 0
         self._stack = contextlib.AsyncExitStack()
@@ -182,7 +182,7 @@ class Core:
         self._stack.callback(self.reader.close)
         self.state = State(self.risk)
         restore(self.state, self.home / "state.npz", self.reader)
-        self.state.grow(len(self.directory.cards))
+        self.state.grow(len(self.directory.cards), self.directory.accounts)
         await self.books.open_accounts(self._openings())
         self.chains = Chains(self.ledger)
         self.lifecycle = Lifecycle(self.directory, self.controls, self.state, self.chains)
