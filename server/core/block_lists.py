@@ -64,7 +64,7 @@ def place_of(lines: Any, kind: int, low: Any, high: Any) -> int:
         lines[slot]["kind"] == kind and lines[slot]["low"] == low and lines[slot]["high"] == high
     ):
         slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
+    return int(np.int64(slot))
 
 
 @njit(cache=True)
