@@ -64,8 +64,7 @@ def limit(measure, window, ceiling, number=1, **fields):
 def block_lists(*entries):
     """Block lists with these lines."""
     lists = BlockLists()
-    for entry in entries:
-        lists.put(entry)
+    lists.put(entries)
     return lists
 
 
