@@ -25,7 +25,8 @@ TIME_MISSING = np.iinfo(np.int64).min
 #   terminal            of the terminal there, device of the cardholder's device, ip of its network: the
 #                       IPv4 address, or the 64 bits of an IPv6 address that its holder doesn't choose
 #   latitude_deg, ...   of the merchant; home_* of the cardholder
-#   card_row            the card's row in the directory, account its account's
+#   card_row            the card's row in the directory
+#   account             1 + the number of its account; 0 = none
 #   category            merchant category code (MCC) as a number, 1..9999
 #   country             of the merchant, ISO 3166-1 numeric; home_country is the programme's
 #   entry_mode          as in the contract's EntryMode, transaction_type as in TransactionType

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import numpy as np
 import structlog
 
 from ledger.book import Ledger, LedgerStopped
@@ -19,9 +20,6 @@ from ledger.embedded import EmbeddedLedger
 from ledger.exchange import Exchange
 from ledger.reconcile import Drift
 from ledger.tigerbeetle import TigerBeetleLedger
-from scoring import registry
-from scoring.manifest import ModelError
-from scoring.model import Model
 from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
@@ -45,6 +43,7 @@ from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
 from server.fraud.labels import LabelDesk, journalled_intents
+from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
 from server.front.door import Door
 from server.front.explaining import Explainer, Facts
@@ -67,7 +66,7 @@ from server.store.postgres import StoreError
 from server.store.rates import RateTable
 from server.store.shipper import Shipper
 from server.store.transfers import Transfers
-from server.telemetry import CoreMetrics, serve_metrics
+from server.telemetry import CoreMetrics, Families, Family, serve_metrics
 from server.warm_up import compile_beside, end, warm_up
 
 _log = structlog.get_logger("server")
@@ -137,11 +136,20 @@ class Server:
         )
         self.books = Books(self.ledger, deadline_s=self.settings.ledger_deadline_ms / 1000)
         self.controls = Controls(self.directory)
-        self.risk = Risk(self._open_model())
+        self.risk = Risk()
+        self.oversight = Oversight(
+            database,
+            home,
+            self.risk.use,
+            override=self.settings.model,
+            floor_s=self.settings.floor_s,
+            psi_max=self.settings.drift_psi_max,
+        )
+        await self.oversight.open(database_is_there=database_trouble is None)
         if compiling is not None:
             self._told("compiling, the first time")
             await compiling.wait()
-        await asyncio.to_thread(warm_up, self.risk.model)
+        await asyncio.to_thread(warm_up, self.risk.champion)
         await warm_up_books(self.ledger)
 
         feed = DirectoryFeed(database)
@@ -152,7 +160,7 @@ class Server:
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
-        state.grow(len(self.directory.cards))
+        state.grow(len(self.directory.cards), self.directory.accounts)
         lifecycle = Lifecycle(self.directory, self.controls, state, Chains(self.ledger))
         await decide_undecided(
             state,
@@ -174,6 +182,8 @@ class Server:
             limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
         )
         self.core.on_stop = self._fail
+        self.core.on_decided = self.oversight.offer
+        self._run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
         shipped = JournalReader(journal.path)
@@ -227,13 +237,6 @@ class Server:
             ledger = await TigerBeetleLedger.open(cluster[1], cluster[0])
         self._stack.push_async_callback(ledger.close)
         return ledger
-
-    def _open_model(self) -> Model | None:
-        try:
-            return registry.open(self.settings.model or registry.shipped())
-        except ModelError as error:
-            _log.error("there is no model: requests go unscored", reason=str(error))
-            return None
 
     def _open_journal(self) -> tuple[Journal, JournalReader]:
         journal = Journal(self.settings.home / JOURNAL)
@@ -292,7 +295,7 @@ class Server:
         except LedgerStopped as error:
             self._fail(error)
             return
-        self._state.grow(len(self.directory.cards))
+        self._state.grow(len(self.directory.cards), self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
         """Accounts and transfers, and what goes on behind them."""
@@ -325,8 +328,6 @@ class Server:
         cards: Cards,
         others: tuple[AccountService, TransferService, FeedbackService],
     ) -> None:
-        models = {} if self.risk.model is None else {self.risk.model.manifest.version: self.risk.model}
-
         async def shipped(authorization_id: str) -> Facts | None:
             try:
                 found = await shipper.find(authorization_id)
@@ -343,7 +344,7 @@ class Server:
                 return "*" * 16
 
         message_time = self.settings.clock == "message"
-        writer = AnswerWriter()
+        writer = AnswerWriter(self.controls.names)
         decoder = FrameDecoder(
             keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time
         )
@@ -352,7 +353,8 @@ class Server:
             reader=reader,
             ledger=self.ledger,
             writer=writer,
-            models=models.get,
+            names=self.controls.names,
+            models=self.oversight.fetch,
             shipped=shipped,
             masked_pan=masked_pan,
         )
@@ -411,7 +413,10 @@ class Server:
         }
         try:
             stop = serve_metrics(
-                self.settings.host, self.settings.metrics_port, CoreMetrics(self.core.counters, gauges)
+                self.settings.host,
+                self.settings.metrics_port,
+                CoreMetrics(self.core.counters, gauges),
+                Families([*self.oversight.families(), self._rule_hits()]),
             )
         except OSError as error:
             raise StartError(
@@ -419,6 +424,23 @@ class Server:
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)
+
+    def _rule_hits(self) -> Family:
+        def read() -> dict[tuple[str, ...], float]:
+            rules, names = self.controls.rules, self.controls.names
+            return {
+                (*names.rules(np.array([number])), mode): float(count)
+                for number, counts in enumerate(rules.hits.tolist())
+                for mode, count in zip(("live", "shadow"), counts, strict=True)
+                if count
+            }
+
+        return Family(
+            "holdfast_rule_hits_total",
+            "Authorizations that a rule, or a block list's line in shadow, fitted.",
+            ("rule", "mode"),
+            read,
+        )
 
     async def _save_state(self, state: State, journal: Journal, path: Path) -> None:
         """After the last answer: the snapshot that makes the next start quick. None while something is undecided."""

@@ -227,7 +227,7 @@ async def reconcile_home(settings: Settings, *, repair: bool) -> tuple[Report, i
     """
     reader = JournalReader(settings.home / JOURNAL)
     try:
-        state = State(Risk(None))
+        state = State(Risk())
         restore(state, settings.home / SNAPSHOT, reader)
         known = state.journal_number
 

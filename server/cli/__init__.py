@@ -14,16 +14,23 @@ report       the report of an evaluation: which models, which currency, which co
 train        a labelled history in, a model with its manifest out; once, or whenever it is due
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
+backtest     a past decided again, with other limits, thresholds or another model
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
 transfers    create, list, show, decide, reverse
 rates        import and show exchange rates
+limits       what programmes, accounts and cards may use: set, list, move on, remove
+rules        what declines, steps up or flags beside the score: add, shadow, live, retire
+blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 desk         what those share: the store of this home, opened for one command
+people       who makes a change
 output       tables for people, one JSON document for programs, errors that say what to do next
 """
 
@@ -34,16 +41,20 @@ import typer
 
 from server.cli import (
     accounts,
+    backtest,
     bench,
+    blocks,
     calls,
     cards,
     customers,
     evaluate,
     label,
     ledger,
+    limits,
     rates,
     registry,
     replay,
+    rules,
     serve,
     train,
     transfers,
@@ -67,12 +78,16 @@ app.command()(label.label)
 app.command()(replay.replay)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(backtest.backtest)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(limits.app, name="limits")
+app.add_typer(rules.app, name="rules")
+app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 

@@ -69,20 +69,29 @@ def label(
         ]
     else:
         lines = ({**given, **{k: v for k, v in line.items() if v}} for line in read_lines(file))
-    results = list(_tell(lines, target))
-    refused = [(number, result) for number, result in enumerate(results, 1) if not result["accepted"]]
-    document = {
-        "labels": len(results),
-        "accepted": len(results) - len(refused),
-        "replayed": sum(result["replayed"] for result in results),
-        "refused": [
-            {"line": number, "authorization_id": result["authorization_id"], "errors": result["errors"]}
-            for number, result in refused
-        ],
-    }
+    document = _told(lines, target)
     show(document, as_json=as_json, table=lambda: _table(document))
-    if refused:
+    if document["refused"]:
         raise typer.Exit(FAILED)
+
+
+def _told(lines: Iterable[dict[str, str]], target: str) -> dict[str, Any]:
+    """Tell these; how many were taken, and why others were not. Raises CallFailed, which says how far it came."""
+    document: dict[str, Any] = {"labels": 0, "accepted": 0, "replayed": 0, "refused": []}
+    try:
+        for number, result in enumerate(_tell(lines, target), 1):
+            document["labels"] = number
+            document["accepted"] += result["accepted"]
+            document["replayed"] += result["replayed"]
+            if not result["accepted"]:
+                refused = {name: result[name] for name in ("authorization_id", "errors")}
+                document["refused"].append({"line": number, **refused})
+    except CallFailed as error:
+        if not document["labels"]:
+            raise
+        text = f"{error}\n{document['labels']:,} were told before. Tell the same file again: what is known stays as it is."
+        raise CallFailed(text) from error
+    return document
 
 
 def read_lines(file: Path) -> Iterator[dict[str, str]]:

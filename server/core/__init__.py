@@ -20,6 +20,8 @@ parts           what an authorization holds, and what a decision does to it
 controls        what a card, its programme and the block lists allow
 limits          what an approval consumes, reserved
 risk            features and the score
+attempts        what scoring and limits see of a request
+rules           what an issuer decides beside the score: conditions, declined, stepped up or flagged
 books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back
 formats         older formats of them, brought to today's
@@ -27,6 +29,9 @@ entries         the entries of the table of repeats, drawn as a state machine
 explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index
+block_lists     what is blocked, or counted as if, in one table (Numba)
+limit_sets      the limits of programmes, and what accounts and cards have instead
+names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
 policy          from failed checks to one response code: the table in order of precedence

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ledger.holds import HoldOutcome
 from server.core import policy
 from server.core.books import AWAY, Moved
+from server.core.names import note_names
 from server.core.policy import CODES, Check, number_of, response_code
 from server.core.record import (
     CREDITING,
@@ -94,7 +95,7 @@ def decide(
         decision.reasons = intent.checks_failed
         decision.available_minor = available_minor[i]
         decision.billing_currency = intent.billing_currency
-        decision.velocity_flags = intent.velocity_flags
+        note_names(intent, decision)
         decision.risk_score = 0.0 if np.isnan(intent.score) else intent.score
         if not wanted[i]:
             continue

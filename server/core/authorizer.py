@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ledger.book import LedgerStopped
 from server.core import policy
 from server.core.answers import decide_authorizations, prepare_authorizations
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import Directory
@@ -99,6 +100,8 @@ class Authorizer:
         self.counters = CoreCounters()
         self.stopped: Exception | None = None
         self.on_stop: Callable[[Exception], None] = lambda _error: None
+        self.on_decided: Callable[[NDArray[Any], NDArray[Any]], None] = lambda _intents, _decisions: None
+        """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -155,9 +158,10 @@ class Authorizer:
 
         self.controls.check(authorizations, rows[turn.origin[turn.messages :]])
         turn.mark()
-        self.state.limits.reserve(authorizations, self.controls.limits)
+        attempts = attempts_of(authorizations, self.directory.cards, self.controls.programmes)
+        past = self.state.limits.reserve(authorizations, attempts, self.controls.limits)
         turn.mark()
-        self.state.risk.score(authorizations, self.directory.cards, self.controls.programmes)
+        self.state.risk.judge(authorizations, attempts, past, self.controls.programmes, self.controls.rules)
         turn.mark()
         wanted, wanted_count = prepare_authorizations(authorizations)
         turn.mark()
@@ -196,6 +200,7 @@ class Authorizer:
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(authorizations, decisions)
         turn.answer_authorizations(decisions)
+        self.on_decided(authorizations, decisions)
         self._release_deferred(authorizations)
         turn.mark()
         self._count(turn, decisions)

@@ -2,8 +2,8 @@
 Controls: what is wrong with the message, with the card, and with where it is used.
 
 One kernel goes through the batch, copies the card's facts into the intent (so that the journal alone can explain the
-answer), and notes each check that fails. It decides nothing: `policy` does. The programme's, the control sets' and
-the block lists' tables are compiled from the directory whenever it says that they changed.
+answer), and notes each check that fails. It decides nothing: `policy` does. The tables of programmes, control sets,
+limit sets and rules are compiled from the directory whenever it says that they changed.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger.holds import expiry_s
-from scoring.velocity import LIMITS
+from server.core.block_lists import BlockKind, list_checks
 from server.core.calendar import local_s, month_of, zone_table
 from server.core.directory import (
     AccountState,
-    BlockKind,
     CardFlag,
     CardState,
     Channel,
@@ -26,6 +25,7 @@ from server.core.directory import (
     Directory,
     Programme,
 )
+from server.core.names import Names
 from server.core.policy import Check
 from server.core.rates import NO_RATE, RATE, convert
 from server.core.record import (
@@ -37,6 +37,7 @@ from server.core.record import (
     EntryMode,
     TransactionType,
 )
+from server.core.rules import Rules
 
 _CATEGORY_WORDS: Final = 157  # 10,000 bits
 _COUNTRY_WORDS: Final = 16  # 1,000 bits
@@ -46,6 +47,7 @@ PROGRAMME: Final = np.dtype(
         ("step_up_threshold", "<f4"),
         ("zone_first", "<i8"),  # its rows in the zone arrays
         ("zone_last", "<i8"),
+        ("limits", "<u4"),  # the limit set of cards without overrides
         ("currency", "<u2"),
         ("country", "<u2"),
         ("version", "<u2"),
@@ -129,26 +131,8 @@ _OFF_CATEGORY: Final = int(Check.CATEGORY)
 _OFF_COUNTRY: Final = int(Check.COUNTRY)
 _OFF_HOUR: Final = int(Check.HOUR)
 _MERCHANT_LOCK: Final = int(Check.MERCHANT_LOCK)
-_BLOCKED_MERCHANT: Final = int(Check.BLOCKED_MERCHANT)
-_BLOCKED_DEVICE: Final = int(Check.BLOCKED_DEVICE)
-_BLOCKED_IP: Final = int(Check.BLOCKED_IP)
-_BLOCKED_COUNTRY: Final = int(Check.BLOCKED_COUNTRY)
 _KYC_INCOMPLETE: Final = int(Check.KYC_INCOMPLETE)
 _POLITICALLY_EXPOSED: Final = int(Check.POLITICALLY_EXPOSED)
-
-
-@njit(cache=True)
-def listed(pairs: Any, low: Any, high: Any) -> bool:
-    """Whether a u128 stands in `pairs` (u8[n, 2] as [high, low], sorted)."""
-    first = 0
-    last = len(pairs)
-    while first < last:
-        middle = (first + last) // 2
-        if pairs[middle, 0] < high or (pairs[middle, 0] == high and pairs[middle, 1] < low):
-            first = middle + 1
-        else:
-            last = middle
-    return first < len(pairs) and pairs[first, 0] == high and pairs[first, 1] == low
 
 
 @njit(cache=True)
@@ -249,6 +233,7 @@ def note_card(intent: Any, row: int, card: Any, programme: Any, local: int) -> N
     intent.card_row = row
     intent.account_number = card.account_number
     intent.controls = card.controls
+    intent.limit_set = card.limits if card.limits != 0 else programme.limits
     intent.programme = card.programme
     intent.programme_version = programme.version
     intent.card_expiry_yymm = card.expiry_yymm
@@ -300,15 +285,12 @@ def check(
     lock_merchants: Any,
     zone_from_s: Any,
     zone_offset_s: Any,
-    blocked_merchants: Any,
-    blocked_devices: Any,
-    blocked_ips: Any,
-    blocked_countries: Any,
+    blocks: Any,
+    block_counts: Any,
     hold_s: Any,
     rates: Any,
 ) -> None:
     """Fill in the card's facts and `checks_failed` of INTENT[n], whose card rows are `rows` (u4[n])."""
-    zero = np.uint64(0)
     for i in range(len(intents)):
         intent = intents[i]
         request = intent.request
@@ -338,14 +320,7 @@ def check(
             continue
         failed |= _card_checks(request, card, local // 86_400)
         failed |= _use_checks(request, programme, control, local, lock_merchants)
-        if request.merchant != 0 and listed(blocked_merchants, request.merchant, zero):
-            failed |= 1 << _BLOCKED_MERCHANT
-        if request.device != 0 and listed(blocked_devices, request.device, zero):
-            failed |= 1 << _BLOCKED_DEVICE
-        if (request.ip[0] | request.ip[1]) != 0 and listed(blocked_ips, request.ip[0], request.ip[1]):
-            failed |= 1 << _BLOCKED_IP
-        if (blocked_countries[request.country >> 6] >> np.uint64(request.country & 63)) & np.uint64(1):
-            failed |= 1 << _BLOCKED_COUNTRY
+        failed |= list_checks(intent, card, blocks, block_counts)
         intent.checks_failed |= np.uint64(failed)
 
 
@@ -354,18 +329,19 @@ class Controls:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._revision = -1
+        self._revision = (-1, -1)
         self._hold_s = expiry_s(np.arange(10_000)).astype(np.uint32)
         self.programmes: NDArray[Any] = np.zeros(0, PROGRAMME)
-        self.limits: NDArray[np.int64] = np.zeros((0, LIMITS), np.int64)
-        """i8[programmes, LIMITS]: the limits of each programme, as `scoring.velocity` orders them."""
+        self.limits = directory.limit_sets.compile({})
+        """The limit sets, by the numbers that intents carry."""
+        self.rules = Rules()
+        self.names = Names()
         self.rates: NDArray[Any] = np.zeros(0, RATE)
         """RATE[n], replaced whole: what an amount in another currency costs."""
 
     def check(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:
         """Note what fails in a batch of INTENT[n] whose card rows are u4[n]."""
-        if self._revision != self._directory.shared_revision:
-            self.compile()
+        self._follow()
         check(
             intents,
             rows,
@@ -375,18 +351,15 @@ class Controls:
             self._lock_merchants,
             self._zone_from_s,
             self._zone_offset_s,
-            self._blocked[BlockKind.MERCHANT],
-            self._blocked[BlockKind.DEVICE],
-            self._blocked[BlockKind.IP],
-            self._blocked_countries,
+            self._directory.blocks.lines,
+            self._directory.blocks.counts,
             self._hold_s,
             self.rates,
         )
 
     def check_standing(self, intents: NDArray[Any], rows: NDArray[np.uint32]) -> None:
         """Of messages about authorizations, INTENT[n], note the card's facts, and what is wrong with the card itself."""
-        if self._revision != self._directory.shared_revision:
-            self.compile()
+        self._follow()
         check_standing(
             intents,
             rows,
@@ -401,19 +374,27 @@ class Controls:
         directory = self._directory
         self._compile_programmes(directory.programmes)
         self._compile_controls(directory.control_sets)
-        by_kind: dict[BlockKind, list[tuple[int, int]]] = {kind: [] for kind in BlockKind}
-        for kind, (low, high) in directory.blocks:
-            by_kind[kind].append((high, low))
-        self._blocked = {
-            kind: np.array(sorted(pairs), np.uint64).reshape(-1, 2) for kind, pairs in by_kind.items()
-        }
-        self._blocked_countries = _bits((low for _, low in by_kind[BlockKind.COUNTRY]), _COUNTRY_WORDS)
-        self._revision = directory.shared_revision
+        self._compile_limits()
+        names = max(*BlockKind, max(directory.rule_names, default=0))
+        self.rules.compile(directory.rules.values(), names, self.programmes)
+        self.names.take(directory.limit_names, directory.rule_names)
+        self._revision = (directory.shared_revision, directory.limit_sets.revision)
+
+    def _follow(self) -> None:
+        shared, sets = self._revision
+        if shared != self._directory.shared_revision:
+            self.compile()
+        elif sets != self._directory.limit_sets.revision:
+            self._compile_limits()
+            self._revision = (shared, self._directory.limit_sets.revision)
+
+    def _compile_limits(self) -> None:
+        limits = {number: programme.limits for number, programme in self._directory.programmes.items()}
+        self.limits = self._directory.limit_sets.compile(limits)
 
     def _compile_programmes(self, programmes: dict[int, Programme]) -> None:
         size = max(programmes, default=-1) + 1
         self.programmes = np.zeros(size, PROGRAMME)
-        self.limits = np.zeros((size, LIMITS), np.int64)
         zones_from: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         zones_offset: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         rows = 0
@@ -431,15 +412,9 @@ class Controls:
             row["channels"] = programme.channels
             row["step_up_else_decline"] = programme.step_up_else_decline
             row["unscored_decline"] = programme.unscored_decline
+            row["limits"] = self._directory.limit_sets.own(number)
             row["known"] = 1
             rows += len(from_s)
-            self.limits[number] = [
-                *(count for count, _ in programme.velocity_limits),
-                *(amount for _, amount in programme.velocity_limits),
-                programme.limit_transaction_minor,
-                programme.limit_day_minor,
-                programme.limit_month_minor,
-            ]
         self._zone_from_s = np.concatenate(zones_from)
         self._zone_offset_s = np.concatenate(zones_offset)
 

@@ -2,7 +2,8 @@
 Card → account, customer, programme: columns in memory, behind a compiled index.
 
 A card is one row of `CARD`, at the position `cards.number` that PostgreSQL gave it, so that every state array (limits,
-velocity, features) can be indexed by the same row and survives a restart. Controls that cards share are kept once.
+velocity, features) can be indexed by the same row and survives a restart. Controls and limits that cards share are kept
+once.
 The directory is owned by the core's thread: `apply` and `find` are never called from another.
 """
 
@@ -15,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from server.core.block_lists import BlockEntry, BlockLists
+from server.core.limit_sets import Limit, LimitSets, Overrides
 from server.core.record import NO_ROW, CardReference, TransactionType
 
 
@@ -55,13 +58,25 @@ class Channel(IntFlag):
     INTERNATIONAL = 8
 
 
-class BlockKind(IntEnum):
-    """What a block list names."""
+class Action(IntEnum):
+    """What a rule asks for; of several that fit, the first here is what is answered."""
 
-    MERCHANT = 1
-    DEVICE = 2
-    IP = 3
-    COUNTRY = 4
+    DECLINE = 1  # 59
+    STEP_UP = 2  # 1A, where the channel can step up
+    FLAG = 3  # approved, and shown
+
+
+class Operator(IntEnum):
+    """How a condition looks at its field. What is missing fulfils none but MISSING."""
+
+    ABOVE = 1
+    AT_LEAST = 2
+    BELOW = 3
+    AT_MOST = 4
+    EQUALS = 5
+    IN = 6
+    NOT_IN = 7
+    MISSING = 8  # value 1: it is missing; value 0: it is there
 
 
 CARD: Final = np.dtype(
@@ -73,6 +88,7 @@ CARD: Final = np.dtype(
         ("number", "<u4"),  # cards.number: this row
         ("account_number", "<u4"),
         ("controls", "<u4"),  # row of the shared control sets; 0 = the programme's defaults alone
+        ("limits", "<u4"),  # number of its limit set; 0 = the programme's own
         ("programme", "<u2"),
         ("expiry_yymm", "<u2"),
         ("state", "u1"),  # CardState
@@ -100,33 +116,43 @@ class ControlSet:
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """What cards of one kind have in common. Amounts in minor units of `currency`; a limit of 0 is off."""
+    """What cards of one kind have in common."""
 
     number: int
     name: str
     version: int
     currency: int  # ISO 4217 number
     country: int  # ISO 3166-1 number
-    timezone: str  # IANA name: the calendar of day and month limits
+    timezone: str  # IANA name: the calendar of day and month limits, and of hours
     decline_threshold: float = 0.85  # a score strictly above: 59
     step_up_threshold: float = 0.65  # a score strictly above: 1A
     step_up_else_decline: bool = False  # where the channel can't step up: approve and flag, or 59
     unscored_decline: bool = False  # without a model: approve, or 59
-    limit_transaction_minor: int = 250_000
-    limit_day_minor: int = 500_000
-    limit_month_minor: int = 2_500_000
-    velocity_limits: tuple[tuple[int, int], ...] = ((0, 0),) * 4  # per window: count, amount
+    limits: tuple[Limit, ...] = ()
     channels: Channel = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH
     types_never: frozenset[TransactionType] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class BlockEntry:
-    """One line of a block list. `value` is the record's digest or number of what it names."""
+class Condition:
+    """One condition of a rule, on a feature or a field of the request."""
 
-    kind: BlockKind
-    value: tuple[int, int]  # u128 as (low, high); a country or a 64-bit digest stands in `low`
+    field: str
+    operator: Operator
+    values: tuple[float, ...]  # one, but for IN and NOT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One version of a rule; all its conditions must hold."""
+
+    number: int
+    name: int
+    programme: int | None  # None = all
+    conditions: tuple[Condition, ...]
+    action: Action
     active: bool = True
+    shadow: bool = False  # only decides on paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +160,25 @@ class DirectoryChange:
     """
     What a feed read: whole rows, each replacing what stood there.
 
-    `cards` is CARD[n] with `controls` unset; `controls` names those of them that have a control set.
+    `cards` is CARD[n] with `controls` and `limits` unset; `controls` names those of them that have a control set,
+    `limits` those that have limits beside their programme's.
     """
 
     cards: NDArray[Any] = field(default_factory=lambda: np.zeros(0, CARD))
     controls: Mapping[int, ControlSet] = field(default_factory=dict)
+    limits: Mapping[int, Overrides] = field(default_factory=dict)
     programmes: Sequence[Programme] = ()
     blocks: Sequence[BlockEntry] = ()
+    rules: Sequence[Rule] = ()
+    limit_names: Mapping[int, str] = field(default_factory=dict)
+    rule_names: Mapping[int, str] = field(default_factory=dict)
     version: int = 0  # the feed's position after it
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying it changes nothing but the version."""
+        parts = (self.cards, self.programmes, self.blocks, self.rules, self.limit_names, self.rule_names)
+        return not any(map(len, parts))
 
 
 _SLOTS_PER_CARD: Final = 2
@@ -193,7 +230,7 @@ def index_rows(cards: Any, rows: Any, pan_slots: Any, card_id_slots: Any) -> Non
 
 
 class Directory:
-    """The columns, their index, and what cards share: control sets, programmes, block lists."""
+    """The columns, their index, and what cards share: control and limit sets, programmes, block lists, rules."""
 
     def __init__(self) -> None:
         self.cards: NDArray[Any] = np.zeros(0, CARD)
@@ -204,9 +241,15 @@ class Directory:
         """Counts applied changes of any kind."""
         self.control_sets: list[ControlSet] = [ControlSet()]
         self.programmes: dict[int, Programme] = {}
-        self.blocks: set[tuple[BlockKind, tuple[int, int]]] = set()
+        self.limit_sets = LimitSets()
+        self.blocks = BlockLists()
+        self.rules: dict[int, Rule] = {}
+        self.limit_names: dict[int, str] = {}
+        self.rule_names: dict[int, str] = {}
         self.shared_revision = 0
-        """Counts changes of control sets, programmes and block lists: who compiles tables of them looks here."""
+        """Counts changes of control sets, programmes, rules and names: who compiles tables of them looks here."""
+        self.accounts = 0
+        """Room that state arrays indexed by account number need."""
         self._control_numbers: dict[ControlSet, int] = {ControlSet(): 0}
         self._pan_slots = np.zeros(2, np.uint32)
         self._card_id_slots = np.zeros(2, np.uint32)
@@ -219,29 +262,45 @@ class Directory:
 
     def apply(self, change: DirectoryChange) -> None:
         """Take over what a feed read. Idempotent: a row applied twice is the row applied once."""
-        self.revision += bool(len(change.cards) or change.programmes or change.blocks)
-        if len(change.cards):
-            self._apply_cards(change.cards, change.controls)
+        self.revision += not change.empty
         for programme in change.programmes:
             if self.programmes.get(programme.number) != programme:
                 self.programmes[programme.number] = programme
+                self.limit_sets.own(programme.number)
                 self.shared_revision += 1
-        for block in change.blocks:
-            line = (block.kind, block.value)
-            if (line in self.blocks) != block.active:
-                (self.blocks.add if block.active else self.blocks.discard)(line)
+        if len(change.cards):
+            self._apply_cards(change.cards, change.controls, change.limits)
+        if change.blocks:
+            self.blocks.put(change.blocks)
+        for rule in change.rules:
+            if rule.active and self.rules.get(rule.number) != rule:
+                self.rules[rule.number] = rule
                 self.shared_revision += 1
+            elif not rule.active and self.rules.pop(rule.number, None) is not None:
+                self.shared_revision += 1
+        if change.limit_names or change.rule_names:
+            self.limit_names |= change.limit_names
+            self.rule_names |= change.rule_names
+            self.shared_revision += 1
         self.version = max(self.version, change.version)
 
-    def _apply_cards(self, cards: NDArray[Any], controls: Mapping[int, ControlSet]) -> None:
+    def _apply_cards(
+        self, cards: NDArray[Any], controls: Mapping[int, ControlSet], limits: Mapping[int, Overrides]
+    ) -> None:
         rows = cards["number"]
         self._make_room(int(rows.max()) + 1)
+        self.accounts = max(self.accounts, 1 << int(cards["account_number"].max()).bit_length())
         fresh = self.cards["known"][rows] == 0
+        before = self.cards["limits"][rows]
         self.cards[rows] = cards
         self.cards["known"][rows] = 1
         self.cards["controls"][rows] = 0
+        self.cards["limits"][rows] = 0
         for number, control_set in controls.items():
             self.cards["controls"][number] = self._share(control_set)
+        for number, found in limits.items():
+            self.cards["limits"][number] = self.limit_sets.take(int(self.cards["programme"][number]), found)
+        self.limit_sets.give_back(before[before != 0].tolist())
         index_rows(self.cards, rows[fresh].astype(np.uint32), self._pan_slots, self._card_id_slots)
         self.count += int(fresh.sum())
 

@@ -55,6 +55,9 @@ ENTRY: Final = np.dtype(
         ("part_minor", "<i8"),  # pending under this id, on the cardholder's account,
         ("owed_minor", "<i8"),  # and on what the cardholder owes
         ("captured_minor", "<i8"),  # of an authorization: cleared so far
+        ("merchant", "<u8"),  # whose windows the reservation is in, as the next three
+        ("device", "<u8"),
+        ("network", "<u8"),
         ("card_row", "<u4"),
         ("account_number", "<u4"),
         ("day_id", "<i4"),

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scoring.velocity import LIMIT_NAMES
 from server.core.directory import AccountState, CardFlag, CardState
+from server.core.names import Names
 from server.core.policy import CHECKS, Check
 from server.core.record import NO_ROW, CheckResult, EntryMode, TransactionType
 
@@ -32,7 +32,7 @@ class CheckOutcome:
     elapsed_us: int  # of its stage, for the batch it ran in
 
 
-def outcomes(intent: Any, decision: Any) -> list[CheckOutcome]:
+def outcomes(intent: Any, decision: Any, names: Names) -> list[CheckOutcome]:
     """Every check of one INTENT, with its DECISION's last word, in the order of precedence."""
     failed = int(intent["checks_failed"]) | int(decision["reasons"])
     known = intent["card_row"] != NO_ROW
@@ -42,7 +42,7 @@ def outcomes(intent: Any, decision: Any) -> list[CheckOutcome]:
             name=CHECKS[check].name,
             passed=not failed >> check & 1,
             response_code=CHECKS[check].response_code,
-            inputs=_inputs_of(check, intent, decision),
+            inputs=_inputs_of(check, intent, decision, names),
             elapsed_us=_elapsed_us(check, intent, decision),
         )
         for check in shown
@@ -64,6 +64,10 @@ def _elapsed_us(check: Check, intent: Any, decision: Any) -> int:
     elif Check.SCORE_DECLINE <= check <= Check.STEP_UP_IMPOSSIBLE or check in (
         Check.SCORE_FLAGGED,
         Check.UNSCORED,
+        Check.RULE_DECLINE,
+        Check.RULE_STEP_UP,
+        Check.RULE_STEP_UP_IMPOSSIBLE,
+        Check.RULE_FLAGGED,
     ):
         stage = _STAGES.index("score")
     elif check in (Check.REVERSED_BEFORE_ARRIVAL, Check.CARD_UNKNOWN):
@@ -71,7 +75,11 @@ def _elapsed_us(check: Check, intent: Any, decision: Any) -> int:
     return int(intent["stage_us"][stage])
 
 
-def _inputs_of(check: Check, intent: Any, decision: Any) -> Inputs:
+def _inputs_of(check: Check, intent: Any, decision: Any, names: Names) -> Inputs:
+    if Check.SINGLE_USE <= check <= Check.LIMIT_FREQUENCY:
+        return _limits(intent, names)
+    if Check.RULE_DECLINE <= check <= Check.RULE_FLAGGED:
+        return _rules(intent, names)
     for first, last, inputs in _INPUTS:
         if first <= check <= last:
             return inputs(intent, decision)
@@ -132,14 +140,19 @@ def _use(intent: Any, _decision: Any) -> Inputs:
     }
 
 
-def _limits(intent: Any, _decision: Any) -> Inputs:
-    inputs = {"billed_minor": str(intent["billed_minor"])}
-    for index, name in enumerate(LIMIT_NAMES):
-        limit = int(intent["limits"][index])
-        inputs[name] = (
-            f"{intent['used'][index]} of {limit}" if limit else f"{intent['used'][index]}, no limit"
-        )
+def _limits(intent: Any, names: Names) -> Inputs:
+    inputs = {"billed_minor": str(intent["billed_minor"]), "limit_set": str(intent["limit_set"])}
+    for line in intent["consulted"][intent["consulted"]["name"] != 0]:
+        (name,) = names.limits(line["name"].reshape(1))
+        inputs[name] = f"{line['used']} of {line['ceiling']}" + (", on paper" if line["shadow"] else "")
     return inputs
+
+
+def _rules(intent: Any, names: Names) -> Inputs:
+    return {
+        "hit": ", ".join(names.rules(intent["rules_hit"])) or "none",
+        "on_paper": ", ".join(names.rules(intent["rules_shadowed"])) or "none",
+    }
 
 
 def _score(intent: Any, _decision: Any) -> Inputs:
@@ -174,9 +187,9 @@ _INPUTS: Final[tuple[tuple[Check, Check, Callable[[Any, Any], Inputs]], ...]] = 
     (Check.CRYPTOGRAM_MISMATCH, Check.PIN_MISMATCH, _verification),
     (Check.TYPE_NEVER, Check.CURRENCY_NOT_CONVERTED, _amounts),
     (Check.CHANNEL_CONTACTLESS, Check.BLOCKED_COUNTRY, _use),
-    (Check.SINGLE_USE, Check.LIMIT_FREQUENCY, _limits),
     (Check.SCORE_DECLINE, Check.STEP_UP_IMPOSSIBLE, _score),
     (Check.FUNDS, Check.LEDGER_REFUSED, _ledger),
     (Check.SCORE_FLAGGED, Check.UNSCORED, _score),
     (Check.KYC_INCOMPLETE, Check.POLITICALLY_EXPOSED, _card),
+    (Check.BLOCKED_CARD, Check.BLOCKED_CARD, _card),
 )

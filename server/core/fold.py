@@ -31,7 +31,7 @@ def fold(home: Path, up_to: int) -> None:
     Raises SnapshotUnreadable, JournalCorrupt, and Abandoned where its parent ends meanwhile.
     """
     parent = os.getppid()
-    state = State(Risk(None))
+    state = State(Risk())
     try:
         state.load(home / SNAPSHOT)
     except FileNotFoundError:

@@ -17,14 +17,56 @@ import hashlib
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from server.core.record import REQUEST, REQUEST_VERSION, Operation
+from scoring.attempt import LABEL, network_digest, terminal_digest
+from scoring.features import Features
+from server.core.record import INTENT_NUMBERS, REQUEST, REQUEST_VERSION, Operation
 
+_LABEL: Final = int(Operation.LABEL)
+_DIGIT_ZERO: Final = ord("0")
 _OF_THE_AUTHORIZATION: Final = (
     *("card_key", "card_reference", "merchant", "merchant_id", "acquirer_id", "terminal_id"),
     *("device", "ip", "country", "category", "entry_mode", "transaction_type", "card_present"),
 )
+
+
+@njit(cache=True)
+def labels_of(intents: Any, labels: Any) -> int:
+    """Fill LABEL[n] from those of the INTENT_NUMBERS[n] that are labels, in order; return how many those are."""
+    count = 0
+    for i in range(len(intents)):
+        request = intents[i].request
+        if request.operation != _LABEL:
+            continue
+        label = labels[count]
+        label.time_s = request.local_s
+        label.known_s = request.transmission_s
+        label.amount_minor = request.amount_minor
+        label.merchant = request.merchant
+        label.terminal = terminal_digest(request.merchant, request.terminal_id)
+        label.device = request.device
+        label.ip = network_digest(request.ip[0], request.ip[1])
+        label.card_row = intents[i].card_row
+        label.verdict = (request.given_code & 0xFF) - _DIGIT_ZERO
+        label.superseded = (request.given_code >> 8) - _DIGIT_ZERO
+        count += 1
+    return count
+
+
+def learn(features: Features, intents: NDArray[Any]) -> None:
+    """Have features learn those of INTENT[n] that are labels, in order."""
+    if (intents["request"]["operation"] == Operation.LABEL).any():
+        labels = np.zeros(len(intents), LABEL)
+        count = labels_of(intents.view(INTENT_NUMBERS), labels)
+        features.learn(labels[:count])
+
+
+def runs_of(intents: NDArray[Any]) -> list[NDArray[Any]]:
+    """INTENT[n] in order, cut where labels begin or end: what is learnt between two attempts stays between them."""
+    labels = intents["request"]["operation"] == Operation.LABEL
+    return np.split(intents, np.flatnonzero(labels[1:] != labels[:-1]) + 1)
 
 
 def label_requests(

@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from ledger.book import LedgerError, LedgerStopped
 from ledger.chains import MOVE
 from ledger.holds import BACKSTOP_S
+from server.core.attempts import attempts_of
 from server.core.books import AGAIN_S
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.entries import ENTRY_NUMBERS, EntryState
+from server.core.labels import learn
+from server.core.limit_sets import NO_LIMITS
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
@@ -63,13 +66,11 @@ class Lifecycle:
         find_facts(numbers, found)
         judge(numbers, finds, found, parts, ends, CODES)
         open_ = intents["response_code"] == b""
-        self._reserve(
-            intents, open_ & (intents["request"]["operation"] == Operation.INCREMENT), self._controls.limits
-        )
         # The network has approved: it counts, and no limit stands against it.
-        self._reserve(intents, open_ & advised, np.zeros_like(self._controls.limits))
+        intents["limit_set"][advised] = NO_LIMITS
+        self._reserve(intents, open_ & (advised | (intents["request"]["operation"] == Operation.INCREMENT)))
         refuse_again(numbers, CODES)
-        self._state.risk.learn(intents)
+        learn(self._state.risk.features, intents)
 
     async def carry_out(self, intents: NDArray[Any], finds: NDArray[np.uint8]) -> NDArray[Any]:
         """
@@ -147,8 +148,10 @@ class Lifecycle:
         finds[earlier] = Original.NOTHING_HELD
         return finds
 
-    def _reserve(self, intents: NDArray[Any], which: NDArray[np.bool_], limits: NDArray[np.int64]) -> None:
+    def _reserve(self, intents: NDArray[Any], which: NDArray[np.bool_]) -> None:
+        which &= intents["card_row"] != NO_ROW
         if which.any():
             some = intents[which]
-            self._state.limits.reserve(some, limits)
+            attempts = attempts_of(some, self._directory.cards, self._controls.programmes)
+            self._state.limits.add(some, attempts, self._controls.limits)
             intents[which] = some

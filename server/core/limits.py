@@ -15,18 +15,36 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scoring.attempt import network_digest
 from scoring.velocity import (
-    AMOUNT_FLAGS,
-    COUNT_FLAGS,
+    AMOUNT,
+    FREQUENCY,
+    STEP,
+    STEP_ADD,
+    STEP_ATTEMPT,
+    STEP_DECLINE,
     STEP_REDUCE,
     STEP_RELEASE,
     STEP_RESERVE,
+    Admitted,
+    LimitTable,
     Velocity,
 )
+from server.core.attempts import account_of
 from server.core.directory import CardFlag
-from server.core.policy import DECLINING, Check
+from server.core.policy import (
+    APPROVED,
+    APPROVED_IN_PART,
+    DECLINING,
+    LEDGER_AWAY,
+    NOTHING_AGAINST_IT,
+    Check,
+    number_of,
+)
 from server.core.record import (
+    DECISION_NUMBERS,
     HOLDING,
+    INTENT_NUMBERS,
     LIMITS_RESERVED,
     NO_ROW,
     SINGLE_USE_RESERVED,
@@ -53,30 +71,47 @@ _PIN_MISMATCH: Final = int(Check.PIN_MISMATCH)
 _SINGLE_USE: Final = int(Check.SINGLE_USE)
 _LIMIT_AMOUNT: Final = int(Check.LIMIT_AMOUNT)
 _LIMIT_FREQUENCY: Final = int(Check.LIMIT_FREQUENCY)
-_AMOUNT_FLAGS: Final = int(AMOUNT_FLAGS)
-_COUNT_FLAGS: Final = int(COUNT_FLAGS)
+_AMOUNT: Final = int(AMOUNT)
+_FREQUENCY: Final = int(FREQUENCY)
+_ATTEMPT: Final = int(STEP_ATTEMPT)
+_RESERVE: Final = int(STEP_RESERVE)
+_ADD: Final = int(STEP_ADD)
+_RELEASE: Final = int(STEP_RELEASE)
+_REDUCE: Final = int(STEP_REDUCE)
+_DECLINE: Final = int(STEP_DECLINE)
+_AUTHORIZE: Final = int(Operation.AUTHORIZE)
+_APPROVED: Final = number_of(APPROVED)
+_APPROVED_IN_PART: Final = number_of(APPROVED_IN_PART)
+_NOTHING_AGAINST_IT: Final = number_of(NOTHING_AGAINST_IT)
+_STEP_UP: Final = number_of(b"1A")
+_LEDGER_AWAY: Final = number_of(LEDGER_AWAY)
 
 
 @njit(cache=True)
-def write_step(
-    place: int,
-    intent: Any,
-    amount_minor: int,
-    step: int,
-    rows: Any,
-    times_s: Any,
-    amounts_minor: Any,
-    days: Any,
-    months: Any,
-    steps: Any,
-) -> None:
-    """One step of `Velocity.retrace`, of an INTENT."""
-    rows[place] = intent.card_row
-    times_s[place] = intent.request.transmission_s
-    amounts_minor[place] = amount_minor
-    days[place] = intent.day_id
-    months[place] = intent.month_id
-    steps[place] = step
+def write_step(step: Any, intent: Any, amount_minor: int, kind: int) -> None:
+    """One STEP of `Velocity.retrace`, of an INTENT."""
+    request = intent.request
+    step.time_s = request.transmission_s
+    step.amount_minor = amount_minor
+    step.merchant = request.merchant
+    step.device = request.device
+    step.ip = network_digest(request.ip[0], request.ip[1])
+    step.card_row = intent.card_row
+    step.account = account_of(intent)
+    step.day_id = intent.day_id
+    step.month_id = intent.month_id
+    step.category = request.category
+    step.country = request.country
+    step.step = kind
+
+
+@njit(cache=True)
+def is_decline(decision: Any) -> bool:
+    """Whether an authorization's DECISION_NUMBERS turns the cardholder down for good: what the decline windows count."""
+    code = decision.response_code
+    if code in (_APPROVED, _APPROVED_IN_PART, _NOTHING_AGAINST_IT, _STEP_UP, _LEDGER_AWAY):
+        return False
+    return decision.operation == _AUTHORIZE
 
 
 @njit(cache=True)
@@ -130,95 +165,110 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
 
 
 @njit(cache=True)
-def steps_of(
-    intents: Any,
-    given: Any,
-    decisions: Any,
-    after: Any,
-    memory: Any,
-    rows: Any,
-    times_s: Any,
-    amounts_minor: Any,
-    days: Any,
-    months: Any,
-    steps: Any,
-) -> int:
-    """Do the memory's part of `Limits.retrace`, and write the steps of the velocity's; return how many those are."""
+def give_back(intent: Any, decision: Any, memory: Any, steps: Any, used: int) -> int:
+    """The steps of an authorization's DECISION_NUMBERS, and what it gives back of the memory; how many steps there are then."""
+    held = decision.held != 0
+    if intent.reserved_limits & SINGLE_USE_RESERVED and not held:
+        memory[intent.card_row].used = 0
+    if intent.reserved_limits & LIMITS_RESERVED:
+        rest_minor = intent.billed_minor - (decision.approved_minor if held else 0)
+        if rest_minor > 0:
+            write_step(steps[used], intent, rest_minor, _REDUCE if held else _RELEASE)
+            used += 1
+    if is_decline(decision):
+        write_step(steps[used], intent, intent.billed_minor, _DECLINE)
+        used += 1
+    return used
+
+
+@njit(cache=True)
+def steps_of(intents: Any, given: Any, decisions: Any, after: Any, memory: Any, steps: Any) -> int:
+    """Do the memory's part of `Limits.retrace`, and write the STEPs of the velocity's; return how many those are."""
     used = 0
     back = 0
     for i in range(len(intents) + 1):
         while back < len(given) and after[back] == i:
-            intent = given[back]
-            held = decisions[back].held != 0
-            if intent.reserved_limits & SINGLE_USE_RESERVED and not held:
-                memory[intent.card_row].used = 0
-            if intent.reserved_limits & LIMITS_RESERVED:
-                given_minor = intent.billed_minor - (decisions[back].approved_minor if held else 0)
-                step = STEP_REDUCE if held else STEP_RELEASE
-                write_step(used, intent, given_minor, step, rows, times_s, amounts_minor, days, months, steps)
-                used += 1
+            used = give_back(given[back], decisions[back], memory, steps, used)
             back += 1
         if i == len(intents):
             break
         intent = intents[i]
-        if intent.card_row == NO_ROW or not (_RESERVING >> intent.request.operation) & 1:
+        operation = intent.request.operation
+        if not (_RESERVING >> operation) & 1:
             continue
-        count_pin(memory[intent.card_row], intent)
+        if intent.card_row != NO_ROW:
+            count_pin(memory[intent.card_row], intent)
         if intent.reserved_limits & SINGLE_USE_RESERVED:
             memory[intent.card_row].used = 1
-        if intent.reserved_limits & LIMITS_RESERVED:
-            write_step(
-                used,
-                intent,
-                intent.billed_minor,
-                STEP_RESERVE,
-                rows,
-                times_s,
-                amounts_minor,
-                days,
-                months,
-                steps,
-            )
+        reserved = intent.reserved_limits & LIMITS_RESERVED
+        if operation == _AUTHORIZE:
+            write_step(steps[used], intent, intent.billed_minor, _RESERVE if reserved else _ATTEMPT)
+            used += 1
+        elif reserved:
+            write_step(steps[used], intent, intent.billed_minor, _ADD)
             used += 1
     return used
 
 
 @njit(cache=True)
-def columns_of(
-    intents: Any, rows: Any, times_s: Any, amounts_minor: Any, day_ids: Any, month_ids: Any, programmes: Any
-) -> None:
-    """What `Velocity` asks for, as columns of n; an unknown card goes as row 0, not counted."""
+def steps_back(given: Any, memory: Any, steps: Any) -> int:
+    """Likewise of GIVEN[n], which messages about authorizations let go."""
+    used = 0
+    for i in range(len(given)):
+        line = given[i]
+        if line.reserved & SINGLE_USE_RESERVED:
+            memory[line.card_row].used = 0
+        if line.reserved & LIMITS_RESERVED:
+            step = steps[used]
+            step.time_s = line.reserved_s
+            step.amount_minor = line.amount_minor
+            step.merchant = line.merchant
+            step.device = line.device
+            step.ip = line.network
+            step.card_row = line.card_row
+            step.account = account_of(line)
+            step.day_id = line.day_id
+            step.month_id = line.month_id
+            step.category = 0
+            step.country = 0
+            step.step = line.step
+            used += 1
+    return used
+
+
+@njit(cache=True)
+def ask(intents: Any, declining: Any, day_ids: Any, month_ids: Any, sets: Any, counted: Any) -> None:
+    """What `Velocity.admit` asks for, of INTENT[n]: what consumes something is what has an amount that nothing declines so far."""
     for i in range(len(intents)):
         intent = intents[i]
-        rows[i] = intent.card_row if intent.card_row != NO_ROW else 0
-        times_s[i] = intent.request.transmission_s
-        amounts_minor[i] = intent.billed_minor
         day_ids[i] = intent.day_id
         month_ids[i] = intent.month_id
-        programmes[i] = intent.programme
+        sets[i] = intent.limit_set
+        counted[i] = intent.checks_failed & declining == 0 and consumes(intent)
 
 
 @njit(cache=True)
-def counted_of(intents: Any, declining: Any, counted: Any) -> None:
-    """Which INTENTs consume something: those with an amount that nothing declines so far."""
-    for i in range(len(intents)):
-        counted[i] = intents[i].checks_failed & declining == 0 and consumes(intents[i])
-
-
-@njit(cache=True)
-def note_limits(intents: Any, memory: Any, counted: Any, flags: Any, used: Any, limits: Any) -> None:
-    """Write what `Velocity.reserve` answered into the INTENTs; a refusal gives single use back."""
+def note_limits(intents: Any, memory: Any, flags: Any, reserved: Any, consulted: Any) -> None:
+    """Write what `Velocity.admit` answered into the INTENTs; a refusal gives single use back."""
     for i in range(len(intents)):
         intent = intents[i]
-        for k in range(used.shape[1]):
-            intent.used[k] = used[i, k]
-            intent.limits[k] = limits[intent.programme, k]
-        intent.velocity_flags = flags[i]
-        if flags[i] & _AMOUNT_FLAGS:
+        named = 0
+        for k in range(len(intent.consulted)):
+            line, told = consulted[i, k], intent.consulted[k]
+            told.number = line.number
+            told.name = line.name
+            told.passed = line.passed
+            told.shadow = line.shadow
+            told.used = line.used
+            told.ceiling = line.ceiling
+            if line.passed and not line.shadow and named < len(intent.limits_passed):
+                intent.limits_passed[named] = line.name
+                named += 1
+        if flags[i] & _AMOUNT:
             intent.checks_failed |= np.uint64(1) << np.uint64(_LIMIT_AMOUNT)
-        if flags[i] & _COUNT_FLAGS:
+        if flags[i] & _FREQUENCY:
             intent.checks_failed |= np.uint64(1) << np.uint64(_LIMIT_FREQUENCY)
-        if counted[i] and flags[i] == 0:
+        if reserved[i]:
             intent.reserved_limits |= LIMITS_RESERVED
         elif intent.reserved_limits & SINGLE_USE_RESERVED:
             memory[intent.card_row].used = 0
@@ -232,23 +282,45 @@ class Limits:
         self.velocity = Velocity()
         self.memory: NDArray[Any] = np.zeros(0, MEMORY)
 
-    def grow(self, cards: int) -> None:
-        """Make room for at least so many card rows."""
-        self.velocity.grow(cards)
+    def grow(self, cards: int, accounts: int) -> None:
+        """Make room for at least so many card rows, and account numbers below `accounts`."""
+        self.velocity.grow(cards, accounts + 1)
         if cards > len(self.memory):
             self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
 
-    def reserve(self, intents: NDArray[Any], limits: NDArray[np.int64]) -> None:
+    def reserve(
+        self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable
+    ) -> NDArray[np.float32]:
         """
-        Reserve for every INTENT of the batch that nothing declines so far; note the limits it would pass.
+        Enter the attempts ATTEMPT[n] of INTENT[n], and reserve for each that nothing declines so far.
 
-        `limits` is i8[programmes, LIMITS].
+        Notes the limits that each would pass; returns what came before each (see `PAST_NAMES`).
         """
+        return self._reserve(intents, attempts, limits, entering=True)
+
+    def add(self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable) -> None:
+        """Likewise for INTENT[n] that add to what was authorized: they are no attempts of their own."""
+        self._reserve(intents, attempts, limits, entering=False)
+
+    def _reserve(
+        self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable, *, entering: bool
+    ) -> NDArray[np.float32]:
         recall(intents, self.memory, DECLINING)
-        counted = np.empty(len(intents), np.bool_)
-        counted_of(intents, DECLINING, counted)
-        flags, used = self._reserve(intents, counted, limits)
-        note_limits(intents, self.memory, counted, flags, used, limits)
+        count = len(intents)
+        day_ids, month_ids = np.empty(count, np.int32), np.empty(count, np.int32)
+        sets, counted = np.empty(count, np.uint32), np.empty(count, np.bool_)
+        ask(intents, DECLINING, day_ids, month_ids, sets, counted)
+        admitted: Admitted = self.velocity.admit(
+            attempts,
+            day_ids=day_ids,
+            month_ids=month_ids,
+            counted=counted,
+            entering=np.full(count, entering),
+            limit_sets=sets,
+            limits=limits,
+        )
+        note_limits(intents, self.memory, admitted.flags, admitted.reserved, admitted.consulted)
+        return admitted.past
 
     def retrace(
         self,
@@ -258,65 +330,18 @@ class Limits:
         after: NDArray[np.int64],
     ) -> None:
         """
-        Reserve again what journalled INTENT[n] reserved, and give back what DECISION[m] did of INTENT[m] `given`.
+        Do again what journalled INTENT[n] did, and what authorizations' DECISION[m] of INTENT[m] `given` gave back.
 
         Each was given back after the first `after` (i8[m], ascending) of the n.
         """
-        count, more = len(intents), len(given)
-        rows, steps = np.empty(count + more, np.uint32), np.empty(count + more, np.uint8)
-        times_s, amounts_minor = np.empty(count + more, np.int64), np.empty(count + more, np.int64)
-        days, months = np.empty(count + more, np.int32), np.empty(count + more, np.int32)
-        used = steps_of(
-            intents, given, decisions, after, self.memory, rows, times_s, amounts_minor, days, months, steps
-        )
-        some = slice(0, used)
-        self.velocity.retrace(
-            rows[some],
-            times_s[some],
-            amounts_minor[some],
-            day_ids=days[some],
-            month_ids=months[some],
-            steps=steps[some],
-        )
-
-    def give_back(
-        self,
-        card_rows: NDArray[np.uint32],
-        times_s: NDArray[np.int64],
-        amounts_minor: NDArray[np.int64],
-        reserved: NDArray[np.uint8],
-        day_ids: NDArray[np.int32],
-        month_ids: NDArray[np.int32],
-    ) -> None:
-        """Give back reservations (`reserved` as in the intent), with the amounts that still stand."""
-        single = card_rows[reserved & SINGLE_USE_RESERVED != 0]
-        if len(single):
-            self.memory["used"][single] = 0
-        some = reserved & LIMITS_RESERVED != 0
-        if some.any():
-            self.velocity.release(
-                card_rows[some],
-                times_s[some],
-                amounts_minor[some],
-                day_ids=day_ids[some],
-                month_ids=month_ids[some],
-            )
+        steps = np.empty(len(intents) + 2 * len(given), STEP)
+        numbers = intents.view(INTENT_NUMBERS), given.view(INTENT_NUMBERS), decisions.view(DECISION_NUMBERS)
+        self.velocity.retrace(steps[: steps_of(*numbers, after, self.memory, steps)])
 
     def take_back(self, given: NDArray[Any]) -> None:
         """Give back what messages about authorizations let go: GIVEN[m], in order."""
-        single = given["card_row"][given["reserved"] & SINGLE_USE_RESERVED != 0]
-        if len(single):
-            self.memory["used"][single] = 0
-        some = given[given["reserved"] & LIMITS_RESERVED != 0]
-        if len(some):
-            self.velocity.retrace(
-                some["card_row"],
-                some["reserved_s"],
-                some["amount_minor"],
-                day_ids=some["day_id"],
-                month_ids=some["month_id"],
-                steps=some["step"],
-            )
+        steps = np.empty(len(given), STEP)
+        self.velocity.retrace(steps[: steps_back(given, self.memory, steps)])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as arrays, for a snapshot."""
@@ -329,23 +354,3 @@ class Limits:
         prefix = "velocity_"
         self.velocity.load({k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
         self.memory = np.array(arrays["memory"])
-
-    def _reserve(
-        self, intents: NDArray[Any], counted: NDArray[np.bool_], limits: NDArray[np.int64]
-    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-        count = len(intents)
-        rows = np.empty(count, np.uint32)
-        times_s, amounts_minor = np.empty(count, np.int64), np.empty(count, np.int64)
-        day_ids, month_ids = np.empty(count, np.int32), np.empty(count, np.int32)
-        programmes = np.empty(count, np.uint16)
-        columns_of(intents, rows, times_s, amounts_minor, day_ids, month_ids, programmes)
-        return self.velocity.reserve(
-            rows,
-            times_s,
-            amounts_minor,
-            day_ids=day_ids,
-            month_ids=month_ids,
-            programmes=programmes,
-            counted=counted,
-            limits=limits,
-        )

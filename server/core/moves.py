@@ -19,6 +19,7 @@ from numba import njit
 
 from ledger.chains import PARTS_MAX, Kind, MoveOutcome, rest_of, sums_of
 from server.core import policy
+from server.core.names import note_names
 from server.core.policy import Check, number_of, response_code
 from server.core.record import CREDITING, HOLDING, NO_ROW, CardReference, Chain, Operation
 from server.core.repeats import Original
@@ -236,7 +237,7 @@ def decide(
         decision.response_code = intent.response_code
         decision.reasons = intent.checks_failed
         decision.billing_currency = intent.billing_currency
-        decision.velocity_flags = intent.velocity_flags
+        note_names(intent, decision)
         decision.available_minor = available_minor[i]
         if finds[i] == _HELD:
             for k in range(6):

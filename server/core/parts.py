@@ -9,20 +9,25 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
 from server.core.entries import EntryState, place_of
 from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
 
 GIVEN: Final = np.dtype(
     [
+        ("reserved_s", "<i8"),
+        ("amount_minor", "<i8"),
+        ("merchant", "<u8"),
+        ("device", "<u8"),
+        ("network", "<u8"),
         ("card_row", "<u4"),
+        ("account_number", "<u4"),
         ("day_id", "<i4"),
         ("month_id", "<i4"),
         ("step", "u1"),  # STEP_RELEASE or STEP_REDUCE
         ("reserved", "u1"),  # which of the limits' bits it concerns
-        ("padding", "u1", (2,)),
-        ("reserved_s", "<i8"),
-        ("amount_minor", "<i8"),
+        ("padding", "u1", (6,)),
     ]
 )
 """Something that an authorization consumed and no longer needs."""
@@ -56,6 +61,9 @@ def is_credit(transaction_type: int) -> bool:
 @njit(cache=True)
 def note_facts(entry: Any, intent: Any) -> None:
     """What an entry keeps of its INTENT."""
+    entry.merchant = intent.request.merchant
+    entry.device = intent.request.device
+    entry.network = network_digest(intent.request.ip[0], intent.request.ip[1])
     entry.card_row = intent.card_row
     entry.account_number = intent.account_number
     entry.day_id = intent.day_id
@@ -104,6 +112,9 @@ def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
         first = entries[oldest]
         rest.reserved_limits = first.reserved_limits
         rest.reserved_s = first.reserved_s
+        rest.merchant = first.merchant
+        rest.device = first.device
+        rest.network = first.network
         rest.day_id = first.day_id
         rest.month_id = first.month_id
 
@@ -268,7 +279,9 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
             continue
         if decision.chain != _REPLACED:
             if decision.chain != _ADDED and intent.reserved_limits != 0:
+                network = network_digest(intent.request.ip[0], intent.request.ip[1])
                 count = give(given, count, intent, intent.request.transmission_s, intent.billed_minor, True)
+                place_given(given[count - 1], intent.request.merchant, intent.request.device, network)
             continue
         if decision.operation == _INCREMENT:
             continue
@@ -293,6 +306,7 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
             if amount > 0 and part.reserved_limits != 0:
                 whole = amount == standing and not used
                 count = give(given, count, part, part.reserved_s, amount, whole)
+                place_given(given[count - 1], part.merchant, part.device, part.network)
             place = next_place(slots, entries, part, False)
     return count
 
@@ -302,6 +316,7 @@ def give(given: Any, count: int, source: Any, reserved_s: int, amount_minor: int
     """Write one GIVEN of what an entry, or an intent, reserved."""
     line = given[count]
     line.card_row = source.card_row
+    line.account_number = source.account_number
     line.day_id = source.day_id
     line.month_id = source.month_id
     line.reserved_s = reserved_s
@@ -309,6 +324,14 @@ def give(given: Any, count: int, source: Any, reserved_s: int, amount_minor: int
     line.step = _RELEASE if whole else _REDUCE
     line.reserved = source.reserved_limits if whole else source.reserved_limits & ~SINGLE_USE_RESERVED
     return count + 1
+
+
+@njit(cache=True)
+def place_given(line: Any, merchant: Any, device: Any, network: Any) -> None:
+    """Note in a GIVEN whose windows it is in."""
+    line.merchant = merchant
+    line.device = device
+    line.network = network
 
 
 @njit(cache=True)

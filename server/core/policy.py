@@ -1,8 +1,8 @@
 """
 Policy: from facts to a response code, by one table in order of precedence.
 
-Every stage before it only notes what it found, as bits of `checks_failed`; bit *i* is check *i* of `CHECKS`. The
-answer is the code of the lowest bit set that has one: what is wrong with the message comes first, then the card, then
+Every stage before it only notes what it found, as bits of `checks_failed`; bit *i* is the check of that value. The
+answer is the code of the first in the table that was found and has one: what is wrong with the message comes first, then the card, then
 controls, limits and score, and the ledger last, because only the ledger's word is a hold. A check without a code
 informs (it flags the decision for compliance) and declines nothing.
 
@@ -28,7 +28,7 @@ class CheckRule:
 
 
 class Check(IntEnum):
-    """What can be found, in order of precedence. The value is the bit in `checks_failed`."""
+    """What can be found. The value is the bit in `checks_failed`, which journals keep: new ones are appended."""
 
     REVERSED_BEFORE_ARRIVAL = 0
     AMOUNT_SENSELESS = 1
@@ -78,9 +78,14 @@ class Check(IntEnum):
     POLITICALLY_EXPOSED = 45
     AUTHORIZATION_UNKNOWN = 46
     AUTHORIZATION_ENDED = 47
+    BLOCKED_CARD = 48
+    RULE_DECLINE = 49
+    RULE_STEP_UP = 50
+    RULE_STEP_UP_IMPOSSIBLE = 51
+    RULE_FLAGGED = 52
 
 
-CHECKS: Final[dict[Check, CheckRule]] = {
+CHECKS: Final[dict[Check, CheckRule]] = {  # in order of precedence
     Check.REVERSED_BEFORE_ARRIVAL: CheckRule(
         "reversed_before_arrival", "05", "its reversal came first, so it must not be held any more"
     ),
@@ -119,6 +124,7 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     Check.BLOCKED_DEVICE: CheckRule("blocked_device", "62", "the device is on a block list"),
     Check.BLOCKED_IP: CheckRule("blocked_ip", "62", "the IP address is on a block list"),
     Check.BLOCKED_COUNTRY: CheckRule("blocked_country", "62", "the country is on a block list"),
+    Check.BLOCKED_CARD: CheckRule("blocked_card", "62", "the card is on a block list"),
     Check.SINGLE_USE: CheckRule("single_use", "65", "the single-use card has been used"),
     Check.LIMIT_AMOUNT: CheckRule("limit_amount", "61", "an amount limit would be passed"),
     Check.LIMIT_FREQUENCY: CheckRule("limit_frequency", "65", "a frequency limit would be passed"),
@@ -126,15 +132,23 @@ CHECKS: Final[dict[Check, CheckRule]] = {
     Check.UNSCORED_DECLINE: CheckRule(
         "unscored_decline", "59", "there is no score, and the programme asks for one"
     ),
+    Check.RULE_DECLINE: CheckRule("rule_decline", "59", "a rule of the issuer's declines it"),
     Check.STEP_UP: CheckRule("step_up", "1A", "the fraud score asks for more authentication"),
     Check.STEP_UP_IMPOSSIBLE: CheckRule(
         "step_up_impossible", "59", "the fraud score asks for authentication that the channel can't give"
+    ),
+    Check.RULE_STEP_UP: CheckRule(
+        "rule_step_up", "1A", "a rule of the issuer's asks for more authentication"
+    ),
+    Check.RULE_STEP_UP_IMPOSSIBLE: CheckRule(
+        "rule_step_up_impossible", "59", "a rule asks for authentication that the channel can't give"
     ),
     Check.FUNDS: CheckRule("funds", "51", "the ledger has not enough funds"),
     Check.LEDGER_AWAY: CheckRule("ledger_away", "91", "the ledger could not be asked"),
     Check.LEDGER_REFUSED: CheckRule(
         "ledger_refused", "96", "the ledger refused the hold for another reason than funds"
     ),
+    Check.RULE_FLAGGED: CheckRule("rule_flagged", "", "a rule of the issuer's flags it"),
     Check.SCORE_FLAGGED: CheckRule("score_flagged", "", "the fraud score is above the step-up threshold"),
     Check.UNSCORED: CheckRule("unscored", "", "there is no score"),
     Check.KYC_INCOMPLETE: CheckRule("kyc_incomplete", "", "the customer's identification is not complete"),
@@ -162,6 +176,10 @@ DECLINING: Final = np.uint64(sum(1 << check for check in Check if CHECKS[check].
 """The bits that decline; the others inform."""
 
 
+ORDER: Final = np.array(list(CHECKS), np.int64)
+"""The checks in order of precedence."""
+
+
 def number_of(code: bytes) -> int:
     """A two-character code as kernels write it."""
     return int.from_bytes(code, "little")
@@ -174,8 +192,8 @@ def bit(check: Check) -> np.uint64:
 
 @njit(cache=True)
 def response_code(checks_failed: Any, codes: Any) -> int:
-    """The answer (u2) of the first declining check whose bit is set; 0 where nothing declines."""
-    for check in range(len(codes)):
+    """The answer (u2) of the first declining check that was found, in order of precedence; 0 where nothing declines."""
+    for check in ORDER:
         if (checks_failed >> np.uint64(check)) & np.uint64(1) and codes[check] != 0:
             return codes[check]
     return 0
@@ -183,11 +201,11 @@ def response_code(checks_failed: Any, codes: Any) -> int:
 
 def names(checks_failed: int) -> list[str]:
     """Names of the checks whose bits are set, most important first."""
-    return [CHECKS[check].name for check in Check if checks_failed >> check & 1]
+    return [rule.name for check, rule in CHECKS.items() if checks_failed >> check & 1]
 
 
 def _table_is_sound() -> Any:
-    assert list(CHECKS) == list(Check), "one row per check, in order"
+    assert set(CHECKS) == set(Check), "one row per check"
     assert [int(check) for check in Check] == list(range(len(Check))), "the value is the place"
     assert len(Check) <= 64, "checks_failed is a u64"
 

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.attempt import hash_merchant
+from scoring.velocity import CONSULTED, CONSULTED_MAX
 
-REQUEST_VERSION: Final = 2
+REQUEST_VERSION: Final = 3
 """Format version in every intent and decision. Older ones are read by `formats`; an unknown one is refused by name."""
 
 LIMITS_RESERVED: Final = 1
@@ -32,11 +33,11 @@ SINGLE_USE_RESERVED: Final = 2
 MISSING_S: Final = np.iinfo(np.int64).min
 """A time that the sender did not give."""
 
-FEATURES_MAX: Final = 32
+FEATURES_MAX: Final = 64
 """Room for the feature vector in an intent; the scoring room's list must fit (checked at start)."""
 
-LIMITS_MAX: Final = 12
-"""Room for what an intent records of limits: what each would have stood at (see `scoring.velocity`)."""
+NAMED_MAX: Final = 4
+"""How many limits, rules and reason codes a record names; what is beyond them failed too, but isn't told."""
 
 
 class Operation(IntEnum):
@@ -197,13 +198,16 @@ INTENT: Final = np.dtype(
         ("account_number", "<u4"),
         ("controls", "<u4"),
         ("hold_s", "<u4"),  # how long the hold may stand
+        ("limit_set", "<u4"),  # row of the table of limits that it was judged by
         ("day_id", "<i4"),  # days since 1970 in the programme's time zone
         ("month_id", "<i4"),  # months since 1970 in the programme's time zone
         ("programme", "<u2"),
         ("programme_version", "<u2"),
         ("card_expiry_yymm", "<u2"),
-        ("velocity_flags", "<u2"),  # limits passed, bit by bit
         ("billing_currency", "<u2"),
+        ("limits_passed", "<u2", (NAMED_MAX,)),  # numbers of the names of live limits; 0 = none, also below
+        ("rules_hit", "<u2", (NAMED_MAX,)),  # numbers of the names of live rules
+        ("rules_shadowed", "<u2", (NAMED_MAX,)),  # of rules that only decide on paper
         ("response_code", "S2"),  # empty while the ledger has the last word
         ("card_state", "u1"),
         ("account_state", "u1"),
@@ -213,10 +217,10 @@ INTENT: Final = np.dtype(
         ("decline_threshold", "<f4"),  # the programme's, as they stood
         ("step_up_threshold", "<f4"),
         ("model", "S24"),  # version of the model; empty = unscored
-        ("limits", "<i8", (LIMITS_MAX,)),  # the limits consulted; 0 = none
-        ("used", "<i8", (LIMITS_MAX,)),  # what each limit would stand at, this request included
+        ("consulted", CONSULTED, (CONSULTED_MAX,)),  # limits passed first, then those that were nearest
         ("stage_us", "<u2", (8,)),  # the batch's time per stage up to here
-        ("reserved", "u1", (12,)),
+        ("score_reasons", "u1", (NAMED_MAX,)),  # of a decline by score: numbers of reason codes; 0 = none
+        ("reserved", "u1", (2,)),
         ("features", "<f4", (FEATURES_MAX,)),
     ]
 )
@@ -233,7 +237,6 @@ DECISION: Final = np.dtype(
         ("ledger_status", "<u4"),  # the ledger's status code; 0 where it was not asked
         ("version", "<u2"),
         ("billing_currency", "<u2"),
-        ("velocity_flags", "<u2"),
         ("response_code", "S2"),  # DE39
         ("authorization_code", "S6"),  # DE38
         ("operation", "u1"),
@@ -257,6 +260,9 @@ DECISION: Final = np.dtype(
         ("overdrawn_minor", "<i8"),  # owed by the cardholder: what went beyond the balance
         ("part_minor", "<i8"),  # left pending under this message's own id, on the cardholder's account,
         ("owed_minor", "<i8"),  # and on what the cardholder owes
+        ("limits_passed", "<u2", (NAMED_MAX,)),  # the intent's, as the next two
+        ("rules_hit", "<u2", (NAMED_MAX,)),
+        ("score_reasons", "u1", (NAMED_MAX,)),
     ]
 )
 

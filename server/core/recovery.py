@@ -172,7 +172,8 @@ async def _decide(intent: NDArray[Any], decision: NDArray[Any], books: Books) ->
     request = intent["request"]
     decision["billing_currency"] = intent["billing_currency"]
     decision["reasons"] = intent["checks_failed"]
-    decision["velocity_flags"] = intent["velocity_flags"]
+    for name in ("limits_passed", "rules_hit", "score_reasons"):
+        decision[name] = intent[name]
     decision["risk_score"] = np.nan_to_num(intent["score"], nan=0.0)
     if intent["response_code"][0]:
         decision["response_code"] = intent["response_code"]

@@ -10,137 +10,75 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.attempt import ATTEMPT, LABEL, network_digest, terminal_digest
+from scoring.attempt import mixed
+from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES, Features
 from scoring.model import Model
-from server.core.policy import Check
+from scoring.velocity import PAST_NAMES
+from server.core.attempts import attempts_again
+from server.core.policy import Check, bit
 from server.core.record import (
     CREDITING,
     FEATURES_MAX,
+    INTENT,
     INTENT_NUMBERS,
+    NAMED_MAX,
     NO_ROW,
     CheckResult,
     EntryMode,
-    Operation,
 )
+from server.core.rules import Rules
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
 _MATCH: Final = int(CheckResult.MATCH)
 _ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
-_LABEL: Final = int(Operation.LABEL)
-_DIGIT_ZERO: Final = ord("0")
 _SCORE_DECLINE: Final = int(Check.SCORE_DECLINE)
 _UNSCORED_DECLINE: Final = int(Check.UNSCORED_DECLINE)
 _UNSCORED: Final = int(Check.UNSCORED)
 _STEP_UP: Final = int(Check.STEP_UP)
 _STEP_UP_IMPOSSIBLE: Final = int(Check.STEP_UP_IMPOSSIBLE)
 _SCORE_FLAGGED: Final = int(Check.SCORE_FLAGGED)
+_BY_SCORE: Final = bit(Check.SCORE_DECLINE) | bit(Check.STEP_UP_IMPOSSIBLE)
+SHARES: Final = 10_000
+"""A challenger's share of the cards is told in so many parts."""
 
 
 @njit(cache=True)
-def fill_attempt(intent: Any, attempt: Any) -> None:
-    """What an INTENT_NUMBERS alone says of an ATTEMPT: all that is remembered of it."""
-    request = intent.request
-    attempt.time_s = request.transmission_s
-    attempt.local_time_s = request.local_s
-    attempt.amount_minor = intent.billed_minor
-    attempt.merchant = request.merchant
-    attempt.terminal = terminal_digest(request.merchant, request.terminal_id)
-    attempt.device = request.device
-    attempt.ip = network_digest(request.ip[0], request.ip[1])
-    attempt.latitude_deg = request.latitude_deg
-    attempt.longitude_deg = request.longitude_deg
-    attempt.card_row = intent.card_row
-    attempt.account = intent.account_number
-    attempt.category = request.category
-    attempt.country = request.country
-    attempt.entry_mode = request.entry_mode
-    attempt.transaction_type = request.transaction_type
-    attempt.card_present = request.card_present
-
-
-@njit(cache=True)
-def attempts_of(intents: Any, cards: Any, programmes: Any, attempts: Any) -> int:
-    """Fill ATTEMPT[n] from the INTENT_NUMBERS[n] whose card is known; return how many those are."""
+def challenged(card_rows: Any, share: int, chosen: Any) -> int:
+    """Mark, in bool[n], the cards that a challenger with this share (of ten thousand) scores; return how many those are."""
     count = 0
+    for i in range(len(card_rows)):
+        chosen[i] = np.int64(mixed(np.uint64(card_rows[i]) + np.uint64(1)) % np.uint64(10_000)) < share
+        count += chosen[i]
+    return count
+
+
+@njit(cache=True)
+def note_scores(intents: Any, features: Any, scores: Any, names: Any, chosen: Any) -> None:
+    """
+    Write features f4[n, F], scores f4[n] and the model's name into INTENT_NUMBERS[n].
+
+    `names` is u1[2, 24]: the champion's, and the challenger's, who scored where bool[n] `chosen` says so.
+    """
     for i in range(len(intents)):
         intent = intents[i]
-        if intent.card_row == NO_ROW:
-            continue
-        attempt = attempts[count]
-        fill_attempt(intent, attempt)
-        card = cards[intent.card_row]
-        attempt.home_latitude_deg = card.home_latitude_deg
-        attempt.home_longitude_deg = card.home_longitude_deg
-        attempt.home_country = programmes[intent.programme].country
-        count += 1
-    return count
-
-
-@njit(cache=True)
-def attempts_again(intents: Any, attempts: Any) -> int:
-    """As `attempts_of`, from nowhere: without the cardholder's home and the programme's country."""
-    count = 0
-    for i in range(len(intents)):
-        if intents[i].card_row == NO_ROW:
-            continue
-        attempt = attempts[count]
-        fill_attempt(intents[i], attempt)
-        attempt.home_latitude_deg = np.nan
-        attempt.home_longitude_deg = np.nan
-        attempt.home_country = 0
-        count += 1
-    return count
-
-
-@njit(cache=True)
-def labels_of(intents: Any, labels: Any) -> int:
-    """Fill LABEL[n] from those of the INTENT_NUMBERS[n] that are labels (see `labels`); return how many those are."""
-    count = 0
-    for i in range(len(intents)):
-        request = intents[i].request
-        if request.operation != _LABEL:
-            continue
-        label = labels[count]
-        label.time_s = request.local_s
-        label.known_s = request.transmission_s
-        label.amount_minor = request.amount_minor
-        label.merchant = request.merchant
-        label.terminal = terminal_digest(request.merchant, request.terminal_id)
-        label.device = request.device
-        label.ip = network_digest(request.ip[0], request.ip[1])
-        label.card_row = intents[i].card_row
-        label.verdict = (request.given_code & 0xFF) - _DIGIT_ZERO
-        label.superseded = (request.given_code >> 8) - _DIGIT_ZERO
-        count += 1
-    return count
-
-
-@njit(cache=True)
-def note_scores(intents: Any, features: Any, scores: Any, model: Any) -> None:
-    """Write features f4[k, F], scores f4[k] and the model's name (u1) into the k INTENTs whose card is known."""
-    place = 0
-    for i in range(len(intents)):
-        intent = intents[i]
-        intent.score = np.nan
-        if intent.card_row == NO_ROW:
-            continue
         for k in range(features.shape[1]):
-            intent.features[k] = features[place, k]
-        intent.score = scores[place]
-        for k in range(len(model)):
-            intent.model[k] = model[k]
-        place += 1
+            intent.features[k] = features[i, k]
+        intent.score = scores[i]
+        who = 1 if chosen[i] else 0
+        for k in range(names.shape[1]):
+            intent.model[k] = names[who, k]
 
 
 @njit(cache=True)
-def judge(intents: Any, programmes: Any) -> None:
-    """Note what each INTENT's score means to its programme. Strictly above a threshold counts."""
+def judge(intents: Any, programmes: Any) -> int:
+    """Note what each INTENT's score means to its programme, strictly above a threshold; return how many it declines."""
+    declined = 0
     for i in range(len(intents)):
         intent = intents[i]
         request = intent.request
-        if intent.card_row == NO_ROW or (CREDITING >> request.transaction_type) & 1:
+        if (CREDITING >> request.transaction_type) & 1:
             continue
         programme = programmes[intent.programme]
         intent.decline_threshold = programme.decline_threshold
@@ -161,49 +99,92 @@ def judge(intents: Any, programmes: Any) -> None:
                 found = _SCORE_FLAGGED
         if found >= 0:
             intent.checks_failed |= np.uint64(1) << np.uint64(found)
+        declined += found in (_SCORE_DECLINE, _STEP_UP_IMPOSSIBLE)
+    return declined
 
 
 class Risk:
-    """The stage: the features' state, and the model that is champion, if there is one."""
+    """The stage: the features' state, and the models that score."""
 
-    def __init__(self, model: Model | None) -> None:
+    def __init__(self) -> None:
         self.features = Features()
-        self.model = model
-        version = b"" if model is None else model.manifest.version.encode()
-        self._model_name = np.frombuffer(bytearray(version), np.uint8)
+        self.use(None, None, 0)
 
-    def observe(
-        self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]
-    ) -> NDArray[np.float32]:
-        """Features (f4[k, F]) of the k INTENTs whose card is known, in order; the attempts are remembered."""
-        attempts = np.empty(len(intents), ATTEMPT)
-        count = attempts_of(intents.view(INTENT_NUMBERS), cards, programmes, attempts)
-        return self.features.observe(attempts[:count])
+    def use(self, champion: Model | None, challenger: Model | None, challenger_share: int) -> None:
+        """
+        Score with these from the next batch on; without a champion requests go unscored.
+
+        The challenger scores the cards whose hash falls in its share, of ten thousand; `warm_up` comes before.
+        """
+        assert 0 <= challenger_share <= SHARES
+        self.champion, self.challenger = champion, challenger
+        self._share = challenger_share if challenger is not None else 0
+        self._names = np.zeros((2, INTENT["model"].itemsize), np.uint8)
+        for line, model in zip(self._names, (champion, challenger), strict=True):
+            version = b"" if model is None else model.version.encode()
+            line[: len(version)] = np.frombuffer(version, np.uint8)
 
     def remember(self, intents: NDArray[Any]) -> None:
+        """Take in the attempts of journalled INTENT[n] again, as `score` did."""
+        attempts = attempts_again(intents[intents["card_row"] != NO_ROW])
+        self.features.observe(attempts, np.full((len(attempts), len(PAST_NAMES)), np.nan, np.float32))
+
+    def judge(
+        self,
+        intents: NDArray[Any],
+        attempts: NDArray[Any],
+        past: NDArray[np.float32],
+        programmes: NDArray[Any],
+        rules: Rules,
+    ) -> None:
         """
-        Take in the attempts of INTENT[n] again, as `observe` did.
+        Write features, score and model version into INTENT[n] whose cards are known, and note what score and rules say.
 
-        What is remembered of an attempt does not depend on the cardholder's home nor on the programme's country: those
-        only tell features of the moment. So a journal is enough, without the directory.
+        Their ATTEMPT[n] are remembered; `past` f4[n, P] is what came before each.
         """
-        attempts = np.empty(len(intents), ATTEMPT)
-        count = attempts_again(intents.view(INTENT_NUMBERS), attempts)
-        self.features.observe(attempts[:count])
+        known = intents["card_row"] != NO_ROW
+        if known.all():
+            rules.judge(self._score(intents, attempts, past, programmes), intents)
+        elif known.any():
+            some = intents[known]
+            rules.judge(self._score(some, attempts[known], past[known], programmes), some)
+            intents[known] = some
 
-    def learn(self, intents: NDArray[Any]) -> None:
-        """Have the features learn those of INTENT[n] that are labels, in order."""
-        if (intents["request"]["operation"] == Operation.LABEL).any():
-            labels = np.zeros(len(intents), LABEL)
-            count = labels_of(intents.view(INTENT_NUMBERS), labels)
-            self.features.learn(labels[:count])
+    def _score(
+        self,
+        intents: NDArray[Any],
+        attempts: NDArray[Any],
+        past: NDArray[np.float32],
+        programmes: NDArray[Any],
+    ) -> NDArray[np.float32]:
+        features = self.features.observe(attempts, past)
+        chosen = np.zeros(len(intents), np.bool_)
+        challenges = challenged(attempts["card_row"], self._share, chosen) if self._share else 0
+        scores = self._scores(features, chosen, challenges)
+        numbers = intents.view(INTENT_NUMBERS)
+        note_scores(numbers, features, scores, self._names, chosen)
+        declined = judge(numbers, programmes)
+        if declined:
+            self._give_reasons(numbers, features, chosen)
+        return features
 
-    def score(self, intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> None:
-        """Write features, score and model version into a batch of INTENT, and note what the score means."""
-        features = self.observe(intents, cards, programmes)
-        if self.model is not None and len(features):
-            scores = self.model.score(features)
-        else:
-            scores = np.full(len(features), np.nan, np.float32)
-        note_scores(intents.view(INTENT_NUMBERS), features, scores, self._model_name)
-        judge(intents, programmes)
+    def _scores(
+        self, features: NDArray[np.float32], chosen: NDArray[np.bool_], challenges: int
+    ) -> NDArray[np.float32]:
+        scores = np.full(len(features), np.nan, np.float32)
+        if self.champion is not None and challenges < len(features):
+            scores = self.champion.score(features)
+        if self.challenger is not None and challenges:
+            scores[chosen] = self.challenger.score(features[chosen])
+        return scores
+
+    def _give_reasons(
+        self, numbers: NDArray[Any], features: NDArray[np.float32], chosen: NDArray[np.bool_]
+    ) -> None:
+        """Why the score declined, as numbers of reason codes: for the few that it declined."""
+        refused = numbers["checks_failed"] & _BY_SCORE != 0
+        for model, who in ((self.champion, refused & ~chosen), (self.challenger, refused & chosen)):
+            if model is not None and who.any():
+                reasons = np.zeros((np.count_nonzero(who), NAMED_MAX), np.uint8)
+                reason_numbers(model, features[who], reasons)
+                numbers["score_reasons"][who] = reasons

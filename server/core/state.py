@@ -19,35 +19,50 @@ from numpy.typing import NDArray
 from scoring.features import Features
 from server.core.formats import intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
-from server.core.limits import Limits
-from server.core.record import INTENT, NO_ROW, Operation
+from server.core.labels import learn, runs_of
+from server.core.limits import Limits, is_decline
+from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation
 from server.core.repeats import Repeats
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 
-SNAPSHOT_FORMAT: Final = 2
+SNAPSHOT_FORMAT: Final = 3
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NOTHING: Final = 0
-_GIVES_BACK: Final = 1
+_LEAVES_TRACE: Final = 1
 _REVERSES: Final = 2
 
 
 @njit(cache=True)
-def unsettled(intents: Any, decisions: Any) -> bool:
-    """Whether any DECISION[n] gives back something that its INTENT[n], or its original, consumed."""
+def leaves_trace(intent: Any, decision: Any) -> bool:
+    """Whether an authorization's DECISION_NUMBERS gives back what its intent reserved, or counts as a decline."""
+    if intent.reserved_limits != 0 and (decision.held == 0 or decision.approved_minor < intent.billed_minor):
+        return True
+    return is_decline(decision)
+
+
+@njit(cache=True)
+def traces_of(intents: Any, decisions: Any, leaving: Any) -> tuple[int, bool]:
+    """
+    Mark, in bool[n], the authorizations whose DECISION_NUMBERS[n] leave a trace in the limits.
+
+    Returns how many those are, and whether there are messages about others among them.
+    """
+    count = 0
+    others = False
     for i in range(len(intents)):
-        if decisions[i].operation != _AUTHORIZE:
-            return True
-        taken = decisions[i].held != 0 and decisions[i].approved_minor >= intents[i].billed_minor
-        if intents[i].reserved_limits != 0 and not taken:
-            return True
-    return False
+        authorizing = decisions[i].operation == _AUTHORIZE
+        leaving[i] = authorizing and leaves_trace(intents[i], decisions[i])
+        count += leaving[i]
+        others = others or not authorizing
+    return count, others
 
 
 @njit(cache=True)
 def effects_of(intents: Any, places: Any, decisions: Any, effects: Any) -> bool:
     """
-    What each DECISION[m], of the INTENT at its place, gives back (u1[m]): nothing, its own, or what it reverses.
+    What each DECISION_NUMBERS[m], of the INTENT at its place, does to the limits (u1[m]): nothing, to its own, or to
+    what it reverses.
 
     False where a decision has no place (below zero).
     """
@@ -58,10 +73,14 @@ def effects_of(intents: Any, places: Any, decisions: Any, effects: Any) -> bool:
         intent = intents[places[i]]
         if decisions[i].operation != _AUTHORIZE:
             effects[i] = _REVERSES
-        elif intent.reserved_limits != 0:
-            taken = decisions[i].held != 0 and decisions[i].approved_minor >= intent.billed_minor
-            effects[i] = _NOTHING if taken else _GIVES_BACK
+        elif leaves_trace(intent, decisions[i]):
+            effects[i] = _LEAVES_TRACE
     return True
+
+
+def room_for(rows: int) -> int:
+    """By powers of two, as the directory grows: row by row would copy everything each time."""
+    return max(1024, 1 << (rows - 1).bit_length())
 
 
 class State:
@@ -80,38 +99,19 @@ class State:
         self._undecided: NDArray[Any] = np.zeros(0, INTENT)
         self._places = np.zeros((0, 2), np.int64)
 
-    def grow(self, cards: int) -> None:
-        """Make room for at least so many card rows."""
-        self.limits.grow(cards)
+    def grow(self, cards: int, accounts: int) -> None:
+        """Make room for at least so many card rows, and account numbers below `accounts`."""
+        self.limits.grow(cards, accounts)
         self.risk.features.grow(cards)
 
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
-        """Give back what a batch of decisions (DECISION[n], with their INTENT[n]) did not consume, or released."""
-        if not unsettled(intents, decisions):
-            return
-        authorizing = decisions["operation"] == Operation.AUTHORIZE
-        reserved = authorizing & (intents["reserved_limits"] != 0)
-        declined = intents[reserved & (decisions["held"] == 0)]
-        self.limits.give_back(
-            declined["card_row"],
-            declined["request"]["transmission_s"],
-            declined["billed_minor"],
-            declined["reserved_limits"],
-            declined["day_id"],
-            declined["month_id"],
-        )
-        partly = reserved & (decisions["held"] != 0) & (decisions["approved_minor"] < intents["billed_minor"])
-        if partly.any():
-            some = intents[partly]
-            self.limits.velocity.confirm(
-                some["card_row"],
-                some["request"]["transmission_s"],
-                some["billed_minor"],
-                decisions["approved_minor"][partly],
-                day_ids=some["day_id"],
-                month_ids=some["month_id"],
-            )
-        if not authorizing.all():
+        """Give back what a batch of decisions (DECISION[n], with their INTENT[n]) did not consume, or released; count declines."""
+        leaving = np.empty(len(intents), np.bool_)
+        count, others = traces_of(intents, decisions.view(DECISION_NUMBERS), leaving)
+        if count:
+            nothing = np.zeros(count, np.int64)
+            self.limits.retrace(intents[:0], intents[leaving], decisions[leaving], nothing)
+        if others:
             self.limits.take_back(self.repeats.gives_back(intents, decisions))
 
     def replay(self, chunks: Iterable[JournalChunk]) -> None:
@@ -144,7 +144,7 @@ class State:
         pool = np.concatenate([self._undecided, intents])
         places = _places_of(pool["sequence"], decisions["sequence"])
         effects = np.empty(len(decisions), np.uint8)
-        if not effects_of(pool, places, decisions, effects):
+        if not effects_of(pool, places, decisions.view(DECISION_NUMBERS), effects):
             lost = int(decisions["sequence"][places < 0][0])
             raise JournalCorrupt(
                 f"rows {chunk.numbers[0]} to {chunk.numbers[-1]}: request {lost} has no intent"
@@ -155,7 +155,7 @@ class State:
         affected = np.flatnonzero(effects)
         row_of = np.searchsorted(ends[1], affected, side="right")
         np.maximum.at(barriers, row_of, effects[affected])
-        alone = barriers[row_of] == _GIVES_BACK
+        alone = barriers[row_of] == _LEAVES_TRACE
         gives, after = affected[alone], ends[0][row_of[alone]]
 
         pieces = _Pieces(self, intents, pool, places, decisions, gives, after)
@@ -179,13 +179,12 @@ class State:
         if not len(intents):
             return
         known = intents["card_row"][intents["card_row"] != NO_ROW]
-        rows = int(known.max()) + 1 if len(known) else 0
-        if rows > self.risk.features.cards:
-            # By powers of two, as the directory grows: row by row would copy everything each time.
-            self.grow(max(1024, 1 << (rows - 1).bit_length()))
-        for some in np.split(intents, _label_edges(intents)):
+        if len(known):
+            accounts = intents["account_number"][intents["card_row"] != NO_ROW]
+            self.grow(room_for(int(known.max()) + 1), room_for(int(accounts.max()) + 1))
+        for some in runs_of(intents):
             self.risk.remember(authorizations_of(some))
-            self.risk.learn(some)
+            learn(self.risk.features, some)
         self.sequence = max(self.sequence, int(intents["sequence"].max()))
 
     def save(self, path: Path) -> None:
@@ -291,12 +290,6 @@ class _Pieces:
         self.reserve(intents_up_to, first)
         some = slice(first, last)
         self._state.settle(self._pool[self._places[some]], self._decisions[some])
-
-
-def _label_edges(intents: NDArray[Any]) -> NDArray[np.int64]:
-    """Where, among INTENT[n] in order, labels begin or end: what is learnt between two attempts stays between them."""
-    labels = intents["request"]["operation"] == Operation.LABEL
-    return np.flatnonzero(labels[1:] != labels[:-1]) + 1
 
 
 def authorizations_of(intents: NDArray[Any]) -> NDArray[Any]:

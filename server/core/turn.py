@@ -161,6 +161,7 @@ def open_intents(intents: Any, origin: Any, admissions: Any, sequence: int, dire
         intents[i].sequence = sequence + i
         intents[i].directory_version = directory_version
         intents[i].request.version = REQUEST_VERSION
+        intents[i].score = np.nan
         if admissions[origin[i]] == _TOO_LATE:
             intents[i].checks_failed = np.uint64(1 << _REVERSED)
 

@@ -16,11 +16,13 @@ from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations
+from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
+from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
 from server.core.record import (
@@ -33,7 +35,7 @@ from server.core.record import (
     Operation,
     TransactionType,
 )
-from server.core.risk import Risk
+from server.core.risk import SHARES, Risk
 from server.core.state import State
 from server.core.turn import Parcel, Turn, stamp
 
@@ -52,8 +54,9 @@ def warm_up(model: Model | None) -> None:
     directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
     controls = Controls(directory)
     controls.compile()
-    state = State(Risk(model))
-    state.grow(len(directory.cards))
+    state = State(Risk())
+    state.risk.use(model, model, SHARES // 2)
+    state.grow(len(directory.cards), 1)
     for round_, size in enumerate(_SIZES * 2):
         _one_round(directory, controls, state, _requests(size, round_))
     state.repeats.load(state.repeats.arrays())
@@ -83,8 +86,9 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn.open(state.repeats.admit(turn.requests), 1, 1)
     intents = turn.intents[turn.messages :]
     controls.check(intents, rows[turn.origin])
-    state.limits.reserve(intents, controls.limits)
-    state.risk.score(intents, directory.cards, controls.programmes)
+    attempts = attempts_of(intents, directory.cards, controls.programmes)
+    past = state.limits.reserve(intents, attempts, controls.limits)
+    state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
     stamp(turn.intents, decisions, 1, 1, 1, 1)
@@ -117,7 +121,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     find_facts(numbers, found)
     judge(numbers, finds, found, parts, ends, CODES)
     refuse_again(numbers, CODES)
-    state.risk.learn(intents)
+    learn(state.risk.features, intents)
     count = len(intents)
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]

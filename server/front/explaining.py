@@ -19,6 +19,7 @@ from scoring.model import Model
 from server.core.entries import EntryState
 from server.core.explain import outcomes
 from server.core.journal import JournalReader
+from server.core.names import Names
 from server.core.record import MISSING_S, CardReference, Operation, id_hex, id_pair, text_of
 from server.core.state import State
 from server.front.codes import country_letters, currency_letters
@@ -38,7 +39,8 @@ class Explainer:
         reader: JournalReader,
         ledger: Ledger,
         writer: AnswerWriter,
-        models: Callable[[str], Model | None],
+        names: Names,
+        models: Callable[[str], Awaitable[Model | None]],
         shipped: Callable[[str], Awaitable[Facts | None]],
         masked_pan: Callable[[int], Awaitable[str]],
     ) -> None:
@@ -46,6 +48,7 @@ class Explainer:
         self._reader = reader
         self._ledger = ledger
         self._writer = writer
+        self._names = names
         self._models = models
         self._shipped = shipped
         self._masked_pan = masked_pan
@@ -72,7 +75,7 @@ class Explainer:
             transfers=await self._transfers(identifier),
         )
         explanation.decision_time.FromNanoseconds(int(decision["decision_ns"]))
-        for outcome in outcomes(intent, decision):
+        for outcome in outcomes(intent, decision, self._names):
             explanation.checks.add(
                 name=outcome.name,
                 passed=outcome.passed,
@@ -80,7 +83,7 @@ class Explainer:
                 inputs=outcome.inputs,
                 elapsed_us=outcome.elapsed_us,
             )
-        model = self._models(explanation.model_version)
+        model = await self._models(explanation.model_version)
         if model is not None:
             for reason in explain_score(model, intent["features"][: len(FEATURE_NAMES)]):
                 explanation.score_reasons.add(

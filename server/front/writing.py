@@ -11,12 +11,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.velocity import LIMIT_NAMES
-from server.core.policy import CHECKS, Check
-from server.core.record import DECISION, DECISION_NUMBERS, Operation
+from scoring.reason_codes import ReasonCode
+from server.core.names import NAME_BYTES_MAX, Names, texts_of
+from server.core.policy import CHECKS, ORDER, Check
+from server.core.record import DECISION, DECISION_NUMBERS, NAMED_MAX, Operation
 from server.front.codes import currency_numbers
 
-_ANSWER_SIZE_MAX: Final = 2048
+_ANSWER_SIZE_MAX: Final = 3072
+assert (
+    sum(len(rule.name) + 2 for rule in CHECKS.values()) + 3 * NAMED_MAX * (NAME_BYTES_MAX + 2)
+    < _ANSWER_SIZE_MAX
+)
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _INCREMENT: Final = int(Operation.INCREMENT)
 _REVERSE: Final = int(Operation.REVERSE)
@@ -26,14 +31,8 @@ _LINK_FIELDS: Final = np.array([0, 2, 4, 3, 5, 6, 0], np.uint8)
 """By operation: its answer's field in a LinkAnswer."""
 
 
-def _texts(names: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Names as one array of bytes, and where each ends."""
-    joined = bytearray("".join(names).encode())
-    return np.frombuffer(joined, np.uint8), np.cumsum([len(name) for name in names]).astype(np.int64)
-
-
-CHECK_TEXTS: Final = _texts([CHECKS[check].name for check in Check])
-LIMIT_TEXTS: Final = _texts(list(LIMIT_NAMES))
+CHECK_TEXTS: Final = texts_of({check: CHECKS[check].name for check in Check})
+REASON_TEXTS: Final = texts_of({code: code.name for code in ReasonCode})
 
 
 @njit(cache=True)
@@ -74,12 +73,23 @@ def put_bytes(out: Any, at: int, source: Any, begin: int, end: int) -> int:
 
 @njit(cache=True)
 def put_names(out: Any, at: int, number: int, bits: np.uint64, texts: Any, ends: Any) -> int:
-    """Write the names of a bit set, lowest first, as repeated text."""
-    for k in range(len(ends)):
+    """Write the names of a bit set of checks, most important first, as repeated text."""
+    for k in ORDER:
         if (bits >> np.uint64(k)) & np.uint64(1):
             begin = ends[k - 1] if k else 0
             at = put_head(out, at, number, ends[k] - begin)
             at = put_bytes(out, at, texts, begin, ends[k])
+    return at
+
+
+@njit(cache=True)
+def put_numbered(out: Any, at: int, number: int, numbers: Any, texts: Any, ends: Any) -> int:
+    """Write the texts of numbers, in order, as repeated text; 0 is none, and what has no text is left out."""
+    for k in range(len(numbers)):
+        text = np.int64(numbers[k])
+        if 0 < text < len(ends) and ends[text] > ends[text - 1]:
+            at = put_head(out, at, number, ends[text] - ends[text - 1])
+            at = put_bytes(out, at, texts, ends[text - 1], ends[text])
     return at
 
 
@@ -120,6 +130,10 @@ def put_authorize(
     check_ends: Any,
     limits: Any,
     limit_ends: Any,
+    rules: Any,
+    rule_ends: Any,
+    reasons: Any,
+    reason_ends: Any,
     bits: Any,
     real: Any,
 ) -> int:
@@ -139,7 +153,9 @@ def put_authorize(
             out[at + 1 + k] = np.uint8(bits[0] >> np.uint32(8 * k) & np.uint32(0xFF))
         at += 5
     at = put_names(out, at, 8, decision.reasons, checks, check_ends)
-    at = put_names(out, at, 9, np.uint64(decision.velocity_flags), limits, limit_ends)
+    at = put_numbered(out, at, 8, decision.rules_hit, rules, rule_ends)
+    at = put_numbered(out, at, 8, decision.score_reasons, reasons, reason_ends)
+    at = put_numbered(out, at, 9, decision.limits_passed, limits, limit_ends)
     at = put_number(out, at, 10, decision.replayed)
     return put_number(out, at, 11, decision.stand_in)
 
@@ -183,6 +199,10 @@ def encode(
     check_ends: Any,
     limits: Any,
     limit_ends: Any,
+    rules: Any,
+    rule_ends: Any,
+    reasons: Any,
+    reason_ends: Any,
 ) -> int:
     """
     Write the answers of DECISION_NUMBERS[n] into `out` (u1), one after another; return how many bytes they are.
@@ -199,8 +219,9 @@ def encode(
         operation = decision.operation
         if operation in (_AUTHORIZE, _INCREMENT):
             size = put_authorize(
-                body, 0, decision, digits, currencies, checks, check_ends, limits, limit_ends, bits, real
-            )
+                body, 0, decision, digits, currencies, checks, check_ends, limits, limit_ends, rules, rule_ends,
+                reasons, reason_ends, bits, real,
+            )  # fmt: skip
         elif operation == _REVERSE:
             size = put_reverse(body, 0, decision)
         elif operation == _ADVISE:
@@ -219,7 +240,8 @@ def encode(
 class AnswerWriter:
     """The kernel with its tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._currencies = np.zeros((1000, 3), np.uint8)
         for letters, number in currency_numbers().items():
             self._currencies[number] = np.frombuffer(letters.encode(), np.uint8)
@@ -247,6 +269,8 @@ class AnswerWriter:
             HEX,
             self._currencies,
             *CHECK_TEXTS,
-            *LIMIT_TEXTS,
+            *self._names.limit_texts,
+            *self._names.rule_texts,
+            *REASON_TEXTS,
         )
         return out[:size].tobytes()

@@ -9,8 +9,14 @@ holdings        accounts as the services open, read and close them
 cards           one card: issued, listed, shown, frozen
 accounts        one account, beside its balance
 customers       one customer: added, shown masked, changed
+limits          limits of programmes, accounts and cards: set, listed, retired
+rules           rules: drafted, tried on paper, made live, retired
+blocks          block lists, line by line: written, lifted
+lifecycle       the life of those three, drawn as a state machine; who moved what, and when
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
+conditions      what a rule says: as written, as kept, as the core reads it
+decided         decisions as a backtest reads them, and what is in force
 labelled        authorizations with what became known of them, as training reads them
 labels          what became known of authorizations: told, handed to the core, looked up
 standings       what should stand in the ledger for each authorization

@@ -72,6 +72,20 @@ def uuids(pairs: NDArray[Any]) -> Column:
     return numbers(pairs[:, ::-1], ">u8", null=np.asarray(~pairs.any(axis=1)))
 
 
+_SMALLINT_OID: Final = 21
+
+
+def smallints(values: NDArray[np.uint16]) -> Column:
+    """Arrays of `smallint`, all of them as long: u2[n, m], whose numbers fit 15 bits."""
+    item = np.dtype([("size", ">i4"), ("value", ">i2")])
+    count = values.shape[1]
+    layout = [(name, ">i4") for name in ("dimensions", "has_nulls", "kind", "length", "first")]
+    rows = np.zeros(len(values), np.dtype([*layout, ("items", item, (count,))]))
+    rows["dimensions"], rows["kind"], rows["length"], rows["first"] = 1, _SMALLINT_OID, count, 1
+    rows["items"]["size"], rows["items"]["value"] = 2, values
+    return Column(_bytes_of(rows))
+
+
 def texts(values: NDArray[Any]) -> Column:
     """Texts of zero-padded bytes, S[n]."""
     sizes = np.char.str_len(values).astype(np.int32)

@@ -10,24 +10,29 @@ Cards come by binary COPY, whose rows here all have one length, so that a chunk 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.limit import Measure, Of, Subject
+from server.core.block_lists import BlockEntry, BlockKind
 from server.core.directory import (
     CARD,
-    BlockEntry,
-    BlockKind,
+    Action,
     Channel,
     ControlSet,
     DirectoryChange,
     Programme,
+    Rule,
 )
+from server.core.limit_sets import WINDOW_NAMES, Limit, Overrides, Window, overrides
 from server.core.record import TransactionType
 from server.store.binary_copy import HEADER, TRAILER, read_rows, row_layout
+from server.store.conditions import read_conditions
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
@@ -41,6 +46,8 @@ POLL_S: Final = 0.5
 
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
 """Pauses before the next try while PostgreSQL is away; the last one repeats."""
+
+_ACTIVE: Final = ("live", "shadow")
 
 OPENING: Final = np.dtype([("opening_minor", "<i8"), ("account_number", "<u4"), ("currency", "<u2")])
 """An account and what is deposited when the ledger first sees it."""
@@ -68,8 +75,7 @@ class FeedChunk:
     def empty(self) -> bool:
         """Whether applying it changes nothing."""
         change = self.change
-        rows = len(change.cards) + len(change.programmes) + len(change.blocks) + len(self.openings)
-        return rows == 0 and not (self.full and self.last)
+        return change.empty and not len(self.openings) and not (self.full and self.last)
 
 
 class DirectoryFeed:
@@ -164,11 +170,9 @@ async def _read(connection: Any, position: FeedPosition | None) -> AsyncGenerato
 async def _rows(
     connection: Any, since: int, *, full: bool
 ) -> AsyncGenerator[tuple[DirectoryChange, NDArray[Any]], None]:
-    """Programmes and block lists, then accounts, then the cards on them: whatever names a row comes after it."""
-    programmes = [_programme(row) for row in await connection.fetch(query("feed_programmes"), since)]
-    blocks = [_block(row) for row in await connection.fetch(query("feed_blocks"), since)]
+    """Names, programmes, rules and block lists, then accounts, then the cards on them: what names a row comes after it."""
     nothing = np.zeros(0, CARD)
-    yield DirectoryChange(nothing, programmes=programmes, blocks=blocks), np.zeros(0, OPENING)
+    yield await _shared(connection, since), np.zeros(0, OPENING)
 
     changed = "" if full else "_changed"
     async with contextlib.aclosing(
@@ -183,11 +187,39 @@ async def _rows(
 
     found = await connection.fetch(query(f"feed_controls{changed}"), since)
     controls = {row["card_number"]: _control_set(row) for row in found}
+    limits = _overrides(await connection.fetch(query(f"feed_limits{changed}"), since))
     async with contextlib.aclosing(_copy(connection, f"feed_cards{changed}", _CARD_ROW, since)) as chunks:
         async for rows in chunks:
             cards = _cards(rows)
-            named = controls.keys() & set(cards["number"].tolist()) if controls else ()
-            yield DirectoryChange(cards, {number: controls[number] for number in named}), np.zeros(0, OPENING)
+            numbers = set(cards["number"].tolist()) if controls or limits else set()
+            yield (
+                DirectoryChange(
+                    cards,
+                    {number: controls[number] for number in controls.keys() & numbers},
+                    {number: limits[number] for number in limits.keys() & numbers},
+                ),
+                np.zeros(0, OPENING),
+            )
+
+
+async def _shared(connection: Any, since: int) -> DirectoryChange:
+    """What cards share, as far as it was written at or above a version."""
+
+    async def names(kind: str) -> dict[int, str]:
+        rows = await connection.fetch(query(f"feed_{kind}_names"), since)
+        return {row["number"]: row["name"] for row in rows}
+
+    rows = await connection.fetch(query("feed_programmes"), since)
+    limits: dict[int, list[Limit]] = {row["number"]: [] for row in rows}
+    for row in await connection.fetch(query("feed_programme_limits"), list(limits)):
+        limits[row["programme"]].append(_limit(row))
+    return DirectoryChange(
+        programmes=[_programme(row, limits[row["number"]]) for row in rows],
+        blocks=[_block(row) for row in await connection.fetch(query("feed_blocks"), since)],
+        rules=[_rule(row) for row in await connection.fetch(query("feed_rules"), since)],
+        limit_names=await names("limit"),
+        rule_names=await names("rule"),
+    )
 
 
 async def _copy(
@@ -264,7 +296,7 @@ def _cards(rows: NDArray[Any]) -> NDArray[Any]:
     return cards
 
 
-def _programme(row: Any) -> Programme:
+def _programme(row: Any, limits: Sequence[Limit]) -> Programme:
     return Programme(
         number=row["number"],
         name=row["name"],
@@ -276,10 +308,7 @@ def _programme(row: Any) -> Programme:
         step_up_threshold=row["step_up_threshold"],
         step_up_else_decline=row["step_up_else_decline"],
         unscored_decline=row["unscored_decline"],
-        limit_transaction_minor=row["limit_transaction_minor"],
-        limit_day_minor=row["limit_day_minor"],
-        limit_month_minor=row["limit_month_minor"],
-        velocity_limits=tuple(zip(row["velocity_counts"], row["velocity_amounts_minor"], strict=True)),
+        limits=tuple(limits),
         channels=_channels(row["channels"]),
         types_never=_types(row["types_never"]),
     )
@@ -304,7 +333,45 @@ def _control_set(row: Any) -> ControlSet:
 
 def _block(row: Any) -> BlockEntry:
     low, high = np.frombuffer(row["value"], "<u8").tolist()
-    return BlockEntry(BlockKind[row["kind"].upper()], (low, high), row["active"])
+    kind, state = BlockKind[row["kind"].upper()], row["state"]
+    return BlockEntry(kind, (low, high), active=state in _ACTIVE, shadow=state == "shadow")
+
+
+def _limit(row: Any) -> Limit:
+    return Limit(
+        number=row["number"],
+        name=row["name_number"],
+        subject=Subject[row["subject"].upper()],
+        measure=Measure[row["measure"].upper()],
+        of=Of[row["outcome"].upper()],
+        window=Window(WINDOW_NAMES.index(row["period"])),
+        ceiling=row["ceiling"],
+        shadow=row["state"] == "shadow",
+    )
+
+
+def _overrides(rows: list[Any]) -> dict[int, Overrides]:
+    """What each card has beside its programme's limits; `rows` are ordered by card."""
+    return {
+        card: overrides(
+            [_limit(row) for row in found if row["of_account"]],
+            [_limit(row) for row in found if not row["of_account"]],
+        )
+        for card, group in itertools.groupby(rows, key=lambda row: row["card"])
+        for found in (list(group),)
+    }
+
+
+def _rule(row: Any) -> Rule:
+    return Rule(
+        number=row["number"],
+        name=row["name_number"],
+        programme=row["programme"],
+        conditions=read_conditions(row["conditions"]),
+        action=Action[row["action"].upper()],
+        active=row["state"] in _ACTIVE,
+        shadow=row["state"] == "shadow",
+    )
 
 
 def _numbers(values: list[int] | None) -> frozenset[int] | None:

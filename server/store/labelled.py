@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.attempt import empty_attempts
+from server.core.attempts import attempts_again
 from server.core.formats import INTENTS, intents_of
-from server.core.record import INTENT_NUMBERS
-from server.core.risk import attempts_again
 from server.store.binary_copy import unpack_all
 from server.store.database import Database
 from server.store.queries import query
@@ -68,10 +67,7 @@ def _attempts(rows: list[Any]) -> NDArray[Any]:
     for version in np.unique(versions).tolist():
         places = np.flatnonzero(versions == version)
         intents = intents_of(unpack_all([rows[i]["intent"] for i in places.tolist()], INTENTS[version]))
-        some = empty_attempts(len(places))
-        count = attempts_again(intents.view(INTENT_NUMBERS), some)
-        assert count == len(places), "each is of a known card"
-        attempts[places] = some
+        attempts[places] = attempts_again(intents)
     for name in ("home_latitude_deg", "home_longitude_deg", "home_country"):
         attempts[name] = [row[name] for row in rows]
     return attempts

@@ -43,9 +43,8 @@ SELECT number, currency FROM programmes WHERE name = $1;
 
 -- name: create_demo_programme
 -- The demo programme: no limits; USD, in New York.
-INSERT INTO programmes (number, name, currency, country, timezone,
-                        limit_transaction_minor, limit_day_minor, limit_month_minor)
-SELECT coalesce(max(number) + 1, 0), 'demo', 840, 840, 'America/New_York', 0, 0, 0 FROM programmes
+INSERT INTO programmes (number, name, currency, country, timezone)
+SELECT coalesce(max(number) + 1, 0), 'demo', 840, 840, 'America/New_York' FROM programmes
 ON CONFLICT (name) DO NOTHING;
 
 -- name: count_demo_cards
@@ -67,16 +66,64 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
            OR coalesce((SELECT version FROM accounts ORDER BY version DESC LIMIT 1) >= since, false)
            OR coalesce((SELECT version FROM cards ORDER BY version DESC LIMIT 1) >= since, false)
            OR coalesce((SELECT version FROM card_controls ORDER BY version DESC LIMIT 1) >= since, false)
-           OR coalesce((SELECT version FROM block_entries ORDER BY version DESC LIMIT 1) >= since, false) AS changed
+           OR coalesce((SELECT version FROM block_entries ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM limits ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM limit_names ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM rules ORDER BY version DESC LIMIT 1) >= since, false)
+           OR coalesce((SELECT version FROM rule_names ORDER BY version DESC LIMIT 1) >= since, false) AS changed
 FROM (SELECT ($1::bigint)::text::xid8 AS since) AS reader;
 
 -- name: feed_programmes
--- Programmes written at or above version $1.
-SELECT * FROM programmes WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
+-- Programmes that were written at or above version $1, or of which a limit was.
+SELECT * FROM programmes
+WHERE version >= ($1::bigint)::text::xid8
+   OR number IN (SELECT programme FROM limits WHERE version >= ($1::bigint)::text::xid8)
+ORDER BY number;
+
+-- name: feed_programme_limits
+-- The limits of these programmes that decide, or decide on paper.
+SELECT limits.*, limit_names.number AS name_number FROM limits JOIN limit_names USING (name)
+WHERE programme = ANY ($1::smallint[]) AND state IN ('live', 'shadow')
+ORDER BY limits.number;
 
 -- name: feed_blocks
 -- Lines of block lists written at or above version $1, lifted ones too.
-SELECT kind, value, active FROM block_entries WHERE version >= ($1::bigint)::text::xid8;
+SELECT kind, value, state FROM block_entries WHERE version >= ($1::bigint)::text::xid8;
+
+-- name: feed_rules
+-- Revisions of rules written at or above version $1, drafted and retired ones too.
+SELECT rules.*, rule_names.number AS name_number FROM rules JOIN rule_names USING (name)
+WHERE rules.version >= ($1::bigint)::text::xid8;
+
+-- name: feed_limit_names
+-- Names of limits written at or above version $1.
+SELECT number, name FROM limit_names WHERE version >= ($1::bigint)::text::xid8;
+
+-- name: feed_rule_names
+-- Names of rules written at or above version $1.
+SELECT number, name FROM rule_names WHERE version >= ($1::bigint)::text::xid8;
+
+-- name: feed_limits
+-- All limits of accounts and cards, by card, those of its account marked; $1 is the version 0.
+SELECT found.*, limit_names.number AS name_number
+FROM (SELECT cards.number AS card, true AS of_account, limits.*
+      FROM limits JOIN cards ON cards.account_number = limits.account_number
+      UNION ALL
+      SELECT limits.card_number, false, limits.* FROM limits WHERE limits.card_number IS NOT NULL) AS found
+JOIN limit_names USING (name)
+WHERE state IN ('live', 'shadow') AND $1::bigint >= 0
+ORDER BY card;
+
+-- name: feed_limits_changed
+-- Those of the cards that feed_cards_changed gives for version $1.
+SELECT found.*, limit_names.number AS name_number
+FROM (SELECT cards.number AS card, true AS of_account, limits.*
+      FROM limits JOIN cards ON cards.account_number = limits.account_number
+      UNION ALL
+      SELECT limits.card_number, false, limits.* FROM limits WHERE limits.card_number IS NOT NULL) AS found
+JOIN limit_names USING (name)
+WHERE state IN ('live', 'shadow') AND card IN (SELECT changed_cards(($1::bigint)::text::xid8))
+ORDER BY card;
 
 -- name: feed_controls
 -- All control sets; $1 is the version 0.
@@ -99,7 +146,7 @@ SELECT number, currency, opening_minor FROM accounts WHERE version >= ($1::bigin
 SELECT * FROM directory_cards WHERE $1::bigint >= 0 ORDER BY number;
 
 -- name: feed_cards_changed
--- Cards of which the card, its controls, account or customer was written at or above version $1.
+-- Cards of which the card, its controls, limits, account or customer was written at or above version $1.
 SELECT * FROM directory_cards
 WHERE number IN (SELECT changed_cards(($1::bigint)::text::xid8))
 ORDER BY number;
@@ -402,6 +449,162 @@ SELECT authorization_id, pending_minor, settled_minor, holds FROM authorization_
 -- The same of the authorizations $1.
 SELECT authorization_id, pending_minor, settled_minor, holds FROM authorization_standings
 WHERE authorization_id = ANY ($1::uuid[]);
+
+-- name: lock_settings
+-- Until the transaction ends, nobody else sets limits, rules or block lists.
+SELECT pg_advisory_xact_lock(7237);
+
+-- name: name_changer
+-- The changes of this transaction are made by $1.
+SELECT set_config('holdfast.changed_by', $1, true);
+
+-- name: lifecycle_history
+-- The last $3 moves of what has these numbers, oldest first.
+SELECT * FROM (SELECT number, before, after, changed_by, changed_at FROM lifecycle_changes
+               WHERE kind = $1 AND number = ANY ($2::integer[]) ORDER BY changed_at DESC LIMIT $3) AS newest
+ORDER BY changed_at;
+
+-- name: programme_names
+-- What programmes are called.
+SELECT name FROM programmes ORDER BY number LIMIT 50;
+
+-- name: has_account
+-- Whether there is account $1.
+SELECT EXISTS (SELECT FROM accounts WHERE number = $1);
+
+-- name: has_card
+-- Whether there is card $1.
+SELECT EXISTS (SELECT FROM cards WHERE number = $1);
+
+-- name: find_limit_currency
+-- The currency of programme $1, of account $2, or of card $3.
+SELECT coalesce((SELECT currency FROM programmes WHERE number = $1),
+                (SELECT currency FROM accounts WHERE number = $2),
+                (SELECT currency FROM accounts
+                 WHERE number = (SELECT account_number FROM cards WHERE number = $3)));
+
+-- name: retire_limit_in_place
+-- Retires the limit of programme $1, account $2 or card $3 that measures the same and stands in state $8.
+UPDATE limits SET state = 'retired'
+WHERE (programme = $1 OR account_number = $2 OR card_number = $3)
+  AND (subject, measure, outcome, period, state) = ($4, $5, $6, $7, $8);
+
+-- name: retire_limit_beside
+-- Retires the limit that stands in state $2 where limit $1 wants to.
+UPDATE limits SET state = 'retired' FROM limits AS wanted
+WHERE wanted.number = $1 AND limits.number <> $1 AND limits.state = $2
+  AND (limits.programme = wanted.programme OR limits.account_number = wanted.account_number
+       OR limits.card_number = wanted.card_number)
+  AND (limits.subject, limits.measure, limits.outcome, limits.period)
+      = (wanted.subject, wanted.measure, wanted.outcome, wanted.period);
+
+-- name: add_limit
+-- A limit called $1 of programme $2, account $3 or card $4: subject, measure, outcome, period, ceiling, state.
+INSERT INTO limits (name, programme, account_number, card_number, subject, measure, outcome, period, ceiling, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+RETURNING number;
+
+-- name: move_limit
+-- Moves limit $1 to state $2.
+UPDATE limits SET state = $2 WHERE number = $1 AND state <> $2;
+
+-- name: show_limits
+-- Limit $1; or those of programme $2, of account $3, of card $4 and what it has from account and programme; or of all
+-- programmes; retired ones where $5; $6 at the most.
+SELECT limits.number, limits.name, programmes.name AS programme, limits.account_number, limits.card_number,
+       limits.subject, limits.measure, limits.outcome AS of, limits.period AS window, limits.ceiling,
+       CASE WHEN limits.measure = 'amount' THEN coalesce(programmes.currency, accounts.currency, owners.currency) END
+           AS currency,
+       limits.state, limits.changed_by, limits.changed_at
+FROM limits
+LEFT JOIN programmes ON programmes.number = limits.programme
+LEFT JOIN accounts ON accounts.number = limits.account_number
+LEFT JOIN cards ON cards.number = limits.card_number
+LEFT JOIN accounts AS owners ON owners.number = cards.account_number
+WHERE (limits.number = $1::integer OR $1 IS NULL)
+  AND CASE WHEN $1::integer IS NOT NULL THEN true
+           WHEN $2::smallint IS NOT NULL THEN limits.programme = $2
+           WHEN $3::integer IS NOT NULL THEN limits.account_number = $3
+           WHEN $4::integer IS NOT NULL THEN
+               limits.card_number = $4
+               OR limits.account_number = (SELECT account_number FROM cards WHERE number = $4)
+               OR limits.programme = (SELECT programme FROM cards WHERE number = $4)
+           ELSE limits.programme IS NOT NULL END
+  AND ($5::boolean OR limits.state <> 'retired')
+ORDER BY limits.programme NULLS LAST, limits.account_number NULLS LAST, limits.card_number, limits.number
+LIMIT $6;
+
+-- name: add_rule
+-- The next revision of rule $1, of programme $2 or of all: conditions, action.
+INSERT INTO rules (name, revision, programme, conditions, action)
+SELECT $1, coalesce(max(revision), 0) + 1, $2, $3::jsonb, $4 FROM rules WHERE name = $1
+RETURNING number;
+
+-- name: move_rule
+-- Moves the revision of number $1 to state $2.
+UPDATE rules SET state = $2 WHERE number = $1 AND state <> $2;
+
+-- name: count_rule_hits
+-- What hit the rule or block list called $1 in the last $2 days: live, on paper, and approved although it would have been hit.
+SELECT count(*) FILTER (WHERE number = ANY (rules_hit)) AS live,
+       count(*) FILTER (WHERE number = ANY (rules_shadowed)) AS on_paper,
+       count(*) FILTER (WHERE number = ANY (rules_shadowed) AND approved_minor > 0) AS approved_on_paper,
+       coalesce(sum(approved_minor) FILTER (WHERE number = ANY (rules_shadowed)), 0)::bigint AS approved_on_paper_minor
+FROM rule_names LEFT JOIN authorizations
+    ON transmission_time >= now() - make_interval(days => $2) AND operation = 1
+WHERE name = $1
+GROUP BY rule_names.number;
+
+-- name: count_rules
+-- How many rules every authorization is looked at by.
+SELECT count(*) FROM rules WHERE state IN ('shadow', 'live');
+
+-- name: show_rules
+-- The revision of number $1, the revisions of rule $2, or all; retired ones where $3; $4 at the most.
+SELECT rules.number, rules.name, rules.revision, programmes.name AS programme, rules.conditions, rules.action,
+       rules.state, rules.changed_by, rules.changed_at
+FROM rules LEFT JOIN programmes ON programmes.number = rules.programme
+WHERE ($1::integer IS NULL OR rules.number = $1) AND ($2::text IS NULL OR rules.name = $2)
+  AND ($3::boolean OR rules.state <> 'retired')
+ORDER BY rules.name, rules.revision DESC
+LIMIT $4;
+
+-- name: find_block
+-- The number of the line of list $1 that names $2.
+SELECT number FROM block_entries WHERE kind = $1 AND value = $2;
+
+-- name: add_block
+-- A line of list $1 that names $2, with its label and its state.
+INSERT INTO block_entries (kind, value, label, state) VALUES ($1, $2, $3, $4) RETURNING number;
+
+-- name: move_block
+-- Moves line $1 to state $2, with label $3 where one is given.
+UPDATE block_entries SET state = $2, label = coalesce($3, label) WHERE number = $1;
+
+-- name: show_blocks
+-- Line $1, or the lines of list $2, or all; lifted ones where $3; $4 at the most, newest first.
+SELECT number, kind, label, state, changed_by, changed_at FROM block_entries
+WHERE ($1::integer IS NULL OR number = $1) AND ($2::text IS NULL OR kind = $2) AND ($3::boolean OR state <> 'lifted')
+ORDER BY changed_at DESC LIMIT $4;
+
+-- name: decided_authorizations
+-- All decisions on messages sent from $1 on, in the order of the core.
+SELECT record_version, intent, decision, coalesce(standing_labels.verdict, 0) AS verdict
+FROM authorizations LEFT JOIN standing_labels USING (authorization_id)
+WHERE $1::timestamptz IS NULL OR transmission_time >= $1
+ORDER BY sequence;
+
+-- name: programmes_in_force
+-- What a backtest needs to know of every programme.
+SELECT number, name, currency, timezone, step_up_else_decline, unscored_decline FROM programmes;
+
+-- name: limits_in_force
+-- All limits that decide, or decide on paper.
+SELECT limits.number, limits.name, programmes.name AS programme, account_number, card_number,
+       subject, measure, outcome AS of, period AS window, ceiling, state
+FROM limits LEFT JOIN programmes ON programmes.number = limits.programme
+WHERE state IN ('live', 'shadow')
+ORDER BY limits.number;
 
 -- name: lock_models
 -- Until the transaction ends, nobody else moves a model; everybody may read.

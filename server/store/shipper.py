@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
 from server.core.journal import JournalBatch
 from server.core.record import DECISION, INTENT, NO_ROW, Operation
-from server.store.binary_copy import Column, numbers, packed, stream_of, texts, unpack, uuids
+from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, unpack, uuids
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
@@ -271,7 +271,7 @@ def _columns(
         numbers(request["country"], ">u2"),
         numbers(request["category"], ">u2"),
         numbers(request["entry_mode"], ">u2"),
-        numbers(decisions["velocity_flags"], ">u2"),
+        smallints(decisions["limits_passed"]),
         numbers(decisions["version"], ">u2"),
         numbers(decisions["held"] != 0, "?"),
         numbers(decisions["stand_in"] != 0, "?"),
@@ -291,6 +291,9 @@ def _columns(
         numbers(decisions["owed_minor"], ">i8"),
         numbers(decisions["chain"], ">u2"),
         numbers(decisions["credit"] != 0, "?"),
+        smallints(decisions["rules_hit"]),
+        smallints(intents["rules_shadowed"]),
+        numbers(intents["limit_set"], ">u4"),
     ]
 
 

@@ -36,9 +36,8 @@ NOWHERE = "postgresql://holdfast@127.0.0.1:1/holdfast"
 """A PostgreSQL that is never there."""
 
 _TRUST = """
-    INSERT INTO programmes (number, name, currency, country, timezone, decline_threshold, step_up_threshold,
-                            limit_transaction_minor, limit_day_minor, limit_month_minor)
-    SELECT max(number) + 1, 'trusted', 840, 840, 'America/New_York', 1, 1, 0, 0, 0 FROM programmes;
+    INSERT INTO programmes (number, name, currency, country, timezone, decline_threshold, step_up_threshold)
+    SELECT max(number) + 1, 'trusted', 840, 840, 'America/New_York', 1, 1 FROM programmes;
     UPDATE cards SET programme = (SELECT number FROM programmes WHERE name = 'trusted') WHERE number >= {first};
 """
 

@@ -21,9 +21,10 @@ _CUSTOMER = (
 )
 _CONTROLS = "INSERT INTO card_controls (card_number, {column}) VALUES ({card}, {value})"
 _PROGRAMME = """
-    INSERT INTO programmes (number, name, currency, country, timezone, {column},
-                            limit_transaction_minor, limit_day_minor, limit_month_minor)
-    SELECT max(number) + 1, 'only {column} {card}', 840, 840, 'America/New_York', {value}, {limits} FROM programmes;
+    INSERT INTO programmes (number, name, currency, country, timezone, decline_threshold)
+    SELECT max(number) + 1, 'only {card}', 840, 840, 'America/New_York', 1 FROM programmes;
+    INSERT INTO limits (programme, name, measure, period, ceiling)
+    SELECT max(number), '{measure}_{period}', '{measure}', '{period}', {ceiling} FROM programmes;
     UPDATE cards SET programme = (SELECT max(number) FROM programmes) WHERE number = {card};
 """
 
@@ -136,7 +137,7 @@ def sixteen(low, high=0):
 def test_block_lists_are_obeyed_and_lifted(obeyed, card):
     """A merchant, a device and an address that are blocked answer 62, until they are lifted."""
     insert = "INSERT INTO block_entries (kind, value) VALUES ('{kind}', {value})"
-    lift = "UPDATE block_entries SET active = false WHERE kind = '{kind}'"
+    lift = "UPDATE block_entries SET state = 'lifted' WHERE kind = '{kind}'"
 
     def suspicious():
         request = purchase(
@@ -185,20 +186,20 @@ def thaw(obeyed, card):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "limits", "code", "reason", "approved"),
+    ("measure", "period", "ceiling", "code", "reason", "approved"),
     [
-        ("velocity_counts", "'{3,0,0,0}'", "0, 0, 0", "65", "limit_frequency", 3),
-        ("velocity_amounts_minor", "'{0,350,0,0}'", "0, 0, 0", "61", "limit_amount", 3),
-        ("decline_threshold", "1", "0, 500, 0", "61", "limit_amount", 5),
-        ("decline_threshold", "1", "0, 0, 499", "61", "limit_amount", 4),
-        ("decline_threshold", "1", "99, 0, 0", "61", "limit_amount", 0),
+        ("count", "1m", 3, "65", "limit_frequency", 3),
+        ("amount", "1h", 350, "61", "limit_amount", 3),
+        ("amount", "day", 500, "61", "limit_amount", 5),
+        ("amount", "month", 499, "61", "limit_amount", 4),
+        ("amount", "transaction", 99, "61", "limit_amount", 0),
     ],
 )
 def test_limit_is_never_passed_by_purchases_at_once(
-    obeyed, caller, link, card, column, value, limits, code, reason, approved
+    obeyed, caller, link, card, measure, period, ceiling, code, reason, approved
 ):
     """As many purchases of 1.00 are approved as the limit allows, however many race; a reversal gives one back."""
-    sql = _PROGRAMME.format(column=column, value=value, limits=limits, card=card)
+    sql = _PROGRAMME.format(measure=measure, period=period, ceiling=ceiling, card=card)
     obeyed(
         sql + "; " + _CARD.format(change="state = 'frozen'", card=card),
         lambda: purchase(card, 100, expiry_yymm=3011),

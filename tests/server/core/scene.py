@@ -9,13 +9,16 @@ import numpy as np
 from numba import config
 
 from ledger.embedded import EmbeddedLedger
+from scoring.limit import Measure, Of, Subject
 from server.core.authorizer import Authorizer, CoreLimits
+from server.core.block_lists import BlockLists
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
+from server.core.limit_sets import WINDOW_NAMES, Limit, Window
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
@@ -25,7 +28,7 @@ from server.core.turn import Parcel
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
 CARDS = 12
-WAIT_S = 30
+WAIT_S = 120
 
 _ids = itertools.count(1)
 
@@ -46,12 +49,28 @@ def records(array):
     return array.view((_Record, array.dtype)) if config.DISABLE_JIT else array
 
 
+def limit(measure, window, ceiling, number=1, **fields):
+    """A limit of a card's approvals; `fields` of it otherwise."""
+    given = {"name": number, "subject": Subject.CARD, "of": Of.APPROVALS} | fields
+    return Limit(
+        number=number,
+        measure=Measure[measure.upper()],
+        window=Window(WINDOW_NAMES.index(window)),
+        ceiling=ceiling,
+        **given,
+    )
+
+
+def block_lists(*entries):
+    """Block lists with these lines."""
+    lists = BlockLists()
+    lists.put(entries)
+    return lists
+
+
 def programme(**fields):
     """A programme without limits, everywhere at home."""
     given = {
-        "limit_transaction_minor": 0,
-        "limit_day_minor": 0,
-        "limit_month_minor": 0,
         "channels": Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH,
         "timezone": "UTC",
     } | fields
@@ -123,8 +142,7 @@ def reversal(original, **fields):
 class FixedScore:
     """A model that gives every request the same score."""
 
-    class manifest:
-        version = "fixed"
+    version = "fixed"
 
     def __init__(self, score):
         self.value = score
@@ -138,7 +156,8 @@ class Core:
 
     def __init__(self, home, known, opening_minor=100_000, model=None, turns_max=2):
         self.home, self.directory, self.opening_minor = home, known, opening_minor
-        self.risk = Risk(model)
+        self.risk = Risk()
+        self.risk.use(model, None, 0)
         self.turns_max = turns_max
         self.decided_at_start = 0
         self._stack = contextlib.AsyncExitStack()
@@ -163,7 +182,7 @@ class Core:
         self._stack.callback(self.reader.close)
         self.state = State(self.risk)
         restore(self.state, self.home / "state.npz", self.reader)
-        self.state.grow(len(self.directory.cards))
+        self.state.grow(len(self.directory.cards), self.directory.accounts)
         await self.books.open_accounts(self._openings())
         self.chains = Chains(self.ledger)
         self.lifecycle = Lifecycle(self.directory, self.controls, self.state, self.chains)

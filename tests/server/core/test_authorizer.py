@@ -10,7 +10,7 @@ from server.core.directory import CardFlag
 from server.core.policy import Check, names
 from server.core.record import CheckResult, EntryMode, TransactionType
 from tests.server.core.lives import books_of, clear
-from tests.server.core.scene import WAIT_S, FixedScore, cards, directory, purchase, reversal
+from tests.server.core.scene import WAIT_S, FixedScore, cards, directory, limit, purchase, reversal
 
 
 def reasons(answers):
@@ -82,7 +82,7 @@ def test_limits_pins_and_single_use_answer_their_own_codes(with_core):
     """61, 65, 55, 75 and 65."""
     made = cards()
     made["flags"][3] = CardFlag.SINGLE_USE
-    known = directory(made, limit_transaction_minor=5_000, velocity_limits=((2, 0), (0, 0), (0, 0), (0, 0)))
+    known = directory(made, limits=(limit("amount", "transaction", 5_000, 9), limit("count", "1m", 2)))
 
     async def act(core):
         wrong = {"pin_verification": CheckResult.MISMATCH}
@@ -123,7 +123,7 @@ def test_less_is_approved_where_the_sender_allows_it(with_core):
 
 def test_a_reversal_gives_back_what_was_held_once(with_core):
     """Also what it consumed of a limit; a second one finds nothing, an unknown one forbids its original."""
-    known = directory(limit_day_minor=1_500)
+    known = directory(limits=(limit("amount", "day", 1_500),))
 
     async def act(core):
         first, late = purchase(), purchase(1)
@@ -168,7 +168,7 @@ class AwayLedger:
 
 def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
     """A reversal is carried out as soon as the ledger can be asked; until then its sender hears 91."""
-    known = directory(limit_day_minor=2_500)
+    known = directory(limits=(limit("amount", "day", 2_500),))
 
     async def act(core):
         held = purchase()

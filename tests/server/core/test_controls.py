@@ -6,29 +6,39 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from server.core.controls import Controls, listed
-from server.core.directory import AccountState, BlockKind, CardFlag, CardState, Channel, ControlSet
+from server.core.block_lists import BlockEntry, BlockKind
+from server.core.controls import Controls
+from server.core.directory import AccountState, CardFlag, CardState, Channel, ControlSet
+from server.core.limit_sets import LimitSets
 from server.core.policy import Check
 from server.core.rates import RATE
 from server.core.record import INTENT, NO_ROW, CheckResult, EntryMode, TransactionType
-from tests.server.core.scene import NOON_S, cards, programme, purchase, records
+from tests.server.core.scene import NOON_S, block_lists, cards, programme, purchase, records
 
 kernel = pytest.mark.kernel
 EVERYWHERE = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH | Channel.INTERNATIONAL
 KIND = TransactionType
 
 
-def checks_of(request, card=None, control=None, blocks=(), row=0, rates=(), **fields):
+def checks_of(request, card=None, control=None, blocks=(), blocks_shadow=(), row=0, rates=(), **fields):
     """The checks that fail for one request, and its INTENT."""
     made = cards(2)
     for name, value in (card or {}).items():
         made[name][0] = value
     made["controls"][0] = 1
+    lists = block_lists(
+        *(BlockEntry(kind, value) for kind, value in blocks),
+        *(BlockEntry(kind, value, shadow=True) for kind, value in blocks_shadow),
+    )
     shelf = SimpleNamespace(
         cards=records(made),
         programmes={0: programme(**fields)},
         control_sets=[ControlSet(), control or ControlSet()],
-        blocks=set(blocks),
+        limit_sets=LimitSets(),
+        blocks=lists,
+        rules={},
+        limit_names={},
+        rule_names={},
         shared_revision=0,
     )
     controls = Controls(shelf)
@@ -87,6 +97,7 @@ TABLE = {
     Check.BLOCKED_DEVICE: {**asked(device=5), "blocks": [(BlockKind.DEVICE, (5, 0))]},
     Check.BLOCKED_IP: {**asked(ip=[[5, 6]]), "blocks": [(BlockKind.IP, (5, 6))]},
     Check.BLOCKED_COUNTRY: {"blocks": [(BlockKind.COUNTRY, (840, 0))]},
+    Check.BLOCKED_CARD: {"blocks": [(BlockKind.CARD, (1_000, 7))]},
     Check.KYC_INCOMPLETE: {"card": {"flags": CardFlag.KYC_INCOMPLETE}},
     Check.POLITICALLY_EXPOSED: {"card": {"flags": CardFlag.POLITICALLY_EXPOSED}},
 }
@@ -108,8 +119,12 @@ ELSEWHERE = {
     Check.UNSCORED,
     Check.AUTHORIZATION_UNKNOWN,
     Check.AUTHORIZATION_ENDED,
+    Check.RULE_DECLINE,
+    Check.RULE_STEP_UP,
+    Check.RULE_STEP_UP_IMPOSSIBLE,
+    Check.RULE_FLAGGED,
 }
-"""Other stages find these: `test_authorizer` and `test_lifecycle` reach each."""
+"""Other stages find these: `test_authorizer`, `test_lifecycle` and `test_rules` reach each."""
 
 
 @kernel
@@ -196,15 +211,22 @@ def test_an_intent_holds_every_fact_its_checks_read():
 
 
 @kernel
-def test_a_listed_pair_is_found_among_any_number_of_others():
-    """Binary search against membership."""
-    rng = np.random.default_rng(5)
-    for size in (0, 1, 2, 3, 17, 64):
-        pairs = sorted({(int(a), int(b)) for a, b in rng.integers(0, 9, (size, 2))})
-        table = np.array(pairs, np.uint64).reshape(-1, 2)
-        for high in range(9):
-            for low in range(9):
-                assert listed(table, np.uint64(low), np.uint64(high)) == ((high, low) in pairs)
+def test_a_line_in_shadow_is_noted_by_its_list_and_blocks_nothing():
+    """Beside one that is live: each list has its name's number, and counts for itself."""
+    failed, intent = checks_of(
+        purchase(merchant=5, device=6, ip=[[7, 8]]),
+        blocks=[(BlockKind.DEVICE, (6, 0)), (BlockKind.MERCHANT, (4, 0))],
+        blocks_shadow=[(BlockKind.MERCHANT, (5, 0)), (BlockKind.CARD, (1_000, 7)), (BlockKind.IP, (8, 7))],
+    )
+    assert failed == {Check.BLOCKED_DEVICE}
+    assert intent["rules_shadowed"].tolist() == [BlockKind.MERCHANT, BlockKind.CARD, 0, 0]
+
+
+@kernel
+def test_an_intent_names_the_limit_set_of_its_card_or_else_of_its_programme():
+    """The number by which the limits are looked up, and explained later."""
+    assert checks_of(purchase())[1]["limit_set"] == 1
+    assert checks_of(purchase(), card={"limits": 9})[1]["limit_set"] == 9
 
 
 @kernel

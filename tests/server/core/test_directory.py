@@ -1,22 +1,29 @@
 """Cards found by PAN and by token, changes applied, and the file that stands in for PostgreSQL."""
 
+import json
+
 import numpy as np
 import pytest
+from numpy.lib import recfunctions as rfn
 
 from server.core import directory_file
+from server.core.block_lists import BlockEntry, BlockKind
 from server.core.directory import (
-    BlockEntry,
-    BlockKind,
+    CARD,
+    Action,
     CardState,
+    Condition,
     ControlSet,
     Directory,
     DirectoryChange,
+    Operator,
+    Rule,
     find_rows,
     index_rows,
 )
 from server.core.record import NO_ROW, CardReference, TransactionType
-from server.core.snapshot import SnapshotUnreadable
-from tests.server.core.scene import cards, directory, programme, purchase, records
+from server.core.snapshot import SnapshotUnreadable, write_arrays
+from tests.server.core.scene import cards, directory, limit, programme, purchase, records
 
 kernel = pytest.mark.kernel
 
@@ -64,17 +71,17 @@ def test_a_change_applied_twice_is_applied_once():
     )
     known = Directory()
     known.apply(change)
-    before = (known.cards.tobytes(), known.count, known.shared_revision, known.version, set(known.blocks))
+    before = (known.cards.tobytes(), known.count, known.shared_revision, known.version, list(known.blocks))
     known.apply(change)
     assert before == (
         known.cards.tobytes(),
         known.count,
         known.shared_revision,
         known.version,
-        known.blocks,
+        list(known.blocks),
     )
     known.apply(DirectoryChange(blocks=[BlockEntry(BlockKind.IP, (1, 2), active=False)], version=3))
-    assert (known.blocks, known.version) == (set(), 7)
+    assert (list(known.blocks), known.version) == ([], 7)
 
 
 def full_directory():
@@ -94,10 +101,27 @@ def full_directory():
     known = directory(
         made,
         controls,
-        velocity_limits=((1, 2), (3, 4), (0, 0), (9, 9)),
+        limits=(limit("count", "1m", 1), limit("amount", "day", 9_900, 2, shadow=True)),
         types_never=frozenset({TransactionType.CASH_WITHDRAWAL}),
     )
-    known.apply(DirectoryChange(blocks=[BlockEntry(BlockKind.MERCHANT, (9, 0))], version=12))
+    conditions = (
+        Condition("amount", Operator.ABOVE, (500.5,)),
+        Condition("category", Operator.IN, (6011.0, 7995.0)),
+    )
+    known.apply(
+        DirectoryChange(
+            cards=made[7:9],
+            limits={7: (limit("count", "1h", 3, 5), limit("amount", "24h", None, 6))},
+            blocks=[
+                BlockEntry(BlockKind.MERCHANT, (9, 0)),
+                BlockEntry(BlockKind.CARD, (9, 1), shadow=True),
+            ],
+            rules=[Rule(1, 6, 0, conditions, Action.STEP_UP, shadow=True)],
+            limit_names={1: "count_1m"},
+            rule_names={6: "big"},
+            version=12,
+        )
+    )
     return known
 
 
@@ -110,7 +134,38 @@ def test_a_directory_read_back_from_its_file_is_the_one_that_was_saved(tmp_path)
     assert again.cards.tobytes() == known.cards.tobytes()
     assert again.control_sets == known.control_sets
     assert again.programmes == known.programmes
-    assert (again.blocks, again.version, again.count) == (known.blocks, known.version, known.count)
+    assert (list(again.blocks), again.version, again.count) == (list(known.blocks), 12, known.count)
+    assert again.rules == known.rules and len(list(known.blocks)) == 2
+    assert (again.limit_names, again.rule_names) == (known.limit_names, known.rule_names)
+    limits = {0: known.programmes[0].limits}
+    tables = [one.limit_sets.compile(limits) for one in (known, again)]
+    assert [table.limits.tobytes() for table in tables] == [tables[0].limits.tobytes()] * 2
+    assert again.accounts == known.accounts
+
+
+def test_a_file_of_the_oldest_format_gives_its_limits_their_names(tmp_path):
+    """A programme's columns become limits, numbered as the bits of older decisions were."""
+    known, path = full_directory(), tmp_path / "directory.npz"
+    arrays = directory_file.contents(known, {})
+    shared = json.loads(arrays["shared"].tobytes())
+    former = {"limit_transaction_minor": 7, "limit_day_minor": 0, "limit_month_minor": 9}
+    shared["programmes"][0] |= {**former, "velocity_limits": [[5, 0], [0, 6], [0, 0], [0, 0]]}
+    del shared["programmes"][0]["limits"]
+    for name in ("limits", "rules", "blocks_shadow", "limit_names", "rule_names"):
+        del shared[name]
+    arrays["shared"] = np.frombuffer(json.dumps(shared).encode(), np.uint8)
+    kept = [name for name in CARD.names if name != "limits"]
+    arrays["cards"] = rfn.repack_fields(arrays["cards"][kept])
+    write_arrays(path, directory_file.OLDEST, arrays)
+    again = Directory()
+    directory_file.load(again, path)
+    assert again.programmes[0].limits == (
+        limit("count", "1m", 5, 1),
+        limit("amount", "1h", 6, 6),
+        limit("amount", "transaction", 7, 9),
+        limit("amount", "month", 9, 11),
+    )
+    assert again.count == known.count and not again.cards["limits"].any()
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path):

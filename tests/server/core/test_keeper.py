@@ -43,9 +43,9 @@ def test_a_fold_makes_the_snapshot_that_the_core_would_have_made(with_core):
             await drive(core, rng, 5, span_s=3_600)
             await asyncio.wait_for(keeper.fold(), FOLD_WAIT_S)
             core.state.journal_number = core.journal.number
-            folded = State(Risk(None))
+            folded = State(Risk())
             folded.load(core.home / SNAPSHOT)
-            folded.grow(ROWS)
+            folded.grow(ROWS, ROWS)
             assert_same(contents(core.state), contents(folded))
         return keeper.folds
 
@@ -102,7 +102,7 @@ def test_an_undecided_intent_is_never_trimmed(with_core):
         await core.codes(purchase())
         path = core.home / SNAPSHOT
         reader = JournalReader(core.journal.path)
-        state = State(Risk(None))
+        state = State(Risk())
         state.replay(reader.read_chunks(0, 3))
         reader.close()
         state.save(path)
@@ -117,7 +117,7 @@ def test_an_undecided_intent_is_never_trimmed(with_core):
 def test_a_snapshot_of_an_earlier_row_never_replaces_a_later_one(tmp_path):
     """A fold that outlived its server comes too late."""
     path = tmp_path / SNAPSHOT
-    late, early = State(Risk(None)), State(Risk(None))
+    late, early = State(Risk()), State(Risk())
     late.journal_number, early.journal_number = 9, 4
     late.save(path)
     early.save(path)

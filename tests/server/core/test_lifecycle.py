@@ -13,7 +13,7 @@ from server.core.expiry import Expiry
 from server.core.record import CheckResult, Operation, TransactionType
 from server.core.turn import Parcel, Turn
 from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
-from tests.server.core.scene import NOON_S, Core, cards, directory, purchase
+from tests.server.core.scene import NOON_S, Core, cards, directory, limit, purchase
 
 OPENING = 100_000
 CARDS = 4
@@ -190,7 +190,7 @@ def test_a_move_that_a_crash_left_undecided_is_carried_out_once(tmp_path):
 
 def test_a_hold_expires_at_its_hour_and_gives_back_what_it_consumed(with_core):
     """What was cleared stays consumed; a later clearing is posted all the same."""
-    known = directory(limit_month_minor=1_500)
+    known = directory(limits=(limit("amount", "month", 1_500),))
     first = purchase(0, amount_minor=1_000)
 
     async def act(core):
@@ -362,7 +362,10 @@ def test_what_an_advice_consumed_is_given_back_also_in_two_steps(with_core):
         codes += await core.codes(reverse(original, 400)) + await core.codes(reverse(original))
         return codes + await core.codes(purchase(0, amount_minor=1_200))
 
-    assert with_core(act, directory(limit_day_minor=1_200), opening_minor=OPENING) == ["00"] * 4
+    assert (
+        with_core(act, directory(limits=(limit("amount", "day", 1_200),)), opening_minor=OPENING)
+        == ["00"] * 4
+    )
 
 
 @pytest.mark.parametrize("message", [reverse, expire, lambda original: clear(original, 1, final=1)])
@@ -377,7 +380,7 @@ def test_limits_are_given_back_though_the_ledger_had_let_go_of_the_hold(with_cor
         await core.authorizer.drain()
         return await core.codes(purchase(0, amount_minor=1_199))
 
-    assert with_core(act, directory(limit_day_minor=1_200), opening_minor=OPENING) == ["00"]
+    assert with_core(act, directory(limits=(limit("amount", "day", 1_200),)), opening_minor=OPENING) == ["00"]
 
 
 def test_an_advice_is_booked_whatever_pin_or_single_use_say(tmp_path):

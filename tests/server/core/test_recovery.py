@@ -17,7 +17,7 @@ from server.core.policy import Check, bit
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
 from tests.server.core.lives import advise, books_of, clear, increment, reverse
-from tests.server.core.scene import CARDS, Core, directory, purchase, reversal
+from tests.server.core.scene import CARDS, Core, directory, limit, purchase, reversal
 
 
 def prepared(core, *requests):
@@ -127,7 +127,7 @@ def test_what_an_undecided_intent_reserved_is_given_back_only_when_it_was_not_he
     async def after(core):
         return await core.codes(purchase(0), purchase(1))
 
-    known = directory(limit_day_minor=1_500)
+    known = directory(limits=(limit("amount", "day", 1_500),))
     assert lives(killed, after, known=known)[1] == ["61", "00"]
 
 

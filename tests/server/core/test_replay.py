@@ -11,7 +11,7 @@ from server.core.record import CheckResult, Operation
 from server.core.repeats import ENTRY
 from server.core.risk import Risk
 from server.core.state import State
-from tests.server.core.scene import CARDS, NOON_S, Core, cards, directory, purchase, reversal
+from tests.server.core.scene import CARDS, NOON_S, Core, cards, directory, limit, purchase, reversal
 
 DAY_S = 86_400
 HOUR_S = 3_600
@@ -25,10 +25,13 @@ def busy_directory():
     made["flags"][:3] = CardFlag.SINGLE_USE
     return directory(
         made,
-        limit_transaction_minor=9_000,
-        limit_day_minor=30_000,
-        limit_month_minor=60_000,
-        velocity_limits=((5, 0), (0, 15_000), (0, 0), (0, 0)),
+        limits=(
+            limit("count", "1m", 5, 1),
+            limit("amount", "1h", 15_000, 6),
+            limit("amount", "transaction", 9_000, 9),
+            limit("amount", "day", 30_000, 10),
+            limit("amount", "month", 60_000, 11),
+        ),
     )
 
 
@@ -93,8 +96,8 @@ def assert_same(live, rebuilt):
 
 def rebuilt_from(path, pieces=(), rows=ROWS):
     """A state from a journal alone, taken in up to each of `pieces` and then to its end."""
-    state = State(Risk(None))
-    state.grow(rows)
+    state = State(Risk())
+    state.grow(rows, rows)
     reader = JournalReader(path)
     for up_to in pieces:
         state.replay(reader.read_chunks(state.journal_number, up_to))
@@ -146,15 +149,15 @@ def test_a_snapshot_and_the_rows_after_it_give_the_state_when_it_was_taken_at_an
     between = 0
     for up_to in rng.integers(1, last, 8).tolist():
         reader = JournalReader(path)
-        part = State(Risk(None))
+        part = State(Risk())
         part.replay(reader.read_chunks(0, up_to))
         part.save(snapshot)
         between += len(part.undecided()[0]) > 0
         assert part.settled_number() <= up_to
-        again = State(Risk(None))
+        again = State(Risk())
         again.load(snapshot)
         again.replay(reader.read_chunks(again.journal_number))
-        again.grow(ROWS)
+        again.grow(ROWS, ROWS)
         reader.close()
         assert_same(live, contents(again))
     assert between

@@ -12,10 +12,11 @@ import asyncpg
 import numpy as np
 import pytest
 
+from scoring.limit import Measure, Of, Subject
+from server.core.block_lists import BlockKind
 from server.core.directory import (
     CARD,
     AccountState,
-    BlockKind,
     CardFlag,
     CardState,
     Channel,
@@ -23,6 +24,7 @@ from server.core.directory import (
     Directory,
     Programme,
 )
+from server.core.limit_sets import Limit, Window
 from server.core.record import TransactionType
 from server.store.database import Database
 from server.store.directory_feed import DirectoryFeed, FeedPosition
@@ -119,8 +121,20 @@ def test_a_full_read_gives_every_card_as_the_core_keeps_it(run, directory, keys)
         assert mirror.openings == {index: demo_card(index).opening_minor for index in range(10)}
         demo = next(programme for programme in mirror.programmes.values() if programme.name == "demo")
         assert (demo.currency, demo.country, demo.timezone) == (840, 840, "America/New_York")
-        assert (demo.limit_transaction_minor, demo.limit_day_minor, demo.limit_month_minor) == (0, 0, 0)
-        assert mirror.programmes[0] == Programme(0, "standard", 1, 840, 840, "America/New_York")
+        assert demo.limits == ()
+        assert mirror.programmes[0] == Programme(
+            0,
+            "standard",
+            1,
+            840,
+            840,
+            "America/New_York",
+            limits=(
+                Limit(1, 9, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.TRANSACTION, 250_000),
+                Limit(2, 10, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.DAY, 500_000),
+                Limit(3, 11, Subject.CARD, Measure.AMOUNT, Of.APPROVALS, Window.MONTH, 2_500_000),
+            ),
+        )
 
     run(body())
 
@@ -188,7 +202,7 @@ def test_controls_and_block_lists_come_as_the_core_reads_them(run, directory):
             )
             assert mirror.controls[6] == ControlSet() and mirror.controls[7] is None
             assert mirror.blocks == {(BlockKind.COUNTRY, (643, 0)): True}
-            await _execute(directory, "UPDATE block_entries SET active = false")
+            await _execute(directory, "UPDATE block_entries SET state = 'lifted'")
             later = await _read(DirectoryFeed(database), mirror.position)
             assert later.blocks == {(BlockKind.COUNTRY, (643, 0)): False} and not later.cards
 
