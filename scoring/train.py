@@ -36,7 +36,7 @@ from scoring.report.examined import examined
 from scoring.report.page import write_report
 from scoring.thresholds import Costs, Outcome, cheapest
 
-ROUNDS_MAX: Final = 400
+ROUNDS_MAX: Final = 150
 _PLAIN_CARDS_MAX, _PLAIN_WEIGHT = 3_000, 0.3
 _MASKED_SHARE, _MASKED_WEIGHT = 0.3, 0.3
 REPORT_FILE: Final = "report.html"
@@ -51,7 +51,7 @@ _FRAUDS_MIN: Final = 10
 """Fewer frauds than this in a part teach nothing, and calibrate nothing."""
 
 PARAMETERS: Final[Mapping[str, Any]] = {
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "num_leaves": 31,
     # Shallow trees are walked faster, and score as well.
     "max_depth": 6,
