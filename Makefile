@@ -29,7 +29,8 @@ lint: install
 # The stubs beside the contract; a test compares them with a fresh build.
 stubs: install
 	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=proto --pyi_out=proto \
-	  proto/holdfast/v1/authorization.proto proto/holdfast/v1/accounts.proto proto/holdfast/v1/transfers.proto
+	  proto/holdfast/v1/authorization.proto proto/holdfast/v1/accounts.proto proto/holdfast/v1/transfers.proto \
+	  proto/holdfast/v1/feedback.proto
 
 # Versions and hashes, no addresses.
 lock: install

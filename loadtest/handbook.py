@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from scoring.evaluate import average_precision, card_precision, roc_auc
-from scoring.forest import parse, walk_kernel
 from scoring.grow import Lesson, grow
 from scoring.history import History
 
@@ -74,14 +73,12 @@ def figures(
         history.is_fraud[split.teaches],
         np.ones(np.count_nonzero(split.teaches), np.float32),
     )
-    measured = np.ascontiguousarray(features[split.measures])
+    measured = features[split.measures]
     is_fraud = history.is_fraud[split.measures]
     attempts = history.attempts[split.measures]
     runs = []
     for seed in seeds:
-        forest, _ = parse(grow(lesson, parameters, rounds, seed).text.encode(), features.shape[1])
-        scores = np.empty(len(measured), np.float64)
-        walk_kernel(measured, *forest, scores)
+        scores = grow(lesson, parameters, rounds, seed).log_odds(measured)
         runs.append(
             {
                 "seed": seed,

@@ -37,7 +37,8 @@ def made_up(count: int, seed: int = 7) -> np.ndarray:
     """Attempts ATTEMPT[count] in order of time."""
     draw = np.random.default_rng(seed)
     attempts = empty_attempts(count)
-    attempts["card_row"] = attempts["account"] = (CARDS * draw.random(count) ** 2).astype(np.uint32)
+    attempts["card_row"] = (CARDS * draw.random(count) ** 2).astype(np.uint32)
+    attempts["account"] = attempts["card_row"] + 1
     attempts["time_s"] = attempts["local_time_s"] = _STARTED_S + np.arange(count) * 3_600 // count
     attempts["amount_minor"] = np.exp(draw.normal(8.0, 1.0, count)).astype(np.int64)
     merchants = draw.integers(1, 1 << 63, 5_000, dtype=np.uint64)
@@ -96,6 +97,6 @@ def load_s(folder: Path) -> float:
 def _loaded_s(folder: Path) -> float:
     began_s = time.perf_counter()
     model = Model.load(folder)
-    Passage(1, 2).warm_up()
+    Passage(1, 1).warm_up()
     model.warm_up()
     return time.perf_counter() - began_s

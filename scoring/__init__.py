@@ -7,7 +7,6 @@ examine         a model put to a history: its scores, and how well they tell fra
 grow            trees from a lesson: the one place that knows LightGBM's package
 augment         what a history doesn't show a model: plain traffic, and missing fields
 backtest        a history decided again, with other limits or scores
-explain         why a score is what it is: in sentences, and as reason codes
 passage         a history on its way through the features, as the server would have seen it
 history         labelled histories: transactions in order of time, with what became of each
 layout          Holdfast's own layout of a history, documented column by column
@@ -17,6 +16,7 @@ transactions    what a file of transactions gives, whatever its layout
 table           Parquet in and out, each column checked: what is wrong is named by column and row
 thresholds      where to decline and where to ask for more: what would have cost least
 calibrate       probabilities out of log-odds
+explain         why a score is what it is: in sentences, and as reason codes
 registry        the models there are: folders named by version, and the states of each
 floor           how much of the fraud a champion must find on fresh labels
 drift           how far requests have moved from what the model learnt: PSI
@@ -27,8 +27,13 @@ forest          LightGBM's trees as flat arrays, and the walk down them (Numba)
 manifest        what a model says of itself, and whether its files are what was trained
 sentences       what a feature's value means, in a sentence, and the family it belongs to
 reason_codes    a word for machines for each family of features
-features        the features in one list, and the state of each card: one code trains and serves
-feature_kernel  the features of an attempt from what came before (Numba)
+features        the features in one list, and the state behind them: one code trains and serves
+feature_kernel  the features of an attempt from what came before; what labels teach (Numba)
+habits          what a card usually does: one record of fixed size (Numba)
+places          merchants and terminals, day by day: attempts and known frauds (Numba)
+patterns        what attempts and frauds look like, all cards together (Numba)
+country         how risky a country is
+columns         the columns of a row of features
 category        merchant category codes in a few groups
 velocity        what each subject did lately, and limits that an approval consumes: admit, retrace
 velocity_kernel what came before a request, whether it passes a limit, what it leaves behind (Numba)

@@ -11,6 +11,7 @@ import lightgbm
 import numpy as np
 
 from scoring.features import CATEGORICAL, FEATURE_NAMES
+from scoring.forest import parse, walk_kernel
 
 _STOPPING_ROUNDS: Final = 25
 
@@ -37,6 +38,13 @@ class Grown(NamedTuple):
 
     text: str
     trees: int
+
+    def log_odds(self, features: np.ndarray) -> np.ndarray:
+        """The trees' sum f8[n] for features f4[n, F], as a loaded model walks them."""
+        forest, _ = parse(self.text.encode(), features.shape[1])
+        out = np.empty(len(features), np.float64)
+        walk_kernel(np.ascontiguousarray(features), *forest, out)
+        return out
 
 
 def grow(

@@ -110,15 +110,14 @@ def in_time_order(found: Transactions, fingerprint: str, label_delay_s: int = LA
 
 def _refuse_twins(name: str, history: History) -> None:
     attempts = history.attempts
-    keys = [attempts[field] for field in ("merchant", "amount_minor", "card_row", "time_s")]
-    order = np.lexsort(keys)
-    same = np.ones(len(order) - 1, np.bool_)
-    for key in keys:
-        same &= key[order[1:]] == key[order[:-1]]
-    for place in np.flatnonzero(same):
-        first, second = order[place], order[place + 1]
-        if attempts[first].tobytes() == attempts[second].tobytes():
-            rows = sorted(history.rows[[first, second]].tolist())
+    # Few rows share a second with another one: only those are compared in full.
+    same = np.flatnonzero(attempts["time_s"][1:] == attempts["time_s"][:-1])
+    crowded = np.union1d(same, same + 1)
+    met: dict[bytes, int] = {}
+    for place, record in zip(crowded.tolist(), attempts[crowded], strict=True):
+        first = met.setdefault(record.tobytes(), place)
+        if first != place:
+            rows = sorted(history.rows[[first, place]].tolist())
             raise HistoryError(
                 f"{name}: rows {rows[0]} and {rows[1]} are equal in everything: one transaction written twice, or"
                 " two? Take one out, or tell them apart by a column id (layout of Holdfast's own histories)"

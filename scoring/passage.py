@@ -14,7 +14,8 @@ import numpy as np
 from scoring.attempt import LABEL
 from scoring.features import FEATURE_NAMES, Features
 from scoring.history import History
-from scoring.velocity import Velocity, no_limits
+from scoring.limit import no_limits
+from scoring.velocity import Velocity
 
 _AT_ONCE: Final = 100_000
 
@@ -22,21 +23,29 @@ Progress = Callable[[int, int], None]
 
 
 class Passage:
-    """What velocity and features know, and the calls by which a batch becomes features: training's and evaluation's."""
+    """What velocity and features know, and the calls by which a batch becomes features."""
 
     def __init__(self, cards: int, accounts: int) -> None:
-        """Room for so many cards, and for account numbers below `accounts`."""
         self._velocity = Velocity(cards, accounts)
         self._features = Features(cards)
+        self._limits = no_limits()
 
     def observe(self, attempts: np.ndarray) -> np.ndarray:
-        """The features f4[n, len(FEATURES)] of attempts ATTEMPT[n] in their order; they are history then."""
-        count = len(attempts)
-        days, nothing = np.ones(count, np.int32), np.zeros(count, np.bool_)
+        """
+        The features f4[n, len(FEATURES)] of attempts ATTEMPT[n] in their order; they are history then.
+
+        Features read attempts and no reservation, so that nothing is reserved here.
+        """
+        nothing, nobody = np.zeros(len(attempts), np.int32), np.zeros(len(attempts), np.bool_)
         admitted = self._velocity.admit(
-            attempts, day_ids=days, month_ids=days, counted=nothing, entering=~nothing,
-            limit_sets=np.zeros(count, np.uint32), limits=no_limits(),
-        )  # fmt: skip
+            attempts,
+            day_ids=nothing,
+            month_ids=nothing,
+            counted=nobody,
+            entering=~nobody,
+            limit_sets=np.zeros(len(attempts), np.uint32),
+            limits=self._limits,
+        )
         return self._features.observe(attempts, admitted.past)
 
     def learn(self, labels: np.ndarray) -> None:

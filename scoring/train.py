@@ -28,15 +28,22 @@ from scoring.calibrate import Calibration, calibrate
 from scoring.drift import reference_of, write_reference
 from scoring.evaluate import measure
 from scoring.features import FEATURE_NAMES
-from scoring.forest import parse, walk_kernel
 from scoring.grow import Grown, Lesson, grow
 from scoring.history import LABEL_DELAY_S, History, HistoryError, read_history
 from scoring.manifest import Manifest, write_model
+from scoring.model import Model
+from scoring.report.examined import examined
+from scoring.report.page import write_report
 from scoring.thresholds import Costs, Outcome, cheapest
 
-ROUNDS_MAX: Final = 200
+ROUNDS_MAX: Final = 400
 _PLAIN_CARDS_MAX, _PLAIN_WEIGHT = 3_000, 0.3
 _MASKED_SHARE, _MASKED_WEIGHT = 0.3, 0.3
+REPORT_FILE: Final = "report.html"
+_LIKE: Final = (
+    "These are the figures of the model's like, which was grown on the earlier part of the history alone; the model "
+    "itself learnt from all of it."
+)
 _REFERENCE_ROWS: Final = 200_000
 """About so many rows, spread over the history, say what is normal (`drift`)."""
 
@@ -44,7 +51,7 @@ _FRAUDS_MIN: Final = 10
 """Fewer frauds than this in a part teach nothing, and calibrate nothing."""
 
 PARAMETERS: Final[Mapping[str, Any]] = {
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "num_leaves": 31,
     # Shallow trees are walked faster, and score as well.
     "max_depth": 6,
@@ -95,7 +102,7 @@ def train(
     rounds_max: int = ROUNDS_MAX,
 ) -> Manifest:
     """
-    Trains on a labelled file (`history.read_history`) and writes the model to `out / version`.
+    Trains on a labelled file (`history.read_history`) and writes the model to `out / version`, with its report.
 
     progress(done, total) is called as features are computed and trees grow. Raises HistoryError where the
     history can't be read or holds too little fraud to learn.
@@ -133,7 +140,7 @@ def train_history(
         validation=own.lesson(split.validates),
         progress=lambda done: report(1, done),
     )
-    log_odds = _log_odds(measured, own.features)
+    log_odds = measured.log_odds(own.features)
     calibration = calibrate(log_odds[split.validates], history.is_fraud[split.validates])
     scores = calibration.scores(log_odds)
     validated = split.validates
@@ -151,10 +158,31 @@ def train_history(
     folder = out / manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     some = own.features[:: max(len(own.features) // _REFERENCE_ROWS, 1)]
-    write_reference(folder, reference_of(some, calibration.scores(_log_odds(final, some))))
+    write_reference(folder, reference_of(some, calibration.scores(final.log_odds(some))))
+    _write_report(folder, Model(manifest, measured.text.encode()), own, split, costs)
     write_model(folder, manifest, final.text)
     report(3, 0)
     return manifest
+
+
+def _write_report(folder: Path, like: Model, own: _Seen, split: Split, costs: Costs) -> None:
+    """The page beside a model: what its like made of what it had not seen. Without both classes there is none."""
+    history, measured = own.history, split.measures_known | split.measures_unseen
+    if not 0 < history.is_fraud[measured].sum() < measured.sum():
+        return
+    met = np.zeros(len(history.cards), np.bool_)
+    met[history.attempts["card_row"][split.teaches]] = True
+    scored = examined(
+        like,
+        history,
+        own.features,
+        measured,
+        data="the last third of the history that it was trained on",
+        costs=costs,
+        met=met,
+        cautions=(_LIKE,),
+    )
+    write_report(folder / REPORT_FILE, scored)
 
 
 def split_by_time(history: History) -> Split:
@@ -203,6 +231,7 @@ def _observed(history: History, split: Split, seed: int, report: "_Report") -> t
     begin_s, end_s = (int(history.attempts["time_s"][place]) for place in (0, -1))
     plain_count = min(_PLAIN_CARDS_MAX, 2 * cards)
     plain = plain_cards(rng, plain_count, cards, begin_s, end_s)
+    plain["account"] = plain["card_row"] + 1
     attempts = np.concatenate([masked_cards(rng, history.attempts[source]), plain])
     order = np.argsort(attempts["time_s"], kind="stable")
     nothing = np.zeros(len(plain), np.uint8)
@@ -228,13 +257,6 @@ def _observed(history: History, split: Split, seed: int, report: "_Report") -> t
 
 def _joined(first: Lesson, second: Lesson) -> Lesson:
     return Lesson(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
-
-
-def _log_odds(grown: Grown, features: np.ndarray) -> np.ndarray:
-    forest, _ = parse(grown.text.encode(), features.shape[1])
-    out = np.empty(len(features), np.float64)
-    walk_kernel(features, *forest, out)
-    return out
 
 
 def _manifest(

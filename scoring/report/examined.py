@@ -11,7 +11,7 @@ from scoring.features import FEATURES
 from scoring.history import History
 from scoring.model import Model
 from scoring.report import groupings
-from scoring.report.scored import US_DOLLARS, Currency, Grouping, ReportError, Scored, Why
+from scoring.report.scored import UNTOLD, Currency, Grouping, ReportError, Scored, Why
 from scoring.report.simple_rules import simple_rules
 from scoring.thresholds import Costs
 
@@ -28,7 +28,7 @@ def examined(
     *,
     data: str,
     costs: Costs,
-    currency: Currency = US_DOLLARS,
+    currency: Currency = UNTOLD,
     rivals: Sequence[Model] = (),
     met: np.ndarray | None = None,
     timed: bool = False,

@@ -55,7 +55,9 @@ def worst(measured: Measured) -> Iterator[Chapter]:
         )
         told = [f"took {float(elapsed[example.row]):,.1f} µs" for example in slow]
         sorts.append(Cases("Slowest to score", "One of each batch.", _cases(scored, slow, told)))
-    yield Chapter("examples", "Worst and slowest", tuple(says), cases=tuple(sorts))
+    yield Chapter(
+        "examples", "Worst and slowest" if slow else "Worst mistakes", tuple(says), cases=tuple(sorts)
+    )
 
 
 def _cases(scored: Scored, found: Sequence[Example], told: Sequence[str] = ()) -> tuple[Case, ...]:

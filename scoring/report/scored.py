@@ -20,13 +20,13 @@ class Grouping(NamedTuple):
 
 
 class Currency(NamedTuple):
-    """A currency as it is shown: its ISO 4217 code and how many digits its minor unit has."""
+    """A currency as it is shown: its ISO 4217 code, "" where nobody knows it, and how many digits its minor unit has."""
 
-    code: str = "USD"
+    code: str = ""
     digits: int = 2
 
 
-US_DOLLARS: Final = Currency()
+UNTOLD: Final = Currency()
 
 
 class Why(NamedTuple):
@@ -69,7 +69,7 @@ class Scored:
     step_up: float
     decline: float
     costs: Costs
-    currency: Currency = US_DOLLARS
+    currency: Currency = UNTOLD
     rivals: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     rules: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
     scenarios: Grouping | None = None

@@ -104,7 +104,9 @@ def money(scored: Scored, curve: Curve, best: Best, table: Table) -> Chart:
     top = max(float(max(values.max() for values in lines.values())), 1.0)
     plot = Plot(
         Scale("Threshold: score above", LOWEST, 1 - LOWEST, STRETCHED, "logit"),
-        Scale(f"Saved, {scored.currency.code}", 0, top, amount_ticks(top)),
+        Scale(
+            f"Saved, {scored.currency.code}" if scored.currency.code else "Saved", 0, top, amount_ticks(top)
+        ),
         left=66,
     )
     for style, values in lines.items():

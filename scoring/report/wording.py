@@ -61,14 +61,14 @@ def money(amount_minor: int, currency: Currency) -> str:
     """An amount with its currency, exact: USD 1,234.50."""
     whole, rest = divmod(abs(amount_minor), 10**currency.digits)
     fraction = f".{rest:0{currency.digits}}" if currency.digits else ""
-    return f"{_sign(amount_minor)}{currency.code}{_TIGHT}{whole:,}{fraction}"
+    return f"{_sign(amount_minor)}{_coded(currency)}{whole:,}{fraction}"
 
 
 def round_money(amount_minor: int, currency: Currency) -> str:
     """An amount to whole major units, half away from zero: what a headline shows."""
     unit = 10**currency.digits
     whole = (2 * abs(amount_minor) + unit) // (2 * unit)
-    return f"{_sign(amount_minor if whole else 0)}{currency.code}{_TIGHT}{whole:,}"
+    return f"{_sign(amount_minor if whole else 0)}{_coded(currency)}{whole:,}"
 
 
 def one_in(hits: int, total: int) -> str:
@@ -99,3 +99,7 @@ def masked(identity: str) -> str:
 
 def _sign(amount_minor: int) -> str:
     return MINUS if amount_minor < 0 else ""
+
+
+def _coded(currency: Currency) -> str:
+    return f"{currency.code}{_TIGHT}" if currency.code else ""

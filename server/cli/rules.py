@@ -9,7 +9,7 @@ from server.cli.output import facts, rows, show
 from server.cli.people import By, changer
 
 app = typer.Typer(
-    help="Rules: add, shadow, live, retire, list, show, history, fields. A running server follows within 1 s.",
+    help="Rules: add, shadow, live, retire, list, show, history, hits, fields. A running server follows within 1 s.",
     no_args_is_help=True,
 )
 
@@ -92,6 +92,20 @@ def show_history(name: Name, home: Home = None, as_json: AsJson = False) -> None
     columns = ("revision", "before", "after", "changed_by", "changed_at")
     lines = [[document[column] for column in columns] for document in documents]
     show(documents, as_json=as_json, table=lambda: rows(name, columns, lines))
+
+
+@app.command("hits")
+def show_hits(
+    name: Annotated[str, typer.Argument(help="A rule, or a block list: blocked_merchant, blocked_card …")],
+    days: Annotated[int, typer.Option(min=1, max=400, help="So many days back.")] = 7,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what a rule hit, live and on paper, and what was approved although it would have been hit."""
+    from server.store.rules import Rules
+
+    hits = document_of(at_desk(home, lambda database, _keys: Rules(database).hits(name, days=days)))
+    show(hits, as_json=as_json, table=lambda: facts(f"{name}, {days} days", hits))
 
 
 @app.command("fields")

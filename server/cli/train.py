@@ -71,7 +71,9 @@ def train(
             folder, manifest = _from_labels(home, seed, label_delay_days, told)
         else:
             folder, manifest = _from_file(data, customers, out, seed, label_delay_days, home, told)
-    document = {"folder": str(folder), **asdict(manifest)}
+    page = folder / "report.html"
+    report = str(page) if page.exists() else None
+    document = {"folder": str(folder), "report": report, **asdict(manifest)}
     show(document, as_json=as_json, table=lambda: _tables(document, registered=data is None))
 
 
@@ -177,7 +179,9 @@ def costs_of(settings: Any) -> Any:
 
 def _tables(document: dict[str, Any], *, registered: bool) -> Group:
     parts = document["metrics"]
-    about = {name: document[name] for name in ("version", "folder", "data_fingerprint", "code_version")}
+    about = {
+        name: document[name] for name in ("version", "folder", "report", "data_fingerprint", "code_version")
+    }
     thresholds = {f"{name} above": value for name, value in document["thresholds"].items()}
     sizes = {name: document["training"][name] for name in ("transactions", "frauds", "cards", "trees")}
     following = (

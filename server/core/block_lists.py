@@ -5,7 +5,7 @@ All lines stand in one table with open addressing, probed linearly: a line is en
 change costs the same whether there are ten lines or a million. A lifted line keeps its place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -64,7 +64,7 @@ def place_of(lines: Any, kind: int, low: Any, high: Any) -> int:
         lines[slot]["kind"] == kind and lines[slot]["low"] == low and lines[slot]["high"] == high
     ):
         slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
+    return int(np.int64(slot))
 
 
 @njit(cache=True)
@@ -73,6 +73,19 @@ def move_lines(lines: Any, larger: Any) -> None:
     for i in range(len(lines)):
         if lines[i]["state"] != _FREE:
             larger[place_of(larger, np.int64(lines[i]["kind"]), lines[i]["low"], lines[i]["high"])] = lines[i]
+
+
+@njit(cache=True)
+def put_lines(lines: Any, entries: Any, counts: Any) -> None:
+    """Enter LINE[n] into a table with room for all of them, and count those that are new by list (i8[kinds])."""
+    for i in range(len(entries)):
+        entry = entries[i]
+        place = place_of(lines, np.int64(entry["kind"]), entry["low"], entry["high"])
+        if lines[place]["state"] == _FREE:
+            if entry["state"] == _LIFTED:
+                continue
+            counts[entry["kind"]] += 1
+        lines[place] = entry
 
 
 @njit(cache=True)
@@ -127,21 +140,17 @@ class BlockLists:
         self.counts = np.zeros(_KINDS, np.int64)
         """i8[kinds]: lines that were ever entered, by list."""
 
-    def put(self, entry: BlockEntry) -> None:
-        """Enter a line, or change the one that names the same."""
-        low, high = np.array(entry.value, np.uint64)
-        place = place_of(self.lines, int(entry.kind), low, high)
-        if self.lines[place]["state"] == _FREE:
-            if not entry.active:
-                return
-            if 2 * int(self.counts.sum()) >= len(self.lines):
-                larger = np.zeros(2 * len(self.lines), LINE)
-                move_lines(self.lines, larger)
-                self.lines = larger
-                place = place_of(self.lines, int(entry.kind), low, high)
-            self.counts[entry.kind] += 1
-        state = (_SHADOW if entry.shadow else _LIVE) if entry.active else _LIFTED
-        self.lines[place] = (low, high, entry.kind, state)
+    def put(self, entries: Sequence[BlockEntry]) -> None:
+        """Enter lines, or change those that name the same."""
+        fields = [(*entry.value, entry.kind, _state_of(entry)) for entry in entries]
+        slots = len(self.lines)
+        while 2 * (int(self.counts.sum()) + len(fields)) > slots:
+            slots *= 2
+        if slots > len(self.lines):
+            larger = np.zeros(slots, LINE)
+            move_lines(self.lines, larger)
+            self.lines = larger
+        put_lines(self.lines, np.array(fields, LINE), self.counts)
 
     def __iter__(self) -> Iterator[BlockEntry]:
         """The lines that block, or are counted as if; sorted."""
@@ -149,3 +158,9 @@ class BlockLists:
         for line in np.sort(standing, order=["kind", "high", "low"]).tolist():
             low, high, kind, state = line
             yield BlockEntry(BlockKind(kind), (low, high), shadow=state == _SHADOW)
+
+
+def _state_of(entry: BlockEntry) -> int:
+    if not entry.active:
+        return _LIFTED
+    return _SHADOW if entry.shadow else _LIVE

@@ -270,8 +270,8 @@ class Directory:
                 self.shared_revision += 1
         if len(change.cards):
             self._apply_cards(change.cards, change.controls, change.limits)
-        for block in change.blocks:
-            self.blocks.put(block)
+        if change.blocks:
+            self.blocks.put(change.blocks)
         for rule in change.rules:
             if rule.active and self.rules.get(rule.number) != rule:
                 self.rules[rule.number] = rule

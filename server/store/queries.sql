@@ -544,6 +544,17 @@ RETURNING number;
 -- Moves the revision of number $1 to state $2.
 UPDATE rules SET state = $2 WHERE number = $1 AND state <> $2;
 
+-- name: count_rule_hits
+-- What hit the rule or block list called $1 in the last $2 days: live, on paper, and approved although it would have been hit.
+SELECT count(*) FILTER (WHERE number = ANY (rules_hit)) AS live,
+       count(*) FILTER (WHERE number = ANY (rules_shadowed)) AS on_paper,
+       count(*) FILTER (WHERE number = ANY (rules_shadowed) AND approved_minor > 0) AS approved_on_paper,
+       coalesce(sum(approved_minor) FILTER (WHERE number = ANY (rules_shadowed)), 0)::bigint AS approved_on_paper_minor
+FROM rule_names LEFT JOIN authorizations
+    ON transmission_time >= now() - make_interval(days => $2) AND operation = 1
+WHERE name = $1
+GROUP BY rule_names.number;
+
 -- name: count_rules
 -- How many rules every authorization is looked at by.
 SELECT count(*) FROM rules WHERE state IN ('shadow', 'live');

@@ -42,6 +42,16 @@ class RuleView:
     changed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RuleHits:
+    """How often a rule, or a block list by its name, was hit by authorizations: of four a decision names."""
+
+    live: int
+    on_paper: int  # in shadow
+    approved_on_paper: int  # of those: approved, as nothing live was against it
+    approved_on_paper_minor: int  # of the currencies of their accounts, together
+
+
 class Rules:
     """Adds rules and moves them through their life; a running server follows within 1 s."""
 
@@ -104,6 +114,14 @@ class Rules:
         revisions = {rule.number: rule.revision for rule in await self.revisions(name)}
         moves = await history(self._database, "rule", list(revisions))
         return [(revisions[move.number], move) for move in moves]
+
+    async def hits(self, name: str, *, days: int) -> RuleHits:
+        """The hits of the last days, also of a block list (blocked_device). Raises StoreError where there is no such name."""
+        async with self._database.acquire() as connection:
+            row = await connection.fetchrow(query("count_rule_hits"), name, days)
+        if row is None:
+            raise StoreError(f"There is no rule {name!r}. `holdfast rules list` shows which there are.")
+        return RuleHits(**row)
 
     async def _show(self, number: int) -> RuleView:
         return (await self._views(number=number))[0]

@@ -11,6 +11,7 @@ PACKAGES = {
     "ledger": "ledger",
     "loadtest": "loadtest",
     "scoring": "scoring",
+    "scoring.report": "scoring/report",
     "server": "server",
     "server.banking": "server/banking",
     "server.cli": "server/cli",

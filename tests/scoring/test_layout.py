@@ -52,7 +52,7 @@ def test_every_column_arrives_in_its_field(tmp_path):
     attempts = history.attempts
     assert history.cards == ["a", "b"]
     assert attempts["card_row"].tolist() == [0, 1, 0]
-    assert attempts["account"].tolist() == [0, 0, 0]
+    assert attempts["account"].tolist() == [1, 1, 1]
     assert attempts["local_time_s"].tolist() == [T - 18_000, TIME_MISSING, T]
     shop = hash_merchant(b"999001", b"shop")
     assert attempts["merchant"].tolist() == [shop, 0, shop]

@@ -18,6 +18,7 @@ from scoring.report.chapters import chapters
 from scoring.report.examined import examined
 from scoring.report.page import render, write_report
 from scoring.report.scored import Currency, ReportError
+from scoring.train import REPORT_FILE
 from server.cli import app
 from tests.scoring.scored_traffic import COSTS, laden, made
 
@@ -213,6 +214,19 @@ def test_a_model_and_a_history_become_what_a_report_takes(small_history, small_m
         examined(small_model, history, features, measured, data="", costs=COSTS, rivals=[small_model])
     with pytest.raises(ReportError, match="no labels"):
         examined(small_model, history._replace(is_labelled=False), features, measured, data="", costs=COSTS)
+
+
+def test_training_leaves_its_report_beside_the_model(small_model_folder, small_model):
+    """It is of the cards and weeks that the manifest's figures are of, and says whose figures they are."""
+    text = (small_model_folder / REPORT_FILE).read_text(encoding="utf-8")
+    Page(text)
+    assert "the model itself learnt from all of it" in text
+    for part, name in (("cards_unseen", "never seen"), ("cards_known", "known from training")):
+        figures = small_model.manifest.metrics[part]
+        row = re.search(rf">{name}</th>(.*?)</tr>", text)[1]
+        cells = re.findall(r"<td>(.*?)</td>", row)
+        assert cells[:2] == [f"{figures['transactions']:,}", f"{figures['frauds']:,}"]
+        assert float(cells[2]) == pytest.approx(figures["average_precision"], abs=0.0005)
 
 
 def test_evaluate_writes_the_report_of_what_it_measured(small_history, small_model_folder, tmp_path):

@@ -234,7 +234,7 @@ def test_a_share_has_as_many_digits_as_say_something(value, text):
 
 def test_money_is_exact_and_carries_its_currency():
     """No float in between; a negative amount has a minus sign; a headline rounds half away from zero."""
-    dollars, yen, dinars = Currency(), Currency("JPY", 0), Currency("KWD", 3)
+    dollars, yen, dinars = Currency("USD"), Currency("JPY", 0), Currency("KWD", 3)
     told = [
         wording.money(123_456_789_012_345_678, dollars),
         wording.money(-5, dollars),
@@ -242,7 +242,9 @@ def test_money_is_exact_and_carries_its_currency():
         wording.money(1_234, dinars),
         wording.round_money(-150, dollars),
         wording.round_money(49, dollars),
+        wording.money(123, Currency()),
     ]
     assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in told] == [
         "USD 1,234,567,890,123,456.78", "\N{MINUS SIGN}USD 0.05", "JPY 1,234", "KWD 1.234", "\N{MINUS SIGN}USD 2", "USD 0",
+        "1.23",
     ]  # fmt: skip

@@ -7,18 +7,18 @@ import pytest
 from scoring.features import FEATURE_NAMES
 from scoring.history import HistoryError
 from scoring.manifest import MANIFEST_FILE, MODEL_FILE
-from scoring.train import train
+from scoring.train import REPORT_FILE, train
 
 
 def test_training_gives_the_same_bytes_when_repeated(small_history, small_model_folder, tmp_path):
-    """The same files and seed make the same model and the same manifest."""
+    """The same files and seed make the same model, the same manifest and the same report."""
     manifest = train(
         small_history / "transactions.parquet",
         tmp_path,
         customers=small_history / "customers.csv",
         rounds_max=40,
     )
-    for name in (MODEL_FILE, MANIFEST_FILE):
+    for name in (MODEL_FILE, MANIFEST_FILE, REPORT_FILE):
         assert (tmp_path / manifest.version / name).read_bytes() == (small_model_folder / name).read_bytes()
 
 

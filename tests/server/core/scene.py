@@ -28,7 +28,7 @@ from server.core.turn import Parcel
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
 CARDS = 12
-WAIT_S = 30
+WAIT_S = 120
 
 _ids = itertools.count(1)
 
@@ -64,8 +64,7 @@ def limit(measure, window, ceiling, number=1, **fields):
 def block_lists(*entries):
     """Block lists with these lines."""
     lists = BlockLists()
-    for entry in entries:
-        lists.put(entry)
+    lists.put(entries)
     return lists
 
 
@@ -143,8 +142,7 @@ def reversal(original, **fields):
 class FixedScore:
     """A model that gives every request the same score."""
 
-    class manifest:
-        version = "fixed"
+    version = "fixed"
 
     def __init__(self, score):
         self.value = score
@@ -158,7 +156,8 @@ class Core:
 
     def __init__(self, home, known, opening_minor=100_000, model=None, turns_max=2):
         self.home, self.directory, self.opening_minor = home, known, opening_minor
-        self.risk = Risk(model)
+        self.risk = Risk()
+        self.risk.use(model, None, 0)
         self.turns_max = turns_max
         self.decided_at_start = 0
         self._stack = contextlib.AsyncExitStack()
@@ -183,7 +182,7 @@ class Core:
         self._stack.callback(self.reader.close)
         self.state = State(self.risk)
         restore(self.state, self.home / "state.npz", self.reader)
-        self.state.grow(len(self.directory.cards))
+        self.state.grow(len(self.directory.cards), self.directory.accounts)
         await self.books.open_accounts(self._openings())
         self.chains = Chains(self.ledger)
         self.lifecycle = Lifecycle(self.directory, self.controls, self.state, self.chains)

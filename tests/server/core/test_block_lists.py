@@ -17,7 +17,7 @@ def test_lines_stand_as_they_were_put_last_over_random_changes():
         value = (int(rng.integers(0, 60)) << int(rng.integers(0, 2)) * 40, int(rng.integers(0, 2)) << 63)
         active, shadow = bool(rng.integers(0, 3)), bool(rng.integers(0, 2))
         entry = BlockEntry(kind, value, active=active, shadow=active and shadow)
-        lists.put(entry)
+        lists.put([entry])
         known.pop((kind, value), None)
         if active:
             known[kind, value] = entry
@@ -45,7 +45,6 @@ def test_a_line_put_twice_is_put_once(active):
     """The feed may send a row again; a lifted one that was never there leaves nothing."""
     once, twice = BlockLists(), BlockLists()
     entry = BlockEntry(BlockKind.IP, (1, 2), active=active)
-    once.put(entry)
-    for _ in range(2):
-        twice.put(entry)
+    once.put([entry])
+    twice.put([entry, entry])
     assert once.lines.tobytes() == twice.lines.tobytes() and once.counts.tolist() == twice.counts.tolist()

@@ -45,7 +45,7 @@ def test_a_fold_makes_the_snapshot_that_the_core_would_have_made(with_core):
             core.state.journal_number = core.journal.number
             folded = State(Risk())
             folded.load(core.home / SNAPSHOT)
-            folded.grow(ROWS)
+            folded.grow(ROWS, ROWS)
             assert_same(contents(core.state), contents(folded))
         return keeper.folds
 

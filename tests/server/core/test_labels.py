@@ -7,12 +7,13 @@ import pytest
 
 from scoring.attempt import ATTEMPT, LABEL, Verdict
 from scoring.features import Features
+from server.core.attempts import fill_attempts_again
 from server.core.entries import EntryState
 from server.core.journal import JournalReader
 from server.core.labels import label_requests, labels_of
 from server.core.record import INTENT, INTENT_NUMBERS, NO_ROW, Operation
 from server.core.repeats import Original
-from server.core.risk import Risk, attempts_again
+from server.core.risk import Risk
 from server.core.state import State
 from tests.server.core.lives import reverse
 from tests.server.core.scene import CARDS, NOON_S, Core, directory, purchase, records
@@ -27,7 +28,7 @@ class NotedFeatures(Features):
         super().__init__(cards)
         self.taken = []
 
-    def observe(self, attempts):
+    def observe(self, attempts, past):
         """Note attempts, but for what only features of the moment read."""
         bare = np.zeros(len(attempts), ATTEMPT)  # what pads a record is anything
         for name in ATTEMPT.names:
@@ -35,7 +36,7 @@ class NotedFeatures(Features):
         bare["home_latitude_deg"] = bare["home_longitude_deg"] = np.nan
         bare["home_country"] = 0
         self.taken += [(ATTEMPT, attempt.tobytes()) for attempt in bare]
-        return super().observe(attempts)
+        return super().observe(attempts, past)
 
     def learn(self, labels):
         """Note labels."""
@@ -68,7 +69,7 @@ def label(request, number, verdict=Verdict.FRAUD, superseded=0, received_s=NOON_
 def noting(core):
     """Have the core's features note what they take in; their notes."""
     core.state.risk.features = NotedFeatures()
-    core.state.grow(len(core.directory.cards))
+    core.state.grow(len(core.directory.cards), 1_024)
     return core.state.risk.features.taken
 
 
@@ -96,7 +97,7 @@ def test_a_label_says_of_an_attempt_what_features_saw_of_it_when_it_was_made():
         card_row=3,
     )
     attempts, labels = np.zeros(1, ATTEMPT), np.zeros(2, LABEL)
-    assert attempts_again(records(intent.view(INTENT_NUMBERS)), records(attempts)) == 1
+    fill_attempts_again(records(intent.view(INTENT_NUMBERS)), records(attempts))
     both = np.concatenate([intent, about])
     assert labels_of(records(both.view(INTENT_NUMBERS)), records(labels)) == 1
     for name in ("time_s", "amount_minor", "merchant", "terminal", "device", "ip", "card_row"):
@@ -181,9 +182,9 @@ def test_labels_are_learnt_again_in_the_same_places_when_a_state_is_rebuilt(tmp_
     taken, arrays, last, entries = asyncio.run(act())
     assert sum(kind is LABEL for kind, _ in taken) > 20
     for cuts in ((), sorted(rng.integers(1, last, 9).tolist())):
-        state = State(Risk(None))
+        state = State(Risk())
         state.risk.features = NotedFeatures()
-        state.grow(1_024)
+        state.grow(1_024, 1_024)
         reader = JournalReader(tmp_path / "journal.sqlite")
         for cut in (*cuts, last):
             state.replay(reader.read_chunks(state.journal_number, cut))

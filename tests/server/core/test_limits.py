@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from scoring.velocity import LIMITS
+from scoring.velocity import DAY as DAY_WINDOW
+from scoring.velocity import LIMIT, MONTH, TRANSACTION, LimitTable, Measure
+from server.core.attempts import attempts_again
 from server.core.directory import CardFlag
 from server.core.limits import LIMITS_RESERVED, MEMORY, PIN_TRIES_MAX, SINGLE_USE_RESERVED, Limits, recall
 from server.core.policy import DECLINING, Check
-from server.core.record import DECISION, INTENT, NO_ROW, CheckResult
+from server.core.record import DECISION, INTENT, NO_ROW, CheckResult, Operation
 from tests.server.core.scene import NOON_S, directory, limit, purchase, records
 
 kernel = pytest.mark.kernel
@@ -29,19 +31,46 @@ def intents_of(count, **fields):
     return made
 
 
+KINDS = {
+    "transaction": (Measure.AMOUNT, TRANSACTION),
+    "day": (Measure.AMOUNT, DAY_WINDOW),
+    "month": (Measure.AMOUNT, MONTH),
+    "count_1m": (Measure.COUNT, 1),
+}
+
+
 def limits_of(**ceilings):
-    """i8[1, LIMITS] with some set."""
-    table = np.zeros((1, LIMITS), np.int64)
-    for name, ceiling in ceilings.items():
-        table[0, {"transaction": 8, "day": 9, "month": 10, "count_1m": 0}[name]] = ceiling
-    return table
+    """One limit set, number 0, by names of KINDS; a limit's name is its number there."""
+    table = np.zeros(len(ceilings), LIMIT)
+    for line, (name, ceiling) in zip(table, ceilings.items(), strict=True):
+        line["measure"], line["window"] = KINDS[name]
+        line["number"] = line["name"] = list(KINDS).index(name) + 1
+        line["ceiling"] = ceiling
+    return LimitTable(table, np.array([0, len(table)], np.uint32))
 
 
 def stage():
-    """Limits with room for four cards."""
+    """Limits with room for four cards on one account."""
     limits = Limits()
-    limits.grow(4)
+    limits.grow(4, 1)
     return limits
+
+
+def reserve(limits, intents, table):
+    """As the core does, with attempts by the journal's facts alone."""
+    return limits.reserve(intents, attempts_again(intents), table)
+
+
+def give_back(limits, intents):
+    """A ledger that held nothing of INTENT[n]."""
+    decisions = np.zeros(len(intents), DECISION)
+    decisions["operation"], decisions["response_code"] = Operation.AUTHORIZE, "51"
+    limits.retrace(intents[:0], intents, decisions, np.zeros(len(intents), np.int64))
+
+
+def consumed(limits):
+    """What the calendar says of card 0's day."""
+    return int(limits.velocity.arrays()["card_sums"][0, 0, DAY % 2])
 
 
 def naive_recall(intents, memory):
@@ -100,7 +129,7 @@ def test_a_fourth_pin_is_not_tried_when_three_were_wrong_that_day():
 
     def tried(pin, day=DAY):
         intents = intents_of(1, pin_verification=pin, day_id=day)
-        limits.reserve(intents, limits_of())
+        reserve(limits, intents, limits_of())
         return int(intents["checks_failed"][0])
 
     wrong, right = CheckResult.MISMATCH, CheckResult.MATCH
@@ -114,22 +143,15 @@ def test_a_hundred_at_once_never_pass_a_limit_together():
     """Reserved in the order of arrival; given back, the room is there again."""
     limits = stage()
     intents = intents_of(100)
-    limits.reserve(intents, limits_of(day=7_500))
+    reserve(limits, intents, limits_of(day=7_500))
     passed = intents["checks_failed"] == 0
     assert passed.tolist() == [True] * 7 + [False] * 93
     assert (intents["reserved_limits"] == np.where(passed, LIMITS_RESERVED, 0)).all()
-    assert set(intents["used"][:, 9].tolist()) == {1_000 * n for n in range(1, 9)}
-    given = intents[:2]
-    limits.give_back(
-        given["card_row"],
-        given["request"]["transmission_s"],
-        given["billed_minor"],
-        given["reserved_limits"],
-        given["day_id"],
-        given["month_id"],
-    )
+    assert set(intents["consulted"]["used"][:, 0].tolist()) == {1_000 * n for n in range(1, 9)}
+    assert set(intents["limits_passed"][~passed, 0].tolist()) == {list(KINDS).index("day") + 1}
+    give_back(limits, intents[:2])
     more = intents_of(5)
-    limits.reserve(more, limits_of(day=7_500))
+    reserve(limits, more, limits_of(day=7_500))
     assert (more["checks_failed"] == 0).tolist() == [True, True, False, False, False]
 
 
@@ -137,30 +159,23 @@ def test_a_refused_request_consumes_nothing():
     """Neither of the other limits, nor its single use."""
     limits = stage()
     intents = intents_of(1, card_flags=CardFlag.SINGLE_USE, billed_minor=9_000)
-    limits.reserve(intents, limits_of(transaction=5_000))
+    reserve(limits, intents, limits_of(transaction=5_000))
     assert intents["checks_failed"][0] == 1 << Check.LIMIT_AMOUNT
     assert intents["reserved_limits"][0] == 0
     assert not limits.memory["used"].any()
-    assert all(not array.any() for array in limits.velocity.arrays().values())
+    assert consumed(limits) == 0
 
 
 def test_a_single_use_card_can_be_used_again_only_when_its_use_was_given_back():
     """A decline further on gives it back."""
     limits = stage()
     first, second, third = (intents_of(1, card_flags=CardFlag.SINGLE_USE) for _ in range(3))
-    limits.reserve(first, limits_of())
-    limits.reserve(second, limits_of())
+    reserve(limits, first, limits_of())
+    reserve(limits, second, limits_of())
     assert first["reserved_limits"][0] == SINGLE_USE_RESERVED | LIMITS_RESERVED
     assert second["checks_failed"][0] == 1 << Check.SINGLE_USE
-    limits.give_back(
-        first["card_row"],
-        first["request"]["transmission_s"],
-        first["billed_minor"],
-        first["reserved_limits"],
-        first["day_id"],
-        first["month_id"],
-    )
-    limits.reserve(third, limits_of())
+    give_back(limits, first)
+    reserve(limits, third, limits_of())
     assert third["checks_failed"][0] == 0
 
 
@@ -181,7 +196,8 @@ def test_reserving_again_what_a_journal_says_gives_the_state_that_was(seed):
             checks_failed=rng.choice([0, 1 << Check.CARD_LOST], count, p=[0.9, 0.1]),
         )
         intents["checks_failed"][intents["card_row"] == NO_ROW] |= np.uint64(1 << Check.CARD_UNKNOWN)
-        live.reserve(intents, limits_of(transaction=2_500, day=20_000, count_1m=8))
+        intents["request"]["operation"] = Operation.AUTHORIZE
+        reserve(live, intents, limits_of(transaction=2_500, day=20_000, count_1m=8))
         again.retrace(intents, intents[:0], np.zeros(0, DECISION), np.zeros(0, np.int64))
         for name, array in live.arrays().items():
             assert again.arrays()[name].tobytes() == array.tobytes(), name
@@ -190,12 +206,12 @@ def test_reserving_again_what_a_journal_says_gives_the_state_that_was(seed):
 def test_limits_are_the_same_after_they_were_saved_and_loaded():
     """And grow from there."""
     limits, again = stage(), Limits()
-    limits.reserve(intents_of(3), limits_of())
+    reserve(limits, intents_of(3), limits_of())
     again.load({name: array.copy() for name, array in limits.arrays().items()})
     assert {n: a.tobytes() for n, a in again.arrays().items()} == {
         n: a.tobytes() for n, a in limits.arrays().items()
     }
-    again.grow(9)
+    again.grow(9, 1)
     assert len(again.memory) == 9
     with pytest.raises(ValueError, match="another layout"):
         again.load({"memory": np.zeros(3)})

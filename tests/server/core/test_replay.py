@@ -97,7 +97,7 @@ def assert_same(live, rebuilt):
 def rebuilt_from(path, pieces=(), rows=ROWS):
     """A state from a journal alone, taken in up to each of `pieces` and then to its end."""
     state = State(Risk())
-    state.grow(rows)
+    state.grow(rows, rows)
     reader = JournalReader(path)
     for up_to in pieces:
         state.replay(reader.read_chunks(state.journal_number, up_to))
@@ -157,7 +157,7 @@ def test_a_snapshot_and_the_rows_after_it_give_the_state_when_it_was_taken_at_an
         again = State(Risk())
         again.load(snapshot)
         again.replay(reader.read_chunks(again.journal_number))
-        again.grow(ROWS)
+        again.grow(ROWS, ROWS)
         reader.close()
         assert_same(live, contents(again))
     assert between

@@ -19,7 +19,7 @@ from server.store.directory_feed import DirectoryFeed
 from server.store.lifecycle import changing
 from server.store.limits import Limits, NewLimit, Scope
 from server.store.portfolio import Portfolio
-from server.store.rules import Rules
+from server.store.rules import RuleHits, Rules
 
 EFFECT_TIMEOUT_S = 1.0
 
@@ -375,3 +375,43 @@ def test_sets_of_limits_are_used_again_when_no_card_has_them(on_cards):
         assert np.count_nonzero(core.directory.cards["limits"]) == 1
 
     on_cards(body)
+
+
+def test_hits_of_a_rule_are_counted_from_its_decisions(run, database_url):
+    """Live, on paper, and what was approved although the rule in shadow was against it; not what is long ago."""
+
+    async def body():
+        async with Database(database_url) as database, database.acquire() as connection:
+            rules = Rules(database)
+            await rules.add("far", [{"field": "amount", "above": 1}], "flag", changed_by="alice")
+            number = await connection.fetchval("SELECT number FROM rule_names WHERE name = 'far'")
+            columns = await connection.fetch(
+                "SELECT column_name AS name, data_type AS kind FROM information_schema.columns "
+                "WHERE table_name = 'authorizations' AND is_nullable = 'NO' AND column_default IS NULL"
+            )
+            empty = {
+                "timestamp with time zone": "now()",
+                "uuid": "gen_random_uuid()",
+                "text": "''",
+                "bytea": "''",
+                "boolean": "false",
+                "ARRAY": "'{}'",
+            }
+            plain = {row["name"]: empty.get(row["kind"], "0") for row in columns}
+            for fields in (
+                {"rules_hit": f"'{{{number},0,0,0}}'"},
+                {"rules_shadowed": f"'{{1,{number},0,0}}'", "approved_minor": "700"},
+                {"rules_shadowed": f"'{{{number},0,0,0}}'"},
+                {"rules_shadowed": f"'{{{number},0,0,0}}'", "transmission_time": "now() - interval '8 days'"},
+                {"rules_shadowed": f"'{{{number},0,0,0}}'", "operation": "2"},
+                {},
+            ):
+                line = {**plain, "operation": "1", **fields}
+                await connection.execute(
+                    f"INSERT INTO authorizations ({', '.join(line)}) VALUES ({', '.join(line.values())})"
+                )
+            assert await rules.hits("far", days=7) == RuleHits(1, 2, 1, 700)
+            assert (await rules.hits("far", days=9)).on_paper == 3
+            assert (await rules.hits("blocked_merchant", days=7)).on_paper == 1
+
+    run(body())
