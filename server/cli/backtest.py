@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Group
 
 from server.cli.desk import AsJson, Home, at_desk
-from server.cli.output import explained, facts, rows, show, stderr
+from server.cli.output import explained, rows, show, stderr
 
 REACH: Final = timedelta(days=62)
 """As much before what is compared is gone through too: the longest window, or the month that a month limit is in."""
@@ -290,7 +290,7 @@ def _tables(document: dict[str, Any]) -> Group:
     from ledger.money import format_minor
 
     def money(minor: int) -> str:
-        return f"{format_minor(minor, document['currency'])} {document['currency']}"
+        return format_minor(minor, document["currency"])
 
     def line(name: str, figures: Mapping[str, int]) -> list[str]:
         told = [name.replace("_", " "), f"{figures['count']:,}", money(figures["amount_minor"])]
@@ -298,40 +298,40 @@ def _tables(document: dict[str, Any]) -> Group:
             told += [f"{figures['fraud_count']:,}", money(figures["fraud_amount_minor"])]
         return told
 
-    columns = ("", "payments", "money", *(("fraud", "its money") if document["is_labelled"] else ()))
+    columns: tuple[str, ...] = ("", "payments", document["currency"])
+    columns += ("of them fraud", document["currency"]) if document["is_labelled"] else ()
     changes = [line(name, document[name]) for name in ("payments", "gained", "lost", "refused_otherwise")]
     answers = [
         [name.replace("_", " "), *(f"{document[side][name]['count']:,}" for side in ("before", "after"))]
         for name in document["before"]
         if document["before"][name]["count"] or document["after"][name]["count"]
     ]
-    limits = [
-        [limit["name"], limit["refused_before"], limit["refused_after"]] for limit in document["limits"]
-    ]
     parts = [
-        facts(f"backtest of {document['history']}", {"labels": "yes" if document["is_labelled"] else "none"}),
-        rows("approvals gained and lost", columns, changes),
+        rows(f"{document['history']}: approvals gained and lost", columns, changes),
         rows("answers", ("", "before", "after"), answers),
     ]
+    counts = ("refused_before", "refused_after", "on_paper_before", "on_paper_after")
+    limits = [[limit["name"], *(f"{limit[name]:,}" for name in counts)] for limit in document["limits"]]
     if limits:
-        titles = [name.replace("_", " ") for name in document["limits"][0]]
-        parts.append(rows("payments that limits refused, or would have on paper", titles, limits))
+        parts.append(rows("limits", ("", *(name.replace("_", " ") for name in counts)), limits))
     for name, examples in document["examples"].items():
         lines = [
             [
                 *(example["id"], example["time"], example["card"], money(example["amount_minor"])),
-                {None: "", True: "fraud", False: ""}[example["is_fraud"]],
+                "fraud" if example["is_fraud"] else "",
                 *(_said(example[side]) for side in ("before", "after")),
             ]
             for example in examples
         ]
         if lines:
-            parts.append(
-                rows(f"{name}, the largest", ("", "time", "card", "amount", "", "before", "after"), lines)
-            )
+            head = ("", "time", "card", document["currency"], "", "before", "after")
+            parts.append(rows(f"{name}, the largest", head, lines))
     return Group(*parts)
 
 
 def _said(answer: Mapping[str, Any]) -> str:
-    beside = answer["limit"] or ("" if answer["score"] is None else f"score {answer['score']:.2f}")
-    return f"{answer['outcome'].replace('_', ' ')} {f'({beside})' if beside else ''}".strip()
+    """What was answered, and why, in a few words."""
+    if answer["limit"] is not None:
+        return str(answer["limit"])
+    score = "" if answer["score"] is None else f" {answer['score']:.2f}"
+    return f"{answer['outcome'].replace('_', ' ')}{score}"
