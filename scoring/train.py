@@ -65,7 +65,8 @@ PARAMETERS: Final[Mapping[str, Any]] = {
 
 Progress = Callable[[int, int], None]
 _CODE: Final = (
-    "attempt", "windows", "velocity", "category", "feature_kernel", "features", "passage", "augment", "grow", "train"
+    "attempt", "windows", "pool", "roster", "cells", "seen", "velocity_rows", "velocity_kernel", "velocity", "category",
+    "country", "columns", "habits", "places", "patterns", "feature_kernel", "features", "passage", "augment", "grow", "train",
 )  # fmt: skip
 
 
@@ -250,8 +251,10 @@ def _observed(history: History, split: Split, seed: int, report: "_Report") -> t
         np.ones(len(history.attempts), np.float32),
     )
     before = len(history.attempts)
+    # Nobody tells them: so the trees meet what a server knows that has no labels yet.
+    untold = extra._replace(verdicts=np.zeros_like(extra.verdicts))
     return seen, _Seen(
-        extra, passage.observe(extra, lambda done, _: report(0, (before + done) / total)), weight[order]
+        extra, passage.observe(untold, lambda done, _: report(0, (before + done) / total)), weight[order]
     )
 
 
