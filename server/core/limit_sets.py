@@ -95,6 +95,7 @@ def limit_rows(limits: Sequence[Limit]) -> NDArray[Any]:
     fields = [
         (
             *(limit.number, limit.name, limit.subject, limit.measure, limit.of, limit.window, limit.shadow),
+            (0,) * 5,
             0 if limit.ceiling is None else min(limit.ceiling, CEILINGS_MAX[limit.measure]),
         )
         for limit in limits
