@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 
 from scoring.attempt import Verdict
 from scoring.layout import own_layout
@@ -114,7 +115,8 @@ def _refuse_twins(name: str, history: History) -> None:
     same = np.flatnonzero(attempts["time_s"][1:] == attempts["time_s"][:-1])
     crowded = np.union1d(same, same + 1)
     met: dict[bytes, int] = {}
-    for place, record in zip(crowded.tolist(), attempts[crowded], strict=True):
+    # Without the padding between fields, which holds anything.
+    for place, record in zip(crowded.tolist(), repack_fields(attempts[crowded]), strict=True):
         first = met.setdefault(record.tobytes(), place)
         if first != place:
             rows = sorted(history.rows[[first, place]].tolist())

@@ -185,7 +185,7 @@ def _ledger_table(document: dict[str, Any]) -> Group:
 
 def _scoring_table(document: dict[str, Any]) -> Group:
     lines = [
-        (f["part"], f["name"], f["value"], f["bar"], f["unit"], _passed(f["passes"]))
+        (f["part"], f["name"], f.get("reason", f["value"]), f["bar"], f["unit"], _passed(f["passes"]))
         for f in document["figures"]
     ]
     parts: list[Any] = [rows("scoring bench", ("part", "figure", "value", "bar", "unit", ""), lines)]

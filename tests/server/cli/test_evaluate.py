@@ -103,8 +103,9 @@ def test_evaluate_measures_from_a_day_on_and_lets_the_time_before_be_history(own
         (("train", "--out", "models"), "--customers and --out go with --data"),
     ],
 )
-def test_a_command_says_what_is_wrong_in_one_line(own, monkeypatch, arguments, words):
+def test_a_command_says_what_is_wrong_in_one_line(own, model, monkeypatch, arguments, words):
     """No traceback, status 1."""
+    monkeypatch.setenv("HOLDFAST_MODEL", model)
     monkeypatch.chdir(own)
     done = CliRunner().invoke(app, list(arguments))
     assert done.exit_code == 1
