@@ -45,7 +45,7 @@ WINDOW_NAMES: Final = ("10s", "1m", "10m", "1h", "24h", "7d", "30d", "31d", "tra
 assert WINDOW_NAMES[: Window.TRANSACTION] == tuple(window.name for window in WINDOWS)
 assert (Window.TRANSACTION, Window.DAY, Window.MONTH) == (TRANSACTION, DAY, MONTH)
 
-assert LIMIT.names == ("number", "name", "subject", "measure", "of", "window", "shadow", "ceiling")
+assert LIMIT.names == ("number", "name", "subject", "measure", "of", "window", "shadow", "padding", "ceiling")
 
 NO_LIMITS: Final = 0
 """The set that is empty: of messages that nothing limits."""
