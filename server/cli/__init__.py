@@ -7,6 +7,7 @@ __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
 greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
+parity       whether a replay's server saw the history as training does
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
 backtest     a past decided again, with other limits, thresholds or another model
