@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from scoring.windows import LEVELS, STEPS_S, level_of, opening_s
+from scoring.windows import LEVELS, SPANS_S, STEPS_S, level_of, opening_s
 
 CELL_WORDS: Final = 6
 # Words of a cell that `pack_cells` finds plain.
@@ -95,8 +95,10 @@ def window_totals(
     for cell in range(cells - 1, -1, -1):
         reach_s = np.int64(words[cell * CELL_WORDS])
         if late:
-            reach_s += STEPS_S[level_of(reach_s, newest)] - 1
             window = 0
+            while window < LEVELS and reach_s > time_s + SPANS_S[window]:
+                window += 1
+            reach_s += STEPS_S[level_of(reach_s, newest)] - 1
         # In order, an older cell is in no smaller window than a newer one.
         while window < LEVELS and reach_s < openings_s[window]:
             window += 1

@@ -23,7 +23,7 @@ from scoring.manifest import ModelError
 _GROUP_TREES: Final = 24
 _CATEGORICAL, _DEFAULT_LEFT, _MISSING_ZERO, _MISSING_NAN = 1, 2, 1, 2
 _CATEGORIES: Final = 32
-_FLOAT32_MAX: Final = np.finfo(np.float32).max
+_FLOAT32_MAX: Final = np.float32(np.finfo(np.float32).max)
 
 
 class Forest(NamedTuple):
@@ -62,8 +62,9 @@ def lay_out(values: np.ndarray, category_column: int, sets: np.ndarray, row: np.
     """Features f4[features] as the nodes' columns know them, f4[2 * features + sets]; see above."""
     features = len(values)
     for feature in range(features):
-        value = values[feature]
-        missing = np.isnan(value)
+        # A node that parts what is missing from all else has the largest number as its threshold.
+        value = min(values[feature], _FLOAT32_MAX)
+        missing = np.isnan(values[feature])
         row[feature] = -np.inf if missing else value
         row[features + feature] = np.inf if missing else value
     if category_column >= 0:

@@ -68,6 +68,7 @@ LIMIT: Final = np.dtype(
         ("of", np.uint8),
         ("window", np.uint8),
         ("shadow", np.uint8),
+        ("padding", np.uint8, 5),
         ("ceiling", np.int64),
     ],
     align=True,

@@ -34,10 +34,11 @@ PLACE: Final = np.dtype(
         ("used_s", np.int64),
         ("head_day", np.int32),
         ("offset_s", np.int32),
-        ("kind", np.uint8),
         ("attempts", np.uint32, DAYS),
         ("frauds", np.uint8, DAYS),
         ("unexplained", np.uint8, DAYS),
+        ("kind", np.uint8),
+        ("padding", np.uint8, 7),  # told, so that a file of it reads back byte for byte
     ],
     align=True,
 )

@@ -6,7 +6,8 @@ is (t - W) // g or later. So it takes in
 
 - everything of the last W seconds, and at most g seconds more: it never says less than the exact window,
   which is the safe side of a limit;
-- what is already known of times later than t. For a request in order there is none.
+- what is already known of times later than t, up to t + W. For a request in order there is none; for a
+  late one it means that no window that holds t, wherever it ends, holds more than what was compared.
 
 Steps nest: each is a multiple of the one before. So a row (a card, an account, ...) keeps one list of
 *cells* for all windows, each as coarse as the smallest window needs that can still contain it. The *newest*

@@ -7,16 +7,18 @@ __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
 greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
+parity       whether a replay's server saw the history as training does
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
 balance      whether the books of a stopped server balance: its ledger against its journal
+backtest     a past decided again, with other limits, thresholds or another model
+again        both sides of that: how decisions are made, and would be; what changes
+past         a past as that takes it: a file, or what a home decided
+limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
 train        a labelled history in, a model with its manifest out; once, or whenever it is due
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
-backtest     a past decided again, with other limits, thresholds or another model
-past         a past as that takes it: a file, or what a home decided
-limits_file  the limits to try, as a TOML file
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze

@@ -48,7 +48,7 @@ class Past:
     """
     Cases, whose they are, and what was made of them.
 
-    features f4[n, F] as they were computed; scores f4[n] as they were given, None where nobody scored; thresholds f4[n]
+    features f4[n, F] as they were computed; scores f4[n] as they were given, NaN where nobody scored; thresholds f4[n]
     and unscored_declines bool[n] of each case's programme; unlimited bool[n]: an advice, which no limit refuses; currency
     u2[n]; is_fraud bool[n], None without labels; ids: each case's name in examples.
     """
@@ -56,7 +56,7 @@ class Past:
     cases: Cases
     owners: Owners
     features: NDArray[np.float32]
-    scores: NDArray[np.float32] | None
+    scores: NDArray[np.float32]
     step_up: NDArray[np.float32]
     decline: NDArray[np.float32]
     unscored_declines: NDArray[np.bool_]
@@ -103,7 +103,7 @@ def past_of_history(
         cases,
         owners,
         features,
-        None,
+        np.full(count, np.nan, np.float32),
         np.full(count, thresholds[0], np.float32),
         np.full(count, thresholds[1], np.float32),
         np.zeros(count, np.bool_),

@@ -44,6 +44,9 @@ def replay(
     label_delay_days: Annotated[
         float | None, typer.Option(min=0, help="Tell its frauds as labels, each so many days after.")
     ] = None,
+    check_features: Annotated[
+        bool, typer.Option(help="Compare what the server computed of each row with training's own path.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """
@@ -51,14 +54,16 @@ def replay(
 
     Without --target a server of its own is started, with a card for everyone in the file, and stopped afterwards; then
     its ledger and its journal are compared. The exit status is 1 where the books do not balance, an answer was lost, a
-    repeat got another answer than the first, or a label was refused.
+    repeat got another answer than the first, a label was refused, or a checked feature or score is another.
     """
     from loadtest.histories import customers_beside, read_history, read_holders
     from loadtest.labelling import Labelling
     from scoring.history import HistoryError
 
-    if target is not None and (home is not None or kills or funding is not None):
-        fail("--home, --kills and --funding are for a server of the replay's own: leave --target out")
+    if target is not None and (home is not None or kills or funding is not None or check_features):
+        fail(
+            "--home, --kills, --funding and --check-features are for a server of the replay's own: leave --target out"
+        )
     funding_minor = None if funding is None else minor_units(funding, "USD")
     try:
         with stderr.status(f"reading {file.name}"):
@@ -76,12 +81,15 @@ def replay(
         if target is not None:
             document = _drive(history, labelling, target, progress)
         else:
-            document = _at_home(history, labelling, holders, home, kills, seed, progress)
+            seen = (file, customers, label_delay_days) if check_features else None
+            document = _at_home(history, labelling, holders, home, kills, seed, seen, progress)
     document["labels"] = None if labelling is None else labelling.summary()
     show(document, as_json=as_json, table=lambda: _tables(document))
     books = document["books"]
     refused = labelling is not None and labelling.refused
-    if (books is not None and not books["sound"]) or document["mismatched"] or refused:
+    parity = document["parity"]
+    other = parity is not None and (parity["rows_with_other_features"] or parity["rows_with_other_scores"])
+    if (books is not None and not books["sound"]) or document["mismatched"] or refused or other:
         raise typer.Exit(FAILED)
 
 
@@ -93,6 +101,7 @@ def _drive(history: Any, labelling: Any, target: str, progress: Progress) -> dic
         **summarize(history, _answers(history, labelling, target, progress, RECONNECT_TIMEOUT_S)),
         "server": None,
         "books": None,
+        "parity": None,
     }
 
 
@@ -103,15 +112,21 @@ def _at_home(
     home: Path | None,
     kills: int,
     seed: int,
+    seen: tuple[Path, Path | None, float | None] | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """What a server of our own answers, killed `kills` times meanwhile, and what its books say after it."""
+    """
+    What a server of our own answers, killed `kills` times meanwhile, and what its books say after it.
+
+    `seen` is what `parity.compare` takes: then features and scores are compared with training's.
+    """
     from ledger.book import LedgerError
     from loadtest.kills import Kills
     from loadtest.processes import ServerFailed
     from loadtest.replay import summarize
     from server.cli.balance import BooksUnknown, examine
     from server.cli.own_server import OwnServer, make_portfolio
+    from server.cli.parity import compare
     from server.core.journal import JournalCorrupt
     from server.keys import KeysError
     from server.store.postgres import StoreError
@@ -140,12 +155,15 @@ def _at_home(
             books = examine(
                 place, answers.authorization_id[told], answers.code[told], answers.approved_minor[told]
             )
+            progress.update(step, description="computing features as training does")
+            parity = None if seen is None else compare(place, *seen)
         except (ServerFailed, StoreError, KeysError, LedgerError, JournalCorrupt, BooksUnknown) as error:
             raise ReplayEnded(str(error)) from error
     return {
         **summarize(history, answers),
         "server": {"kills": deaths.done, "memory_peak_bytes": server.memory_peak_bytes},
         "books": books,
+        "parity": parity,
     }
 
 

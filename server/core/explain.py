@@ -36,7 +36,9 @@ def outcomes(intent: Any, decision: Any, names: Names) -> list[CheckOutcome]:
     """Every check of one INTENT, with its DECISION's last word, in the order of precedence."""
     failed = int(intent["checks_failed"]) | int(decision["reasons"])
     known = intent["card_row"] != NO_ROW
-    shown = [check for check in Check if check not in _OF_MESSAGES and (known or check <= Check.CARD_UNKNOWN)]
+    shown = [
+        check for check in CHECKS if check not in _OF_MESSAGES and (known or check <= Check.CARD_UNKNOWN)
+    ]
     return [
         CheckOutcome(
             name=CHECKS[check].name,

@@ -5,12 +5,14 @@ Format 1 (2026-11) knew authorizations and full reversals: a hold of then is a c
 limits with a bit each, and no rules. A field that a format did not have is zero, but for what follows from the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.features import Features
+from scoring.velocity import Velocity
 from server.core.entries import ENTRY, EntryState
 from server.core.record import (
     DECISION,
@@ -184,6 +186,33 @@ def decisions_of(records: NDArray[Any]) -> NDArray[Any]:
     reversed_ = (records["operation"] == Operation.REVERSE) & (records["held"] == 0)
     decisions["chain"][reversed_] = Chain.REPLACED
     return decisions
+
+
+def velocity_of(arrays: Mapping[str, NDArray[Any]]) -> Velocity:
+    """
+    What cards consumed, by a snapshot of any format.
+
+    Formats 1 and 2 kept other windows, of cards alone: days and months carry over, sliding windows begin anew. Raises
+    ValueError for what is none.
+    """
+    velocity = Velocity()
+    if not {"period_heads", "period_sums"} <= arrays.keys():
+        velocity.load(arrays)
+        return velocity
+    velocity.grow(len(arrays["period_heads"]), 0)
+    begun = velocity.arrays()
+    begun["card_heads"][:], begun["card_sums"][:] = arrays["period_heads"], arrays["period_sums"]
+    return velocity
+
+
+def features_of(arrays: Mapping[str, NDArray[Any]]) -> Features:
+    """What features know, by a snapshot of any format: cards' habits of formats 1 and 2 were others, and begin anew."""
+    features = Features()
+    if "moments" in arrays:
+        features.grow(len(arrays["moments"]))
+    else:
+        features.load(arrays)
+    return features
 
 
 def _copy(old: NDArray[Any], new: NDArray[Any]) -> None:

@@ -45,7 +45,7 @@ WINDOW_NAMES: Final = ("10s", "1m", "10m", "1h", "24h", "7d", "30d", "31d", "tra
 assert WINDOW_NAMES[: Window.TRANSACTION] == tuple(window.name for window in WINDOWS)
 assert (Window.TRANSACTION, Window.DAY, Window.MONTH) == (TRANSACTION, DAY, MONTH)
 
-assert LIMIT.names == ("number", "name", "subject", "measure", "of", "window", "shadow", "ceiling")
+assert LIMIT.names == ("number", "name", "subject", "measure", "of", "window", "shadow", "padding", "ceiling")
 
 NO_LIMITS: Final = 0
 """The set that is empty: of messages that nothing limits."""
@@ -95,6 +95,7 @@ def limit_rows(limits: Sequence[Limit]) -> NDArray[Any]:
     fields = [
         (
             *(limit.number, limit.name, limit.subject, limit.measure, limit.of, limit.window, limit.shadow),
+            (0,) * 5,
             0 if limit.ceiling is None else min(limit.ceiling, CEILINGS_MAX[limit.measure]),
         )
         for limit in limits

@@ -32,6 +32,7 @@ from scoring.velocity import (
 )
 from server.core.attempts import account_of
 from server.core.directory import CardFlag
+from server.core.formats import velocity_of
 from server.core.policy import (
     APPROVED,
     APPROVED_IN_PART,
@@ -352,5 +353,7 @@ class Limits:
         if arrays["memory"].dtype != MEMORY:
             raise ValueError("what cards remember has another layout")
         prefix = "velocity_"
-        self.velocity.load({k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)})
+        self.velocity = velocity_of(
+            {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        )
         self.memory = np.array(arrays["memory"])

@@ -16,8 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.features import Features
-from server.core.formats import intents_of
+from server.core.formats import features_of, intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
@@ -101,7 +100,7 @@ class State:
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
-        self.limits.grow(cards, accounts)
+        self.limits.grow(cards, room_for(accounts))
         self.risk.features.grow(cards)
 
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
@@ -181,7 +180,7 @@ class State:
         known = intents["card_row"][intents["card_row"] != NO_ROW]
         if len(known):
             accounts = intents["account_number"][intents["card_row"] != NO_ROW]
-            self.grow(room_for(int(known.max()) + 1), room_for(int(accounts.max()) + 1))
+            self.grow(room_for(int(known.max()) + 1), int(accounts.max()) + 1)
         for some in runs_of(intents):
             self.risk.remember(authorizations_of(some))
             learn(self.risk.features, some)
@@ -202,11 +201,11 @@ class State:
     def load(self, path: Path) -> None:
         """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
         arrays = read_arrays(path, SNAPSHOT_FORMAT, oldest=1)
-        repeats, limits, features = Repeats(), Limits(), Features()
+        repeats, limits = Repeats(), Limits()
         try:
             repeats.load(_part(arrays, "repeats_"))
             limits.load(_part(arrays, "limits_"))
-            features.load(_part(arrays, "features_"))
+            features = features_of(_part(arrays, "features_"))
             journal_number, sequence = (int(value) for value in arrays["position"])
             undecided, places = intents_of(arrays["undecided"]), arrays["undecided_places"]
         except (ValueError, KeyError) as error:

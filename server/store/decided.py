@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
 from server.core.record import DECISION, INTENT
-from server.store.binary_copy import unpack
+from server.store.binary_copy import unpack_all
 from server.store.database import Database
 from server.store.queries import query
 
@@ -34,10 +34,14 @@ async def read_decided(database: Database, since: datetime | None) -> AsyncItera
         cursor = await connection.cursor(query("decided_authorizations"), since)
         while rows := await cursor.fetch(ROWS_AT_ONCE):
             intents, decisions = np.empty(len(rows), INTENT), np.empty(len(rows), DECISION)
-            for place, row in enumerate(rows):
-                version = row["record_version"]
-                intents[place] = intents_of(unpack(row["intent"], INTENTS[version]))[0]
-                decisions[place] = decisions_of(unpack(row["decision"], DECISIONS[version]))[0]
+            versions = np.array([row["record_version"] for row in rows])
+            for version in np.unique(versions).tolist():
+                places = np.flatnonzero(versions == version)
+                of = [rows[place] for place in places.tolist()]
+                intents[places] = intents_of(unpack_all([row["intent"] for row in of], INTENTS[version]))
+                decisions[places] = decisions_of(
+                    unpack_all([row["decision"] for row in of], DECISIONS[version])
+                )
             yield Decided(intents, decisions, np.array([row["verdict"] for row in rows], np.uint8))
 
 

@@ -41,6 +41,8 @@ class Row:
                 continue
             cell_s = WINDOWS[level].step_s
             last_s = at // cell_s * cell_s + cell_s - 1
+            if at // cell_s * cell_s > time_s + span_s:
+                continue
             if (at if time_s >= self.newest_s and level <= window else last_s) // step_s >= opening and (
                 level <= window or time_s < self.newest_s
             ):

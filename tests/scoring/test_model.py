@@ -80,7 +80,7 @@ def test_scores_do_not_depend_on_the_batch(small_model):
 
 
 def test_numbers_without_end_score_as_lightgbm_s_do(small_model, small_model_folder):
-    """An infinite value is beyond every threshold: a defined score, never NaN."""
+    """An infinite value counts as the largest number there is: a defined score, never NaN."""
     booster = lightgbm.Booster(model_file=small_model_folder / MODEL_FILE)
     rows = random_rows(6, 200)
     storm = np.random.default_rng(6).random(rows.shape)

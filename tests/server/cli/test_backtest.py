@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from scoring.attempt import empty_attempts
-from server.cli import backtest
-from server.cli.backtest import BacktestFailed, Thresholds, read_thresholds
+from server.cli import again, backtest
+from server.cli.again import NotComparable, Thresholds, read_thresholds
 from server.cli.limits_file import LimitsUnreadable, in_force_of, read_limits
 from server.cli.past import past_of_history
 from server.core.record import EntryMode, TransactionType
@@ -107,8 +107,9 @@ def test_thresholds_are_read_one_or_both_and_refused_by_what_is_wrong():
     """Scores from 0 to 1, each named once."""
     assert read_thresholds("step_up=0.6,decline=0.8") == Thresholds(0.6, 0.8)
     assert read_thresholds(" decline = 1 ") == Thresholds(None, 1.0)
+    assert read_thresholds(None) == Thresholds()
     for text in ("decline=2", "decline", "decrease=0.5", "decline=0.5,decline=0.6", "step_up=nan", ""):
-        with pytest.raises(BacktestFailed, match="is not step_up or decline with a score from 0 to 1"):
+        with pytest.raises(NotComparable, match="is not step_up or decline with a score from 0 to 1"):
             read_thresholds(text)
 
 
@@ -138,9 +139,9 @@ def told(monkeypatch):
             History(), np.zeros((6, 1), np.float32), currency=840, zone="UTC", thresholds=(0.65, 0.85)
         )
         scores = {"": scores_before, "new": scores_after}
-        monkeypatch.setattr(backtest, "_of_file", lambda *_: past)
+        monkeypatch.setattr(again, "of_file", lambda *_: past)
         monkeypatch.setattr(
-            backtest, "_scores", lambda _past, model, _home: np.array(scores[model or ""], np.float32)
+            again, "_scores", lambda _past, model, _home: np.array(scores[model or ""], np.float32)
         )
         monkeypatch.setattr(
             backtest, "show", lambda document, **rest: found.update(document=document, **rest)

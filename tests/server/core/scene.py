@@ -150,6 +150,9 @@ class FixedScore:
     def score(self, features):
         return np.full(len(features), self.value, np.float32)
 
+    def contributions(self, features):
+        return np.zeros((len(features), features.shape[1] + 1))
+
 
 class Core:
     """A core on a folder, with a journal and a ledger of its own. `start` and `stop` it on one loop."""

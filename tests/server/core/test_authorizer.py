@@ -279,6 +279,7 @@ def test_an_account_that_the_ledger_does_not_know_is_our_own_mistake(with_core):
 
     async def act(core):
         core.directory.cards["account_number"][0] = 4_000_000
+        core.state.grow(len(core.directory.cards), 4_000_001)
         return await core.ask(purchase())
 
     answers = with_core(act)

@@ -239,7 +239,7 @@ def test_records_of_an_unknown_format_are_refused_by_name(path, reading):
     written(path, lambda journal: [journal.append_intents(batch)])
     reader = reading(path)
     for read in (lambda: reader.read(0, 9), lambda: list(reader.read_chunks(0))):
-        with pytest.raises(JournalCorrupt, match="none of the formats 1 and 2"):
+        with pytest.raises(JournalCorrupt, match="none of the formats 1 and 2 and 3"):
             read()
 
 

@@ -82,14 +82,19 @@ def test_message_card_controls_limits_score_and_ledger_follow_one_another():
         Check.CARD_UNKNOWN,
         Check.CARD_EXPIRED,
         Check.CHANNEL_CONTACTLESS,
+        Check.BLOCKED_CARD,
         Check.LIMIT_AMOUNT,
         Check.SCORE_DECLINE,
+        Check.RULE_DECLINE,
+        Check.STEP_UP,
+        Check.RULE_STEP_UP,
         Check.FUNDS,
     ]
-    assert stages == sorted(stages)
+    order = list(CHECKS)
+    assert stages == sorted(stages, key=order.index)
     ledger = (Check.FUNDS, Check.LEDGER_AWAY, Check.LEDGER_REFUSED)
     of_messages = (Check.AUTHORIZATION_UNKNOWN, Check.AUTHORIZATION_ENDED)
-    declining = [check for check in Check if CHECKS[check].response_code]
+    declining = [check for check in CHECKS if CHECKS[check].response_code]
     assert tuple(declining[-5:]) == ledger + of_messages
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.transfer import BATCH_MAX, CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
+from server.core.attempts import attempts_of
 from server.core.authorizer import Parcel, Turn
 from server.core.books import hold_transfers
 from server.core.entries import EntryState
@@ -33,8 +34,9 @@ def prepared(core, *requests):
         core.lifecycle.prepare(messages, admitted.originals[origin], rows[origin])
     authorizations = turn.intents[turn.messages :]
     core.controls.check(authorizations, rows[turn.origin[turn.messages :]])
-    core.state.limits.reserve(authorizations, core.controls.limits)
-    core.risk.score(authorizations, core.directory.cards, core.controls.programmes)
+    attempts = attempts_of(authorizations, core.directory.cards, core.controls.programmes)
+    past = core.state.limits.reserve(authorizations, attempts, core.controls.limits)
+    core.risk.judge(authorizations, attempts, past, core.controls.programmes, core.controls.rules)
     prepare_authorizations(authorizations)
     return turn.intents
 

@@ -11,7 +11,7 @@ from server.fraud.floor import FALL, FloorKeeper, stand
 from server.store.postgres import StoreUnavailableError
 from server.store.register import INSTALLATION
 
-_FILLED = {"text": "''", "bytea": "''", "boolean": "false", "uuid": "gen_random_uuid()"}
+_FILLED = {"ARRAY": "'{}'", "text": "''", "bytea": "''", "boolean": "false", "uuid": "gen_random_uuid()"}
 
 
 async def _decide(home, model, count, *, score, verdict=None, age="0 days", label_age="0 days"):
