@@ -19,8 +19,8 @@ CELL_WORDS: Final = 6
 PLAIN_WORDS: Final = 3
 # A row never has more: each window holds at most span / step + 2 steps that no smaller one holds.
 CELLS_MAX: Final = 64
-# Columns of totals, and of what a cell holds.
-ATTEMPTS, DECLINES, APPROVALS, ATTEMPTED, CONSUMED = range(5)
+# Columns of totals, and of what a cell holds. Typed: for plain integers Numba would compile each kernel that takes one five times.
+ATTEMPTS, DECLINES, APPROVALS, ATTEMPTED, CONSUMED = map(np.int64, range(5))
 FIELDS: Final = 5
 U32_MAX: Final = (1 << 32) - 1
 U16_MAX: Final = (1 << 16) - 1

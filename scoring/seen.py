@@ -15,6 +15,7 @@ from scoring.windows import SPANS_S
 
 SEEN_WORDS: Final = 2
 MERCHANTS, COUNTRIES, CATEGORIES, CARDS, DEVICES, IPS = range(6)
+KINDS: Final = 6
 # How many of each kind a row remembers: a limit on distinct values lies below its cap.
 CAPS: Final = (64, 16, 32, 64, 16, 16)
 SEEN_MAX: Final = sum(CAPS)
@@ -45,6 +46,20 @@ def distinct_since(words: np.ndarray, seen: Any, kind: Any, after_s: Any) -> Any
         tag, last_s = np.int64(words[entry * SEEN_WORDS]), np.int64(words[entry * SEEN_WORDS + 1])
         count += (tag >> _VALUE_BITS == kind) & (last_s > after_s)
     return count
+
+
+@njit(cache=True)
+def count_distinct(
+    words: np.ndarray, seen: Any, after_s: Any, longer_after_s: Any, counts: np.ndarray
+) -> None:
+    """Writes how many values of each kind were last seen after either of two times, i8[2, KINDS]: the later one first."""
+    for kind in range(KINDS):
+        counts[0, kind], counts[1, kind] = 0, 0
+    for entry in range(seen):
+        of = np.int64(words[entry * SEEN_WORDS]) >> _VALUE_BITS
+        last_s = np.int64(words[entry * SEEN_WORDS + 1])
+        counts[0, of] += last_s > after_s
+        counts[1, of] += last_s > longer_after_s
 
 
 @njit(cache=True)

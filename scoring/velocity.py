@@ -23,7 +23,7 @@ reservation leaves only its attempt. `retrace` does again what a journal says, t
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -59,13 +59,13 @@ from scoring.velocity_kernel import (
     STEP_RELEASE,
     STEP_RESERVE,
     admit_kernel,
-    check_sets,
     check_steps,
     fill_steps,
     retrace_kernel,
 )
 from scoring.velocity_rows import (
     ACCOUNT,
+    DESK,
     MERCHANT,
     NEED_ACCOUNT,
     NEED_CHUNKS,
@@ -104,6 +104,7 @@ class Velocity:
     """What each subject did and consumed. One thread owns it; cards' rows are the directory's, accounts go by their numbers."""
 
     def __init__(self, cards: int = 0, accounts: int = 1) -> None:
+        self._desk = np.zeros(1, DESK)
         self._chunks = np.zeros((1, CHUNK_WORDS), np.uint32)
         self._control = np.array([1, 0, 0], np.int64)
         self._account_rows = np.zeros(accounts, np.uint32)
@@ -170,11 +171,12 @@ class Velocity:
         """
         count = len(attempts)
         steps = np.empty(count, STEP)
-        # Each layout of an array has a kernel of its own: strided or read-only ones would be compiled for anew.
-        attempts = np.require(attempts, ATTEMPT, ["C", "A", "W"])
-        fill_steps(attempts, _as(day_ids, np.int32), _as(month_ids, np.int32), steps)
         limit_sets = _as(limit_sets, np.uint32)
-        _check(check_steps(steps, self.cards, self.accounts) or check_sets(limit_sets, limits.sets))
+        code = fill_steps(
+            _as(attempts, ATTEMPT), _as(day_ids, np.int32), _as(month_ids, np.int32),
+            limit_sets, limits.sets, self.cards, self.accounts, steps,
+        )  # fmt: skip
+        _check(code)
         admitted = Admitted(
             np.empty(count, np.uint8),
             np.zeros((count, CONSULTED_MAX), CONSULTED),
@@ -206,7 +208,7 @@ class Velocity:
 
         Raises IndexError for an unknown card row or account, ValueError for an amount below zero or an unknown step, with nothing changed.
         """
-        steps = np.require(steps, STEP, ["C", "A", "W"])
+        steps = _as(steps, STEP)
         _check(check_steps(steps, self.cards, self.accounts))
         done = 0
         while done < len(steps):
@@ -265,7 +267,7 @@ class Velocity:
     def _state(self) -> tuple[object, ...]:
         return (
             tuple(self._rows), tuple(self._keys), self._account_rows, self._chunks, self._control,
-            tuple(self._heads), tuple(self._sums),
+            tuple(self._heads), tuple(self._sums), self._desk,
         )  # fmt: skip
 
     def _make_room(self, need: int) -> None:
@@ -294,7 +296,10 @@ class Velocity:
         self._keys[roster], self._rows[MERCHANT + roster] = larger_keys, larger_rows
 
 
-def _as(column: np.ndarray, dtype: type) -> np.ndarray:
+def _as(column: np.ndarray, dtype: type | np.dtype[Any]) -> np.ndarray:
+    """Each layout of an array has a kernel of its own: strided or read-only ones would be compiled for anew."""
+    if column.dtype == dtype and column.flags.carray:
+        return column
     return np.require(column, dtype, ["C", "A", "W"])
 
 

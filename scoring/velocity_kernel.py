@@ -17,14 +17,23 @@ from scoring.cells import (
     ATTEMPTS,
     CONSUMED,
     DECLINES,
-    FIELDS,
     add_to,
     find_cell,
     take_from,
     window_totals,
 )
 from scoring.limit import AMOUNT, CONSULTED_MAX, DAY, FREQUENCY, TRANSACTION, Measure, Of
-from scoring.seen import CARDS, CATEGORIES, COUNTRIES, DEVICES, IPS, MERCHANTS, distinct_since, last_seen_s
+from scoring.seen import (
+    CARDS,
+    CATEGORIES,
+    COUNTRIES,
+    DEVICES,
+    IPS,
+    MERCHANTS,
+    count_distinct,
+    distinct_since,
+    last_seen_s,
+)
 from scoring.velocity_rows import (
     ACCOUNT,
     CARD,
@@ -37,7 +46,6 @@ from scoring.velocity_rows import (
     NO_ROW,
     OWN,
     OWN_ROW,
-    PAGE_WORDS,
     SEEN_AT,
     SHARED,
     SPLIT,
@@ -45,10 +53,11 @@ from scoring.velocity_rows import (
     claim,
     close_page,
     enter_page,
+    fetch,
     key_of,
     lacks,
-    look_up,
     open_pages,
+    store,
     tag_for,
 )
 from scoring.windows import LEVELS, SPANS_S, TIME_END_S, WINDOWS, add_capped, opening_s
@@ -62,6 +71,7 @@ _COUNT, _SUM, _MERCHANTS = int(Measure.COUNT), int(Measure.AMOUNT), int(Measure.
 _APPROVALS, _ATTEMPTS, _DECLINES = int(Of.APPROVALS), int(Of.ATTEMPTS), int(Of.DECLINES)
 _WINDOW: Final = {window.name: number for number, window in enumerate(WINDOWS)}
 _TOTAL, _DISTINCT, _SINCE = 0, 1, 2
+_ONE: Final = np.int64(1)
 # Columns of the past in order: name; total, distinct or since; subject; field or kind; window.
 _PAST: Final = (
     *((f"attempts_{name}", _TOTAL, CARD, ATTEMPTS, _WINDOW[name]) for name in ("10s", "1m", "10m", "1h", "24h", "7d", "30d")),
@@ -93,7 +103,10 @@ _PAST: Final = (
     ("ip_cards_31d", _DISTINCT, IP, CARDS, _WINDOW["31d"]),
 )  # fmt: skip
 PAST_NAMES: Final = tuple(column[0] for column in _PAST)
-_COLUMNS: Final = tuple(column[1:] for column in _PAST)
+_COLUMNS: Final = np.array([column[1:] for column in _PAST], np.int64)
+# The windows whose distinct values the desk counts.
+_SHORTER, _LONGER = _WINDOW["24h"], _WINDOW["31d"]
+assert {column[4] for column in _PAST if column[1] == _DISTINCT} == {_SHORTER, _LONGER}
 
 
 @njit(cache=True)
@@ -113,17 +126,17 @@ def check_steps(steps: np.ndarray, cards: Any, accounts: Any) -> Any:
 
 
 @njit(cache=True)
-def check_sets(limit_sets: np.ndarray, sets: np.ndarray) -> Any:
-    """Whether each set named is in the table: OK or BAD_SET."""
-    for index in range(len(limit_sets)):
-        if limit_sets[index] >= len(sets) - 1:
-            return BAD_SET
-    return OK
-
-
-@njit(cache=True)
-def fill_steps(attempts: np.ndarray, day_ids: np.ndarray, month_ids: np.ndarray, steps: np.ndarray) -> None:
-    """The STEP[n] of ATTEMPT[n]."""
+def fill_steps(
+    attempts: np.ndarray,
+    day_ids: np.ndarray,
+    month_ids: np.ndarray,
+    limit_sets: np.ndarray,
+    sets: np.ndarray,
+    cards: Any,
+    accounts: Any,
+    steps: np.ndarray,
+) -> Any:
+    """Makes the STEP[n] of ATTEMPT[n]; OK, or BAD_* where one can't be done or names a set that isn't in the table."""
     for index in range(len(attempts)):
         attempt, step = attempts[index], steps[index]
         step["time_s"] = attempt["time_s"]
@@ -138,6 +151,9 @@ def fill_steps(attempts: np.ndarray, day_ids: np.ndarray, month_ids: np.ndarray,
         step["day_id"] = day_ids[index]
         step["month_id"] = month_ids[index]
         step["step"] = STEP_ATTEMPT
+        if limit_sets[index] >= len(sets) - 1:
+            return BAD_SET
+    return check_steps(steps, cards, accounts)
 
 
 @njit(cache=True)
@@ -149,56 +165,51 @@ def view_of(subject: Any, places: np.ndarray) -> Any:
 
 
 @njit(cache=True)
-def tell_past(
-    step: Any,
-    places: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
-    totals: np.ndarray,
-    past: np.ndarray,
-) -> None:
-    """Writes what came before, f4[len(PAST_NAMES)]."""
-    time_s = np.int64(step["time_s"])
-    for column in range(len(_COLUMNS)):
-        what, subject, detail, window = _COLUMNS[column]
-        view = view_of(subject, places)
-        past[column] = np.nan
-        if view == MISSING:
-            continue
-        if what == _TOTAL:
-            past[column] = totals[view, window, detail]
-            continue
-        seen, seen_words = np.int64(lengths[view, 1]), pages[view, SEEN_AT:]
-        if what == _DISTINCT:
-            past[column] = distinct_since(seen_words, seen, detail, time_s - SPANS_S[window])
-            continue
-        tag = tag_for(step, detail)
-        if tag >= 0:
-            last_s = last_seen_s(seen_words, seen, tag)
-            past[column] = max(time_s - last_s, 0) if last_s >= 0 else -1
+def read_windows(step: Any, desk: Any) -> None:
+    """Tells what the windows of the pages hold at a step's time."""
+    time_s = step["time_s"]
+    for window in range(LEVELS):
+        desk["openings_s"][window] = opening_s(window, time_s)
+    after_s, longer_after_s = time_s - SPANS_S[_SHORTER], time_s - SPANS_S[_LONGER]
+    for subject in range(SUBJECTS):
+        if view_of(subject, desk["places"]) == subject:
+            page, cells, seen = (
+                desk["pages"][subject],
+                desk["lengths"][subject, 0],
+                desk["lengths"][subject, 1],
+            )
+            window_totals(page, cells, time_s, desk["openings_s"], desk["totals"][subject])
+            count_distinct(page[SEEN_AT:], seen, after_s, longer_after_s, desk["distinct"][subject])
 
 
 @njit(cache=True)
-def measure(
-    line: Any,
-    step: Any,
-    entering: bool,
-    places: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
-    totals: np.ndarray,
-    account_heads: Any,
-    account_sums: Any,
-) -> Any:
-    """What a step would bring a limit (LIMIT) to; -1 where the limit doesn't concern it. Calendar rows are [card's, account's]."""
-    subject, window, of, kind = (
-        np.int64(line["subject"]),
-        np.int64(line["window"]),
-        np.int64(line["of"]),
-        np.int64(line["measure"]),
-    )
-    amount_minor = np.int64(step["amount_minor"])
-    view = view_of(subject, places)
+def tell_past(step: Any, desk: Any, past: np.ndarray) -> None:
+    """Writes what came before, f4[len(PAST_NAMES)]."""
+    time_s = step["time_s"]
+    for column in range(len(_COLUMNS)):
+        what, subject = _COLUMNS[column, 0], _COLUMNS[column, 1]
+        detail, window = _COLUMNS[column, 2], _COLUMNS[column, 3]
+        view = view_of(subject, desk["places"])
+        if view == MISSING:
+            continue
+        if what == _TOTAL:
+            past[column] = desk["totals"][view, window, detail]
+        elif what == _DISTINCT:
+            past[column] = desk["distinct"][view, np.int64(window == _LONGER), detail]
+        else:
+            tag = tag_for(step, detail)
+            if tag >= 0:
+                last_s = last_seen_s(desk["pages"][view, SEEN_AT:], desk["lengths"][view, 1], tag)
+                past[column] = max(time_s - last_s, 0) if last_s >= 0 else -1
+
+
+@njit(cache=True)
+def measure(line: Any, step: Any, entering: bool, desk: Any) -> Any:
+    """What a step would bring a limit (LIMIT) to; -1 where the limit doesn't concern it."""
+    subject, window = np.int64(line["subject"]), np.int64(line["window"])
+    of, kind = np.int64(line["of"]), np.int64(line["measure"])
+    amount_minor = step["amount_minor"]
+    view = view_of(subject, desk["places"])
     if view == MISSING or (of != _APPROVALS and not entering):
         return -1
     if window >= TRANSACTION:
@@ -206,25 +217,22 @@ def measure(
             return -1
         if window == TRANSACTION:
             return amount_minor
-        period = window - DAY
-        day_or_month = np.int64(step["day_id"]) if window == DAY else np.int64(step["month_id"])
-        return add_capped(
-            period_total(account_heads[subject], account_sums[subject], period, day_or_month), amount_minor
-        )
+        period = np.int64(step["day_id"]) if window == DAY else np.int64(step["month_id"])
+        spent = period_total(desk["heads"][subject], desk["sums"][subject], window - DAY, period)
+        return add_capped(spent, amount_minor)
+    totals = desk["totals"][view, window]
     if kind == _SUM:
         if of == _DECLINES:
             return -1
-        return add_capped(
-            np.int64(totals[view, window, CONSUMED if of == _APPROVALS else ATTEMPTED]), amount_minor
-        )
+        return add_capped(totals[CONSUMED if of == _APPROVALS else ATTEMPTED], amount_minor)
     if kind == _COUNT:
         if of == _DECLINES:
-            return np.int64(totals[view, window, DECLINES])
-        return np.int64(totals[view, window, APPROVALS if of == _APPROVALS else ATTEMPTS]) + 1
+            return totals[DECLINES]
+        return totals[APPROVALS if of == _APPROVALS else ATTEMPTS] + 1
     if of != _ATTEMPTS:
         return -1
-    after_s = np.int64(step["time_s"]) - SPANS_S[window]
-    seen, seen_words = np.int64(lengths[view, 1]), pages[view, SEEN_AT:]
+    after_s = step["time_s"] - SPANS_S[window]
+    seen, seen_words = desk["lengths"][view, 1], desk["pages"][view, SEEN_AT:]
     used = distinct_since(seen_words, seen, kind - _MERCHANTS, after_s)
     tag = tag_for(step, kind - _MERCHANTS)
     if tag >= 0 and last_seen_s(seen_words, seen, tag) <= after_s:
@@ -260,56 +268,16 @@ def tell_limit(consulted: np.ndarray, filled: Any, line: Any, used: Any, passed:
 
 
 @njit(cache=True)
-def calendar_row(subject: Any, step: Any, places: np.ndarray, account_rows: np.ndarray) -> tuple[Any, Any]:
-    """Which calendar (0 = cards', 1 = accounts' own) and which row of it shows a card or an account; (0, -1): none."""
-    place = np.int64(places[subject])
-    if place == MISSING:
-        return 0, -1
-    if subject == CARD or place == SHARED:
-        return 0, np.int64(step["card_row"])
-    if place == SPLIT:
-        return 0, np.int64(account_rows[step["account"]]) - 1
-    return 1, place
-
-
-@njit(cache=True)
-def judge(
-    step: Any,
-    entering: bool,
-    limits: np.ndarray,
-    places: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
-    totals: np.ndarray,
-    account_rows: np.ndarray,
-    heads: Any,
-    sums: Any,
-    consulted: np.ndarray,
-) -> Any:
+def judge(step: Any, entering: bool, limits: np.ndarray, desk: Any, consulted: np.ndarray) -> Any:
     """Compares a step with its limits LIMIT[m], fills CONSULTED[8]; the flags of the live ones passed."""
-    no_heads, no_sums = np.zeros(2, np.int32), np.zeros((2, 2), np.int64)
-    book, row = calendar_row(CARD, step, places, account_rows)
-    card_heads, card_sums = (heads[book][row], sums[book][row]) if row >= 0 else (no_heads, no_sums)
-    book, row = calendar_row(ACCOUNT, step, places, account_rows)
-    own_heads, own_sums = (heads[book][row], sums[book][row]) if row >= 0 else (no_heads, no_sums)
     flags = 0
-    filled = 0
+    filled = np.int64(0)
     for index in range(len(limits)):
         line = limits[index]
-        used = measure(
-            line,
-            step,
-            entering,
-            places,
-            pages,
-            lengths,
-            totals,
-            (card_heads, own_heads),
-            (card_sums, own_sums),
-        )
+        used = measure(line, step, entering, desk)
         if used < 0:
             continue
-        ceiling = np.int64(line["ceiling"])
+        ceiling = line["ceiling"]
         passed = used >= ceiling if line["of"] == _DECLINES else used > ceiling
         if passed and line["shadow"] == 0:
             flags |= AMOUNT if line["measure"] == _SUM else FREQUENCY
@@ -322,78 +290,66 @@ def enter(
     step: Any,
     attempting: bool,
     reserving: bool,
-    places: np.ndarray,
-    packed: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
     rows: Any,
     keys: Any,
     account_rows: np.ndarray,
     chunks: np.ndarray,
     control: np.ndarray,
-    heads: Any,
-    sums: Any,
+    desk: Any,
 ) -> None:
-    """Leaves an attempt, a reservation or both in the rows that were laid open. There is room."""
-    account = np.int64(step["account"])
+    """Leaves an attempt, a reservation or both in the rows on the desk, with a row of its own for whom it takes one. There is room."""
+    places = desk["places"]
     if places[ACCOUNT] == SPLIT:
-        own, other = np.int64(control[OWN]), np.int64(account_rows[account]) - 1
-        control[OWN] = own + 1
-        account_rows[account] = OWN_ROW | own
-        heads[1][own, :] = heads[0][other]
-        sums[1][own, :] = sums[0][other]
-        places[ACCOUNT] = own
+        places[ACCOUNT] = control[OWN]
+        control[OWN] += 1
+        account_rows[step["account"]] = OWN_ROW | places[ACCOUNT]
+        desk["lists"][ACCOUNT, 0] = 0
     elif places[ACCOUNT] == SHARED:
-        account_rows[account] = np.int64(step["card_row"]) + 1
+        account_rows[step["account"]] = places[CARD] + 1
     for subject in range(SUBJECTS):
         if places[subject] == NEW:
             roster = subject - MERCHANT
             places[subject] = claim(keys[roster], rows[subject], key_of(step, subject), chunks, control)
-        place = np.int64(places[subject])
-        if place >= 0:
-            enter_page(pages[subject], lengths[subject], step, subject, attempting, reserving)
-            close_page(pages[subject], lengths[subject], packed, rows[subject], place, chunks, control)
-    if reserving:
-        for subject in range(MERCHANT):
-            if places[subject] >= 0:
-                row, amount_minor = np.int64(places[subject]), np.int64(step["amount_minor"])
-                add_period(heads[subject][row], sums[subject][row], 0, np.int64(step["day_id"]), amount_minor)
-                add_period(
-                    heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor
-                )
+        if places[subject] >= 0:
+            enter_page(desk["pages"][subject], desk["lengths"][subject], step, subject, attempting, reserving)
+            close_page(subject, chunks, control, desk)
+            if reserving and subject <= ACCOUNT:
+                add_periods(desk["heads"][subject], desk["sums"][subject], step)
 
 
 @njit(cache=True)
-def give_back(
-    step: Any,
-    places: np.ndarray,
-    packed: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
-    rows: Any,
-    chunks: np.ndarray,
-    control: np.ndarray,
-    heads: Any,
-    sums: Any,
-) -> None:
+def add_periods(heads: np.ndarray, sums: np.ndarray, step: Any) -> None:
+    """Adds a step's amount to its day and month."""
+    for kind in range(2):
+        add_period(heads, sums, kind, period_of(step, kind), step["amount_minor"])
+
+
+@njit(cache=True)
+def period_of(step: Any, kind: Any) -> Any:
+    """A step's day (kind 0) or month (1)."""
+    return np.int64(step["month_id"] if kind else step["day_id"])
+
+
+@njit(cache=True)
+def give_back(step: Any, chunks: np.ndarray, control: np.ndarray, desk: Any) -> None:
     """Takes back what a STEP_RELEASE or STEP_REDUCE names, or counts a decline, where its cell is still known."""
-    kind, amount_minor = np.int64(step["step"]), np.int64(step["amount_minor"])
+    what, amount_minor = step["step"], step["amount_minor"]
     for subject in range(SUBJECTS):
-        row = np.int64(places[subject])
-        if row < 0:
+        if desk["places"][subject] < 0:
             continue
-        page, cells = pages[subject], np.int64(lengths[subject, 0])
-        cell = find_cell(page, cells, np.int64(step["time_s"]))
+        page = desk["pages"][subject]
+        cell = find_cell(page, desk["lengths"][subject, 0], step["time_s"])
         if cell >= 0:
-            if kind == STEP_DECLINE:
-                add_to(page, cell, DECLINES, 1)
+            if what == STEP_DECLINE:
+                add_to(page, cell, DECLINES, _ONE)
             else:
-                take_from(page, cell, APPROVALS, np.int64(kind == STEP_RELEASE))
+                take_from(page, cell, APPROVALS, np.int64(what == STEP_RELEASE))
                 take_from(page, cell, CONSUMED, amount_minor)
-            close_page(page, lengths[subject], packed, rows[subject], row, chunks, control)
-        if subject <= ACCOUNT and kind != STEP_DECLINE:
-            take_period(heads[subject][row], sums[subject][row], 0, np.int64(step["day_id"]), amount_minor)
-            take_period(heads[subject][row], sums[subject][row], 1, np.int64(step["month_id"]), amount_minor)
+            close_page(subject, chunks, control, desk)
+        if subject <= ACCOUNT and what != STEP_DECLINE:
+            for kind in range(2):
+                heads, sums = desk["heads"][subject], desk["sums"][subject]
+                take_period(heads, sums, kind, period_of(step, kind), amount_minor)
 
 
 @njit(cache=True)
@@ -412,45 +368,34 @@ def admit_kernel(
     control: np.ndarray,
     heads: Any,
     sums: Any,
+    desks: np.ndarray,
     flags: np.ndarray,
     consulted: np.ndarray,
     past: np.ndarray,
     reserved: np.ndarray,
 ) -> tuple[Any, Any]:
     """Admits STEP[n] from the first on; see `Velocity.admit`. Returns how far it came, and what it needs to go on."""
-    places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
-    pages, packed = np.empty((SUBJECTS, PAGE_WORDS), np.uint32), np.empty(SEEN_AT, np.uint32)
-    totals, openings_s = np.empty((SUBJECTS, LEVELS, FIELDS), np.int64), np.empty(LEVELS, np.int64)
+    desk = desks[0]
     for index in range(first, len(steps)):
         step = steps[index]
-        time_s = np.int64(step["time_s"])
-        look_up(step, keys, account_rows, places)
-        open_pages(step, places, rows, account_rows, chunks, packed, pages, lengths)
-        for window in range(LEVELS):
-            openings_s[window] = opening_s(window, time_s)
-        for subject in range(SUBJECTS):
-            if view_of(subject, places) == subject:
-                window_totals(pages[subject], lengths[subject, 0], time_s, openings_s, totals[subject])
+        fetch(step, rows, keys, account_rows, heads, sums, desk)
+        open_pages(chunks, desk)
+        read_windows(step, desk)
         flags[index], reserved[index] = 0, False
         past[index, :] = np.nan
         if entering[index]:
-            tell_past(step, places, pages, lengths, totals, past[index])
+            tell_past(step, desk, past[index])
         if counted[index]:
             lines = limits[sets[limit_sets[index]] : sets[limit_sets[index] + 1]]
-            flags[index] = judge(
-                step, entering[index], lines, places, pages, lengths, totals,
-                account_rows, heads, sums, consulted[index],
-            )  # fmt: skip
+            flags[index] = judge(step, entering[index], lines, desk, consulted[index])
             reserved[index] = flags[index] == 0
-        if not (entering[index] or reserved[index]) or not 0 <= time_s < TIME_END_S:
+        if not (entering[index] or reserved[index]) or not 0 <= step["time_s"] < TIME_END_S:
             continue
-        need = lacks(places, step, rows, keys, chunks, control)
+        need = lacks(desk["places"], step, rows, keys, chunks, control)
         if need != NEED_NOTHING:
             return index, need
-        enter(
-            step, entering[index], reserved[index], places, packed, pages, lengths,
-            rows, keys, account_rows, chunks, control, heads, sums,
-        )  # fmt: skip
+        enter(step, entering[index], reserved[index], rows, keys, account_rows, chunks, control, desk)
+        store(desk, rows, heads, sums)
     return len(steps), NEED_NOTHING
 
 
@@ -465,26 +410,25 @@ def retrace_kernel(
     control: np.ndarray,
     heads: Any,
     sums: Any,
+    desks: np.ndarray,
 ) -> tuple[Any, Any]:
     """Does STEP[n] from the first on; see `Velocity.retrace`. Returns how far it came, and what it needs to go on."""
-    places, lengths = np.empty(SUBJECTS, np.int64), np.empty((SUBJECTS, 2), np.int64)
-    pages, packed = np.empty((SUBJECTS, PAGE_WORDS), np.uint32), np.empty(SEEN_AT, np.uint32)
+    desk = desks[0]
     for index in range(first, len(steps)):
         step = steps[index]
-        kind = np.int64(step["step"])
+        what = step["step"]
         if not 0 <= step["time_s"] < TIME_END_S:
             continue
-        look_up(step, keys, account_rows, places)
-        if kind <= STEP_ADD:
-            need = lacks(places, step, rows, keys, chunks, control)
+        fetch(step, rows, keys, account_rows, heads, sums, desk)
+        if what <= STEP_ADD:
+            need = lacks(desk["places"], step, rows, keys, chunks, control)
             if need != NEED_NOTHING:
                 return index, need
-        open_pages(step, places, rows, account_rows, chunks, packed, pages, lengths)
-        if kind <= STEP_ADD:
-            enter(
-                step, kind != STEP_ADD, kind != STEP_ATTEMPT, places, packed, pages, lengths,
-                rows, keys, account_rows, chunks, control, heads, sums,
-            )  # fmt: skip
+        open_pages(chunks, desk)
+        if what <= STEP_ADD:
+            attempting, reserving = what != STEP_ADD, what != STEP_ATTEMPT
+            enter(step, attempting, reserving, rows, keys, account_rows, chunks, control, desk)
         else:
-            give_back(step, places, packed, pages, lengths, rows, chunks, control, heads, sums)
+            give_back(step, chunks, control, desk)
+        store(desk, rows, heads, sums)
     return len(steps), NEED_NOTHING

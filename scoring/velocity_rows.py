@@ -3,7 +3,10 @@ The rows of the five subjects: found, laid open, claimed and written back (Numba
 
 A row is two u32 words: the first chunk of its list in the pool, and how many cells, wide cells and distinct values the list holds. Cards' rows
 are the directory's. An account with one card so far shares that card's row; its own, a copy, is made when a second card comes.
-Merchants, devices and IPs have their rows by rosters. Laid open, a row is a *page* of words: cells, and from SEEN_AT on what was seen.
+Merchants, devices and IPs have their rows by rosters.
+
+A request's rows are fetched on a *desk*, where everything else is done, and stored again: the tables themselves are passed no deeper than
+that. Laid open, a row is a *page* of words: cells, and from SEEN_AT on what was seen.
 """
 
 from typing import Any, Final
@@ -18,6 +21,7 @@ from scoring.cells import (
     CELL_WORDS,
     CELLS_MAX,
     CONSUMED,
+    FIELDS,
     PLAIN_WORDS,
     add_to,
     make_cell,
@@ -34,6 +38,7 @@ from scoring.seen import (
     COUNTRIES,
     DEVICES,
     IPS,
+    KINDS,
     MERCHANTS,
     SEEN_MAX,
     SEEN_WORDS,
@@ -42,7 +47,7 @@ from scoring.seen import (
     note,
     tag_of,
 )
-from scoring.windows import TIME_END_S
+from scoring.windows import LEVELS, TIME_END_S
 
 # One thing that happened to the five subjects; a missing one is 0, a missing card NO_ROW.
 STEP: Final = np.dtype(
@@ -76,21 +81,34 @@ OWN_ROW: Final = 1 << 31
 MISSING, NEW, SHARED, SPLIT = -1, -2, -3, -4
 # What a step may lack before anything is changed; rosters are NEED_ROSTER + 0..2.
 NEED_NOTHING, NEED_CHUNKS, NEED_ACCOUNT, NEED_ROSTER = 0, 1, 2, 3
+# Where one request at a time is worked on; a record, which Numba passes as one pointer.
+#   places               where each subject's row is, or MISSING, NEW, SHARED, SPLIT
+#   lists                the two words of its row, lengths how many cells and seen values its page has
+#   totals, distinct     what its windows hold at the request's time; the distinct values of 24 hours and of 31 days
+#   heads, sums          calendar sums of the card and of the account
+#   openings_s, packed   scratch
+DESK: Final = np.dtype(
+    [
+        ("places", np.int64, SUBJECTS),
+        ("lengths", np.int64, (SUBJECTS, 2)),
+        ("openings_s", np.int64, LEVELS),
+        ("totals", np.int64, (SUBJECTS, LEVELS, FIELDS)),
+        ("distinct", np.int64, (SUBJECTS, 2, KINDS)),
+        ("sums", np.int64, (MERCHANT, 2, 2)),
+        ("heads", np.int32, (MERCHANT, 2)),
+        ("lists", np.uint32, (SUBJECTS, 2)),
+        ("packed", np.uint32, SEEN_AT),
+        ("pages", np.uint32, (SUBJECTS, PAGE_WORDS)),
+    ],
+    align=True,
+)
+_ZERO, _ONE = np.int64(0), np.int64(1)
 _STEP_CHUNKS: Final = SUBJECTS * (PAGE_WORDS // PAYLOAD_WORDS + 1)
-_ALL_KINDS: Final = 6
 _ROSTER_KINDS: Final = 4
 
 
-@njit(cache=True)
-def row_of(rows: np.ndarray, row: Any) -> tuple[Any, Any, Any, Any]:
-    """A row's first chunk, and how many cells, wide cells and seen values its list has."""
-    packed = np.int64(rows[row, 1])
-    return np.int64(rows[row, 0]), packed & 0xFF, packed >> 8 & 0xFF, packed >> 16
-
-
-@njit(cache=True)
-def list_words(cells: Any, wide: Any, seen: Any) -> Any:
-    """How many words a list has."""
+def list_words(cells: np.ndarray, wide: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """How many words lists have."""
     return cells * PLAIN_WORDS + wide * (CELL_WORDS - PLAIN_WORDS) + seen * SEEN_WORDS
 
 
@@ -144,31 +162,61 @@ def look_up(step: Any, keys: Any, account_rows: np.ndarray, places: np.ndarray) 
 
 
 @njit(cache=True)
-def open_pages(
-    step: Any,
-    places: np.ndarray,
-    rows: Any,
-    account_rows: np.ndarray,
-    chunks: np.ndarray,
-    packed: np.ndarray,
-    pages: np.ndarray,
-    lengths: np.ndarray,
+def fetch(
+    step: Any, rows: Any, keys: Any, account_rows: np.ndarray, heads: Any, sums: Any, desk: Any
 ) -> None:
-    """Lays the rows open: pages u4[5, PAGE_WORDS], lengths i8[5, 2] of cells and seen. A SHARED account's page is the card's."""
+    """Finds a step's rows and calendar sums, and copies them on the desk; what isn't there is zero. A SHARED account's sums are the card's."""
+    places, lists = desk["places"], desk["lists"]
+    look_up(step, keys, account_rows, places)
     for subject in range(SUBJECTS):
-        place = np.int64(places[subject])
-        lengths[subject, :] = 0
-        table = subject
+        table, place = subject, places[subject]
         if place == SPLIT:
-            place, table = np.int64(account_rows[step["account"]]) - 1, CARD
+            table, place = CARD, np.int64(account_rows[step["account"]]) - 1
+        lists[subject, 0] = rows[table][place, 0] if place >= 0 else 0
+        lists[subject, 1] = rows[table][place, 1] if place >= 0 else 0
+        if subject > ACCOUNT:
+            continue
+        if place == SHARED:
+            table, place = CARD, places[CARD]
+        for kind in range(2):
+            desk["heads"][subject, kind] = heads[table][place, kind] if place >= 0 else 0
+            for parity in range(2):
+                desk["sums"][subject, kind, parity] = sums[table][place, kind, parity] if place >= 0 else 0
+
+
+@njit(cache=True)
+def store(desk: Any, rows: Any, heads: Any, sums: Any) -> None:
+    """Copies what `fetch` laid on the desk back to where it has its place now."""
+    places, lists = desk["places"], desk["lists"]
+    for subject in range(SUBJECTS):
+        place = places[subject]
         if place < 0:
             continue
-        first, cells, wide, seen = row_of(rows[table], place)
-        lengths[subject, 0], lengths[subject, 1] = cells, seen
-        cell_words = list_words(cells, wide, 0)
-        read_list(chunks, first, 0, packed[:cell_words])
-        unpack_cells(packed, cells, pages[subject])
-        read_list(chunks, first, cell_words, pages[subject, SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
+        rows[subject][place, 0] = lists[subject, 0]
+        rows[subject][place, 1] = lists[subject, 1]
+        if subject > ACCOUNT:
+            continue
+        for kind in range(2):
+            heads[subject][place, kind] = desk["heads"][subject, kind]
+            for parity in range(2):
+                sums[subject][place, kind, parity] = desk["sums"][subject, kind, parity]
+
+
+@njit(cache=True)
+def open_pages(chunks: np.ndarray, desk: Any) -> None:
+    """Lays open the lists that were fetched: a SHARED account has no page but the card's."""
+    packed = desk["packed"]
+    for subject in range(SUBJECTS):
+        first, counts = np.int64(desk["lists"][subject, 0]), np.int64(desk["lists"][subject, 1])
+        cells, wide, seen = counts & 0xFF, counts >> 8 & 0xFF, counts >> 16
+        desk["lengths"][subject, 0], desk["lengths"][subject, 1] = cells, seen
+        if counts == 0:
+            continue
+        page = desk["pages"][subject]
+        cell_words = cells * PLAIN_WORDS + wide * (CELL_WORDS - PLAIN_WORDS)
+        read_list(chunks, first, _ZERO, packed[:cell_words])
+        unpack_cells(packed, cells, page)
+        read_list(chunks, first, cell_words, page[SEEN_AT : SEEN_AT + seen * SEEN_WORDS])
 
 
 @njit(cache=True)
@@ -204,7 +252,7 @@ def claim(keys: np.ndarray, rows: np.ndarray, key: Any, chunks: np.ndarray, cont
             if newest < oldest_s:
                 slot, oldest_s = candidate, newest
         free_list(chunks, control, np.int64(rows[slot, 0]))
-        rows[slot, :] = 0
+        rows[slot, 0], rows[slot, 1] = 0, 0
     keys[slot] = key
     return slot
 
@@ -219,37 +267,31 @@ def enter_page(
     if cell < 0:
         return
     if reserving:
-        add_to(page, cell, APPROVALS, 1)
+        add_to(page, cell, APPROVALS, _ONE)
         add_to(page, cell, CONSUMED, amount_minor)
     seen_words = page[SEEN_AT:]
     length[1] = forget(seen_words, np.int64(length[1]), newest_s(page, np.int64(length[0])))
     if attempting:
-        add_to(page, cell, ATTEMPTS, 1)
+        add_to(page, cell, ATTEMPTS, _ONE)
         add_to(page, cell, ATTEMPTED, amount_minor)
-        for kind in range(_ALL_KINDS if subject <= ACCOUNT else _ROSTER_KINDS):
+        for kind in range(KINDS if subject <= ACCOUNT else _ROSTER_KINDS):
             tag = tag_for(step, kind)
             if tag >= 0:
                 length[1] = note(seen_words, np.int64(length[1]), tag, time_s)
 
 
 @njit(cache=True)
-def close_page(
-    page: np.ndarray,
-    length: np.ndarray,
-    packed: np.ndarray,
-    rows: np.ndarray,
-    row: Any,
-    chunks: np.ndarray,
-    control: np.ndarray,
-) -> None:
-    """Writes a page back to its row."""
-    cells, seen = np.int64(length[0]), np.int64(length[1])
+def close_page(subject: Any, chunks: np.ndarray, control: np.ndarray, desk: Any) -> None:
+    """Writes a subject's page back to its list."""
+    page, packed = desk["pages"][subject], desk["packed"]
+    cells, seen = desk["lengths"][subject, 0], desk["lengths"][subject, 1]
     wide = pack_cells(page, cells, packed)
-    rows[row, 0] = write_list(
+    cell_words = cells * PLAIN_WORDS + wide * (CELL_WORDS - PLAIN_WORDS)
+    desk["lists"][subject, 0] = write_list(
         chunks,
         control,
-        np.int64(rows[row, 0]),
-        packed[: list_words(cells, wide, 0)],
+        np.int64(desk["lists"][subject, 0]),
+        packed[:cell_words],
         page[SEEN_AT : SEEN_AT + seen * SEEN_WORDS],
     )
-    rows[row, 1] = cells | wide << 8 | seen << 16
+    desk["lists"][subject, 1] = cells | wide << 8 | seen << 16
