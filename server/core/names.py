@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Texts = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Texts as one array of bytes, and where each ends; a number without a text is empty."""
 
-NAME_BYTES_MAX: Final = 64
+NAME_BYTES_MAX: Final = 40
 """The longest name that an answer has room for."""
 
 

@@ -29,6 +29,7 @@ DOORS = {
     "pycountry": ("ledger.money", "server.front.codes"),
     "pydantic": ("server.settings", "server.cli"),  # the command line tells what its settings refuse
     "pydantic_settings": ("server.settings",),
+    "redis": ("loadtest.redis_counters",),
     "rich": ("server.cli", "loadtest.report"),
     "sqlite3": (
         "ledger",

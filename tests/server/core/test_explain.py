@@ -8,7 +8,6 @@ from server.core.policy import CHECKS, Check
 from server.core.record import DECISION, INTENT, NO_ROW, CheckResult
 from tests.server.core.scene import purchase
 
-
 DAILY, TOO_FAR = 7, 3
 NAMES = Names()
 NAMES.take({DAILY: "amount_day"}, {TOO_FAR: "too_far"})

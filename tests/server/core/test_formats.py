@@ -13,7 +13,6 @@ from server.core.formats import (
     INTENTS,
     UnknownFormat,
     decisions_of,
-    intents_of,
     read_intents,
 )
 from server.core.journal import JournalReader

@@ -6,6 +6,8 @@ from numba import config
 
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.traffic import Traffic
+from scoring.reason_codes import ReasonCode
+from server.core.names import texts_of
 from server.core.record import DECISION, DECISION_NUMBERS, MISSING_S, Operation
 from server.front import writing
 from server.front.decoding import LEFT, ORDINARY, REQUEST_NUMBERS, UNREADABLE, decode_frame, letter_tables
@@ -89,7 +91,9 @@ def test_answer_is_the_librarys_bytes():
     as_text["authorization_id"] = (256, 77)
     as_text["approved_minor"], as_text["available_minor"] = 12_345, 5
     as_text["billing_currency"], as_text["risk_score"] = 840, 0.25
-    as_text["reasons"], as_text["velocity_flags"], as_text["replayed"] = 1 << 42, 2, 1
+    as_text["reasons"], as_text["replayed"] = 1 << 42, 1
+    as_text["limits_passed"][0, 1], as_text["rules_hit"][0, 0] = 2, 1
+    as_text["score_reasons"][0, 0] = ReasonCode.AMOUNT_UNUSUAL
     currencies = np.zeros((1000, 3), np.uint8)
     currencies[840] = np.frombuffer(b"USD", np.uint8)
     out = np.zeros(4096, np.uint8)
@@ -101,7 +105,9 @@ def test_answer_is_the_librarys_bytes():
         writing.HEX,
         currencies,
         *writing.CHECK_TEXTS,
-        *writing.LIMIT_TEXTS,
+        *texts_of({2: "count_1h"}),
+        *texts_of({1: "too_far"}),
+        *writing.REASON_TEXTS,
     )
     answer = pb.AuthorizeResponse(
         response_code="10",
@@ -111,7 +117,7 @@ def test_answer_is_the_librarys_bytes():
         available_minor=5,
         billing_currency="USD",
         risk_score=0.25,
-        reasons=["score_flagged"],
+        reasons=["score_flagged", "too_far", "AMOUNT_UNUSUAL"],
         velocity_flags=["count_1h"],
         replayed=True,
     )
