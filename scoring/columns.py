@@ -1,4 +1,10 @@
-"""The columns of a row of features, for the kernels; `features` asserts that its list has the same names."""
+"""
+The columns of a row of features, for the kernels; `features` asserts that its list has the same names.
+
+Typed: a kernel that takes one would be compiled for each where they are plain integers.
+"""
+
+import numpy as np
 
 (
     F_AMOUNT,
@@ -65,4 +71,4 @@
     F_SUSPICION,
     F_SUSPICION_1D,
     F_ANOMALY,
-) = range(64)
+) = map(np.int64, range(64))

@@ -68,6 +68,8 @@ _FRAUD, _DISPUTE, _LEGITIMATE = (
     int(verdict) for verdict in (Verdict.FRAUD, Verdict.DISPUTE, Verdict.LEGITIMATE)
 )
 _SAID = 5
+# Which of `taken`; typed, so that `_place_of` isn't compiled for each.
+_MERCHANTS, _TERMINALS = map(np.int64, range(2))
 
 
 @njit(cache=True)
@@ -172,13 +174,13 @@ def observe_kernel(
         delay = delay_s(patterns)
         rate = (patterns["total"][FRAUD] + 1.0) / (patterns["total"][ALL] + 1000.0)
         if attempt["merchant"] != 0:
-            place = merchants[_place_of(merchant_keys, merchants, taken, 0, attempt["merchant"])]
+            place = merchants[_place_of(merchant_keys, merchants, taken, _MERCHANTS, attempt["merchant"])]
             describe(place, time_s, delay, rate, said)
             row[F_MERCHANT_FRAUD_RATE] = said[0]
             row[F_MERCHANT_FRAUD_DAYS] = said[1]
             _note_place(place, kind, time_s, local_time_s)
         if attempt["terminal"] != 0:
-            place = terminals[_place_of(terminal_keys, terminals, taken, 1, attempt["terminal"])]
+            place = terminals[_place_of(terminal_keys, terminals, taken, _TERMINALS, attempt["terminal"])]
             describe(place, time_s, delay, rate, said)
             row[F_TERMINAL_FRAUD_RATE] = said[0]
             row[F_TERMINAL_FRAUD_DAYS] = said[1]
@@ -242,7 +244,7 @@ def learn_kernel(
         merchant = find(merchant_keys, label["merchant"]) if label["merchant"] != 0 else -1
         if merchant >= 0:
             place = merchants[merchant]
-            kind = int(place["kind"])
+            kind = np.int64(place["kind"])
             explained = explained or gives_itself_away(patterns, kind, amount_at)
             hour_at = hour_bin(time_s + int(place["offset_s"]))
             count(patterns, FRAUD, kind, amount_at, hour_at, ratio_at, float(change))

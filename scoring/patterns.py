@@ -26,8 +26,8 @@ DAY_S: Final = 86_400
 LABEL_DELAY_S: Final = 7.0 * 86_400
 """How long labels take, until one says otherwise."""
 
-# Index 0 of the first axis: all attempts; 1: the frauds.
-ALL, FRAUD = range(2)
+# Index 0 of the first axis: all attempts; 1: the frauds. Typed: for plain integers Numba would compile `count` for each.
+ALL, FRAUD = map(np.int64, range(2))
 PATTERNS: Final = np.dtype(
     [
         ("total", np.float64, 2),

@@ -15,6 +15,8 @@ CHUNK_WORDS: Final = 16
 PAYLOAD_WORDS: Final = CHUNK_WORDS - 1
 # Words of a pool's control: the first chunk never used yet, and the first of the freed ones (0 = none).
 TOP, FREE = 0, 1
+# Where a list's first chunk begins; typed, so that `write_words` isn't compiled for a literal too.
+_START: Final = np.int64(0)
 
 
 def empty_pool() -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +106,7 @@ def write_list(
         return 0
     if first == 0:
         first = take_chunk(chunks, control)
-    at, place = write_words(chunks, control, first, 0, head)
+    at, place = write_words(chunks, control, first, _START, head)
     at, place = write_words(chunks, control, at, place, tail)
     for rest in range(place, PAYLOAD_WORDS):
         chunks[at, rest] = 0

@@ -34,6 +34,7 @@ limit above COUNT_CEILING_MAX or AMOUNT_CEILING_MAX_MINOR could never be passed,
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 from numba import njit
 
 
@@ -63,6 +64,8 @@ assert all(coarse % fine == 0 for fine, coarse in pairwise(STEPS_S))
 # Times are kept as u32 seconds since 1970.
 TIME_END_S: Final = 1 << 32
 INT64_MAX: Final = (1 << 63) - 1
+# Typed, so that `opening_s` isn't compiled for a literal too.
+_FIRST: Final = np.int64(0)
 # A cell's counts of approvals and declines are u16, its sums 48 bits.
 COUNT_CEILING_MAX: Final = (1 << 16) - 2
 AMOUNT_CEILING_MAX_MINOR: Final = (1 << 48) - 2
@@ -85,7 +88,7 @@ def opening_s(window: Any, time_s: Any) -> Any:
 @njit(cache=True)
 def level_of(time_s: Any, newest_s: Any) -> Any:
     """The smallest window whose total at the newest time takes in a time; LEVELS where none does."""
-    level = 0
+    level = _FIRST
     while level < LEVELS and time_s < opening_s(level, newest_s):
         level += 1
     return level
