@@ -20,6 +20,8 @@ class SnapshotUnreadable(RuntimeError):  # noqa: N818 - told as what it is
 
 def write_arrays(path: Path, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays with a format version and a checksum; the old file stands until the new one is on disk."""
+    for name, array in arrays.items():
+        assert _has_no_gaps(array.dtype), f"{name}: bytes between fields don't read back as written"
     checks = {name: zlib.crc32(np.ascontiguousarray(array).data) for name, array in arrays.items()}
     fresh = path.with_suffix(".new")
     with _Steady(fresh, "wb") as file:
@@ -31,6 +33,17 @@ def write_arrays(path: Path, version: int, arrays: Mapping[str, NDArray[Any]]) -
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
+
+
+def _has_no_gaps(dtype: np.dtype[Any]) -> bool:
+    """Whether fields take up every byte of a record."""
+    if dtype.subdtype is not None:
+        return _has_no_gaps(dtype.subdtype[0])
+    fields = dtype.fields
+    if fields is None:
+        return True
+    kinds = [fields[name][0] for name in dtype.names or ()]
+    return sum(kind.itemsize for kind in kinds) == dtype.itemsize and all(map(_has_no_gaps, kinds))
 
 
 class _Steady(io.FileIO):

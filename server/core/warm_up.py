@@ -14,9 +14,12 @@ from ledger import chains
 from ledger.book import Ledger
 from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
+from scoring.explain import reason_numbers
+from scoring.features import FEATURE_NAMES
 from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_of
+from server.core.block_lists import BlockEntry, BlockKind
 from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
@@ -30,6 +33,7 @@ from server.core.record import (
     DECISION_NUMBERS,
     INTENT,
     INTENT_NUMBERS,
+    NAMED_MAX,
     REQUEST,
     CardReference,
     Operation,
@@ -52,6 +56,12 @@ def warm_up(model: Model | None) -> None:
     cards["expiry_yymm"] = 9912
     programme = Programme(0, "warm-up", 1, 840, 840, "UTC")
     directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
+    for active in (True, False):
+        directory.apply(
+            DirectoryChange(
+                blocks=[BlockEntry(BlockKind.COUNTRY, (number, 0), active) for number in range(1, 40)]
+            )
+        )
     controls = Controls(directory)
     controls.compile()
     state = State(Risk())
@@ -59,6 +69,10 @@ def warm_up(model: Model | None) -> None:
     state.grow(len(directory.cards), 1)
     for round_, size in enumerate(_SIZES * 2):
         _one_round(directory, controls, state, _requests(size, round_))
+    if model is not None:
+        reason_numbers(
+            model, np.zeros((2, len(FEATURE_NAMES)), np.float32), np.zeros((2, NAMED_MAX), np.uint8)
+        )
     state.repeats.load(state.repeats.arrays())
     chains.warm_up()
 

@@ -151,10 +151,13 @@ def test_more_than_the_balance_answers_51(caller, trusted_card, amount_minor):
 
 
 def test_high_score_declines_what_the_balance_would_cover(caller, card):
-    """An amount far from what is usual answers 59 with its score above the threshold."""
-    answer = caller.authorize(purchase(card, funded_minor(card)))
+    """An amount far from what is usual, by night, answers 59 with its score above the threshold, and says why."""
+    request = purchase(card, funded_minor(card))
+    request.local_time.seconds += 15 * 3600
+    answer = caller.authorize(request)
     assert (answer.response_code, answer.reasons[0]) == ("59", "score_decline")
     assert answer.risk_score > 0.85
+    assert "AMOUNT_UNUSUAL" in answer.reasons
     assert caller.available_minor(card) == funded_minor(card)
 
 

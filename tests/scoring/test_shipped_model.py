@@ -5,7 +5,7 @@ import pytest
 
 from scoring import registry
 from scoring.attempt import empty_attempts
-from scoring.features import Features
+from scoring.passage import Passage
 from tests.scoring.plain_traffic import HOURS, SCENARIOS, traffic
 
 STEP_UP = 0.65
@@ -15,9 +15,7 @@ ATTEMPTS = 3_000
 @pytest.fixture(scope="module")
 def shipped():
     """The shipped model, loaded once."""
-    model = registry.open(registry.shipped())
-    yield model
-    model.close()
+    return registry.open(registry.shipped())
 
 
 def test_the_shipped_model_is_small_and_measured(shipped):
@@ -35,7 +33,7 @@ def test_the_shipped_model_is_small_and_measured(shipped):
 def test_plain_traffic_is_left_alone(scenario, hour, shipped):
     """Of ordinary purchases, at any pace, hour and category and with fields missing, 97 % pass the step-up."""
     attempts = traffic(scenario, hour, ATTEMPTS, seed=hour)
-    scores = shipped.score(Features(scenario.cards).observe(attempts))
+    scores = shipped.score(Passage(scenario.cards, 1).observe(attempts))
     assert (scores <= STEP_UP).mean() >= 0.97
 
 
@@ -54,6 +52,6 @@ def test_a_night_of_expensive_shopping_after_a_quiet_life_is_fraud(shipped):
     attempts["entry_mode"][:120], attempts["entry_mode"][120:] = 3, 5
     attempts["card_present"] = attempts["entry_mode"] == 3
     attempts["country"] = attempts["home_country"] = 840
-    scores = shipped.score(Features(1).observe(attempts))
+    scores = shipped.score(Passage(1, 1).observe(attempts))
     assert (scores[:120] <= STEP_UP).mean() > 0.97
     assert (scores[120:] > STEP_UP).mean() > 0.7
