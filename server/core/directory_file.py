@@ -40,6 +40,19 @@ _FORMER_PERIODS: Final = {
     "limit_day_minor": Window.DAY,
     "limit_month_minor": Window.MONTH,
 }
+_FORMER_NAMES: Final = {
+    str(number): name
+    for number, name in enumerate(
+        (
+            *("count_1m", "count_1h", "count_24h", "count_7d"),
+            *("amount_1m", "amount_1h", "amount_24h", "amount_7d"),
+            *("amount_transaction", "amount_day", "amount_month"),
+        ),
+        1,
+    )
+}
+"""What the oldest format's limits were called: answers of then name them, also before PostgreSQL is reached."""
+
 _SETS: Final = (
     "categories_allowed",
     "categories_blocked",
@@ -104,7 +117,7 @@ def load(directory: Directory, path: Path) -> dict[str, Any]:
                 for kind, low, high in lines
             ],
             rules=[_rule(fields) for fields in shared.get("rules", ())],
-            limit_names=_names(shared.get("limit_names", {})),
+            limit_names=_names(shared.get("limit_names", _FORMER_NAMES)),
             rule_names=_names(shared.get("rule_names", {})),
             version=shared["version"],
         )

@@ -15,6 +15,9 @@ IN_FLIGHT or BUSY waits until that is decided, and comes again: of two at once, 
 
 What is held is a chain of parts, newest first: `newest` of the authorization is the id of the message that left the
 newest pending transfer, `older` of that message's entry the one before it, zero at the end.
+
+What it reserved in the limits is a chain of its own, `reserved_newest` and `reserved_older`: parts are replaced by what
+remains of them, but a reservation stands where and when it was made until it is given back.
 """
 
 from enum import IntEnum
@@ -48,10 +51,13 @@ ENTRY: Final = np.dtype(
         ("content", "<u8", (2,)),
         ("newest", "<u8", (2,)),  # of an authorization: which message left the newest part
         ("older", "<u8", (2,)),  # of the message of a part: which message left the part before it
+        ("reserved_newest", "<u8", (2,)),  # of an authorization: which message reserved last,
+        ("reserved_older", "<u8", (2,)),  # and of that: which reserved before it
         ("sender", "<u8"),
         ("transmission_s", "<i8"),
         ("kept_until_s", "<i8"),
         ("reserved_s", "<i8"),  # when the limits were reserved
+        ("reserved_minor", "<i8"),  # what of that was not given back
         ("part_minor", "<i8"),  # pending under this id, on the cardholder's account,
         ("owed_minor", "<i8"),  # and on what the cardholder owes
         ("captured_minor", "<i8"),  # of an authorization: cleared so far

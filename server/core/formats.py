@@ -137,12 +137,14 @@ def entries_of(records: NDArray[Any]) -> NDArray[Any]:
         if name not in ("answer", "padding"):
             entries[name] = records[name]
     entries["answer"] = decisions_of(records["answer"])
-    if records.dtype["answer"] == DECISION_2:
-        return entries
-    entries["reserved_s"] = records["transmission_s"]
-    holding = np.isin(records["state"], (EntryState.OPEN, EntryState.BUSY))
-    entries["newest"][holding] = records["id"][holding]
-    entries["part_minor"][holding] = records["answer"]["approved_minor"][holding]
+    if records.dtype["answer"] == DECISION_1:
+        entries["reserved_s"] = records["transmission_s"]
+        holding = np.isin(records["state"], (EntryState.OPEN, EntryState.BUSY))
+        entries["newest"][holding] = records["id"][holding]
+        entries["part_minor"][holding] = records["answer"]["approved_minor"][holding]
+    # Until format 3 a part said by itself what it had reserved.
+    entries["reserved_newest"], entries["reserved_older"] = entries["newest"], entries["older"]
+    entries["reserved_minor"] = entries["part_minor"] + entries["owed_minor"]
     return entries
 
 

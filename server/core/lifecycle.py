@@ -68,7 +68,9 @@ class Lifecycle:
         open_ = intents["response_code"] == b""
         # The network has approved: it counts, and no limit stands against it.
         intents["limit_set"][advised] = NO_LIMITS
-        self._reserve(intents, open_ & (advised | (intents["request"]["operation"] == Operation.INCREMENT)))
+        # An advice on what we hold tells that the network declined: it lets go, and consumes nothing.
+        approved = advised & (finds != Original.HELD)
+        self._reserve(intents, open_ & (approved | (intents["request"]["operation"] == Operation.INCREMENT)))
         refuse_again(numbers, CODES)
         learn(self._state.risk.features, intents)
 

@@ -86,18 +86,34 @@ def next_place(slots: Any, entries: Any, entry: Any, is_first: bool) -> int:
 
 
 @njit(cache=True)
-def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
-    """
-    The authorization at `at` has no parts any more but what the message at `own` (-1: none) left.
+def next_reserved(slots: Any, entries: Any, entry: Any, is_first: bool) -> int:
+    """Likewise of what an authorization reserved in the limits: the newest, or the one before that of `entry`."""
+    if is_first:
+        if entry.reserved_newest[0] == 0 and entry.reserved_newest[1] == 0:
+            return -1
+        return place_of(slots, entries, entry.reserved_newest[0], entry.reserved_newest[1])
+    if entry.reserved_older[0] == 0 and entry.reserved_older[1] == 0:
+        return -1
+    return place_of(slots, entries, entry.reserved_older[0], entry.reserved_older[1])
 
-    That took the place of the oldest part in the limits: what had been reserved with it.
-    """
+
+@njit(cache=True)
+def note_reserved(authorization: Any, own: Any, amount_minor: int) -> None:
+    """The message of `own` reserved so much for its authorization, beside what others did before."""
+    own.reserved_minor = amount_minor
+    for word in range(2):
+        own.reserved_older[word] = authorization.reserved_newest[word]
+    for word in range(2):
+        authorization.reserved_newest[word] = own.id[word]
+
+
+@njit(cache=True)
+def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
+    """The authorization at `at` has no parts any more but what the message at `own` (-1: none) left."""
     authorization = entries[at]
-    oldest = at
     place = next_place(slots, entries, authorization, True)
     while place >= 0:
         part = entries[place]
-        oldest = place
         place = next_place(slots, entries, part, False)
         part.part_minor = 0
         part.owed_minor = 0
@@ -109,14 +125,6 @@ def replace_parts(slots: Any, entries: Any, at: int, own: int) -> None:
         rest = entries[own]
         authorization.newest[0] = rest.id[0]
         authorization.newest[1] = rest.id[1]
-        first = entries[oldest]
-        rest.reserved_limits = first.reserved_limits
-        rest.reserved_s = first.reserved_s
-        rest.merchant = first.merchant
-        rest.device = first.device
-        rest.network = first.network
-        rest.day_id = first.day_id
-        rest.month_id = first.month_id
 
 
 @njit(cache=True)
@@ -152,6 +160,8 @@ def resolve_original(
     if decision.operation == _CLEAR and decision.chain == _REPLACED:
         authorization.captured_minor += decision.approved_minor
     left = own >= 0 and (decision.part_minor > 0 or decision.owed_minor > 0)
+    if left and (decision.chain == _ADDED or decision.operation == _INCREMENT):
+        note_reserved(authorization, entries[own], intent.billed_minor)
     if decision.chain == _ADDED and left:
         part = entries[own]
         part.older[0] = authorization.newest[0]
@@ -201,6 +211,7 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
                     entry.credit = is_credit(intent.request.transaction_type)
                     entry.newest[0] = entry.id[0]
                     entry.newest[1] = entry.id[1]
+                    note_reserved(entry, entry, decision.approved_minor)
                     entry.kept_until_s = entry.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
                 continue
         if not decision.claims:
@@ -264,12 +275,26 @@ def standing_of(slots: Any, entries: Any, authorization: Any) -> int:
 
 
 @njit(cache=True)
+def giving_max(slots: Any, entries: Any, intents: Any) -> int:
+    """How many GIVEN there is room needed for, whatever INTENT[n] come to."""
+    count = len(intents)
+    for i in range(len(intents)):
+        request = intents[i].request
+        at = place_of(slots, entries, request.original_id[0], request.original_id[1])
+        place = -1 if at < 0 else next_reserved(slots, entries, entries[at], True)
+        while place >= 0:
+            count += 1
+            place = next_reserved(slots, entries, entries[place], False)
+    return count
+
+
+@njit(cache=True)
 def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: Any) -> int:
     """
     What each DECISION[n] on a message about an authorization gives back, into GIVEN[..]; how many those are.
 
     It comes before `resolve`: the entries still show the parts that are let go, also those that the ledger had let go
-    before. What was cleared stays consumed; the newest parts are given back first.
+    before. What was cleared stays consumed; what was reserved last is given back first, and noted as given.
     """
     count = 0
     for i in range(len(decisions)):
@@ -297,17 +322,17 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
         used = authorization.captured_minor > 0 or (
             decision.operation == _CLEAR and decision.approved_minor > 0
         )
-        place = next_place(slots, entries, authorization, True)
+        place = next_reserved(slots, entries, authorization, True)
         while place >= 0:
-            part = entries[place]
-            standing = part.part_minor + part.owed_minor
-            amount = min(rest, standing)
+            source = entries[place]
+            amount = min(rest, source.reserved_minor)
             rest -= amount
-            if amount > 0 and part.reserved_limits != 0:
-                whole = amount == standing and not used
-                count = give(given, count, part, part.reserved_s, amount, whole)
-                place_given(given[count - 1], part.merchant, part.device, part.network)
-            place = next_place(slots, entries, part, False)
+            whole = amount == source.reserved_minor and not used
+            source.reserved_minor -= amount
+            if amount > 0 and source.reserved_limits != 0:
+                count = give(given, count, source, source.reserved_s, amount, whole)
+                place_given(given[count - 1], source.merchant, source.device, source.network)
+            place = next_reserved(slots, entries, source, False)
     return count
 
 

@@ -291,7 +291,7 @@ class Repeats:
 
     def gives_back(self, intents: NDArray[Any], decisions: NDArray[Any]) -> NDArray[Any]:
         """GIVEN[m]: what DECISION[n] on messages about authorizations, with their INTENT[n], give back to the limits."""
-        given = np.zeros(len(intents) * (PARTS_MAX + 1), parts.GIVEN)
+        given = np.zeros(parts.giving_max(self._slots, self.entries, intents), parts.GIVEN)
         return given[: parts.gives_back(self._slots, self.entries, intents, decisions, given)]
 
     def standings(self) -> NDArray[Any]:

@@ -166,6 +166,8 @@ def test_a_file_of_the_oldest_format_gives_its_limits_their_names(tmp_path):
         limit("amount", "month", 9, 11),
     )
     assert again.count == known.count and not again.cards["limits"].any()
+    names = [again.limit_names[found.name] for found in again.programmes[0].limits]
+    assert names == ["count_1m", "amount_1h", "amount_transaction", "amount_month"]
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path):

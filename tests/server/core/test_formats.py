@@ -21,12 +21,11 @@ from server.core.snapshot import read_arrays, write_arrays
 from tests.server.core.lives import clear, reverse
 from tests.server.core.scene import Core, directory, purchase
 
+NEW_IN_ENTRY_3 = {"merchant", "device", "network", "reserved_newest", "reserved_older", "reserved_minor"}
 NEW_IN_ENTRY = {
-    1: {
-        *("newest", "older", "reserved_s", "part_minor", "owed_minor", "captured_minor", "credit"),
-        *("merchant", "device", "network"),
-    },
-    2: {"merchant", "device", "network"},
+    1: {"newest", "older", "reserved_s", "part_minor", "owed_minor", "captured_minor", "credit"}
+    | NEW_IN_ENTRY_3,
+    2: NEW_IN_ENTRY_3,
 }
 VERSIONS = sorted(NEW_IN_ENTRY)
 

@@ -7,14 +7,18 @@ import pytest
 
 from ledger import holds
 from ledger.chart import AccountCode
+from scoring.limit import Subject
+from scoring.velocity import Velocity
+from server.core.attempts import attempts_of
 from server.core.directory import CardFlag
 from server.core.entries import EntryState
 from server.core.expiry import Expiry
-from server.core.record import CheckResult, Operation, TransactionType
+from server.core.record import INTENT, CheckResult, Operation, TransactionType
 from server.core.turn import Parcel, Turn
 from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
 from tests.server.core.scene import NOON_S, Core, cards, directory, limit, purchase
 
+DAY_S = 86_400
 OPENING = 100_000
 CARDS = 4
 
@@ -366,6 +370,65 @@ def test_what_an_advice_consumed_is_given_back_also_in_two_steps(with_core):
         with_core(act, directory(limits=(limit("amount", "day", 1_200),)), opening_minor=OPENING)
         == ["00"] * 4
     )
+
+
+@pytest.mark.parametrize("increments", [2, 9])
+@pytest.mark.parametrize("days", [0, 1])
+def test_what_increments_consumed_is_given_back_where_they_reserved_it_after_a_partial_reversal(
+    with_core, days, increments
+):
+    """Each reservation stands in its own windows, day and count, also when its part was replaced by what remained."""
+    original = purchase(0, amount_minor=1_000, merchant=3, device=4)
+    end_s = NOON_S + days * DAY_S
+
+    async def act(core):
+        untouched = [array.tobytes() for array in _left(core)]
+        codes = await core.codes(original)
+        for _ in range(increments):
+            codes += await core.codes(increment(original, 500, transmission_s=end_s))
+        codes += await core.codes(reverse(original, 1_200, transmission_s=end_s))
+        after = core.state.limits.velocity.arrays()["card_sums"][0, 0].copy()
+        codes += await core.codes(reverse(original, transmission_s=end_s))
+        return codes, after, untouched == [array.tobytes() for array in _left(core)]
+
+    limits = (limit("count", "7d", 60), limit("amount", "24h", 100_000, 2, subject=Subject.MERCHANT))
+    codes, after, is_untouched = with_core(act, directory(limits=limits), opening_minor=OPENING)
+    assert codes == ["00"] * (increments + 3)
+    assert sorted(after.tolist()) == ([0, 1_200] if days == 0 else [200, 1_000])
+    assert is_untouched
+
+
+def _left(core):
+    """What the limits of card 0 would still count: its days, its months, and what its windows hold of approvals."""
+    some = purchase(0, amount_minor=1, merchant=3, device=4, transmission_s=NOON_S + 2 * DAY_S)
+    intents = np.zeros(1, INTENT)
+    intents["request"] = some
+    core.controls.check(intents, core.directory.find(some))
+    attempts = attempts_of(intents, core.directory.cards, core.controls.programmes)
+    judged = Velocity()
+    judged.load({name: array.copy() for name, array in core.state.limits.velocity.arrays().items()})
+    told = judged.admit(
+        attempts,
+        day_ids=intents["day_id"],
+        month_ids=intents["month_id"],
+        counted=np.ones(1, np.bool_),
+        entering=np.zeros(1, np.bool_),
+        limit_sets=intents["limit_set"],
+        limits=core.controls.limits,
+    )
+    return np.sort(told.consulted["used"][0]), core.state.limits.velocity.arrays()["card_sums"][0]
+
+
+def test_an_advice_that_the_network_declined_gives_back_what_we_had_approved(with_core):
+    """It consumes nothing itself."""
+    original = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        codes = await core.codes(original) + await core.codes(advise(original, b"05"))
+        return codes + await core.codes(purchase(0, amount_minor=1_200))
+
+    known = directory(limits=(limit("amount", "day", 1_200), limit("count", "1h", 1, 2)))
+    assert with_core(act, known, opening_minor=OPENING) == ["00"] * 3
 
 
 @pytest.mark.parametrize("message", [reverse, expire, lambda original: clear(original, 1, final=1)])
