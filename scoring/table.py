@@ -27,6 +27,8 @@ class Table:
     """A Parquet file in memory. Raises HistoryError wherever a column is not what is asked for."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():  # Arrow would read whatever lies in it as one table
+            raise HistoryError(f"{path.name} is a folder: name one Parquet file")
         try:
             self._table = pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
@@ -160,8 +162,15 @@ class Table:
 
 
 def write_table(path: Path, columns: Mapping[str, np.ndarray | Sequence[Any]]) -> None:
-    """Writes columns of equal length as one Parquet file."""
-    pq.write_table(pa.table(dict(columns)), path)
+    """Writes columns of equal length as one Parquet file, whole or not at all. Raises OSError, naming the file."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        pq.write_table(pa.table(dict(columns)), fresh)
+        fresh.replace(path)
+    except OSError as error:
+        if fresh.is_file():
+            fresh.unlink()
+        raise OSError(f"{path} can't be written: {error}") from error
 
 
 def fingerprint(files: Sequence[Path]) -> str:

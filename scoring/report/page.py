@@ -11,9 +11,17 @@ from scoring.report.scored import Scored
 def write_report(path: Path, scored: Scored, *, created: str | None = None) -> None:
     """
     Writes the report of a scored history as one HTML file, UTF-8; `created` says when, where it should. The
-    same history and that give the same bytes.
+    same history and that give the same bytes. Whole or not at all: raises OSError, naming the file.
     """
-    path.write_text(render(scored, created=created), encoding="utf-8", newline="\n")
+    page = render(scored, created=created)
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(page, encoding="utf-8", newline="\n")
+        fresh.replace(path)
+    except OSError as error:
+        if fresh.is_file():
+            fresh.unlink()
+        raise OSError(f"{path} can't be written: {error}") from error
 
 
 def render(scored: Scored, *, created: str | None = None) -> str:

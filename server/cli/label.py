@@ -39,9 +39,9 @@ def label(
             help=f"CSV or Parquet with the columns {', '.join(COLUMNS)}; all but two may be absent."
         ),
     ] = None,
-    learnt: Annotated[str, typer.Option(help="When it was learnt, ISO 8601 [now].")] = "",
+    learnt: Annotated[str, typer.Option(help="When it was learnt, ISO 8601 \\[now].")] = "",
     source: Annotated[str, typer.Option(help="Where it comes from, such as chargebacks.")] = "command line",
-    by: Annotated[str, typer.Option(help="Who tells it; recorded [the user who runs this].")] = "",
+    by: Annotated[str, typer.Option(help="Who tells it; recorded \\[the user who runs this].")] = "",
     report_id: Annotated[str, typer.Option(help="The reporter's own number of it.")] = "",
     target: Target = TARGET,
     as_json: AsJson = False,

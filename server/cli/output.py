@@ -44,9 +44,9 @@ def facts(title: str, rows: Mapping[str, Any]) -> Table:
 
 def rows(title: str, columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> Table:
     """A table with a header."""
-    table = Table(
-        *(escape(column) for column in columns), title=escape(title), title_justify="left", box=None
-    )
+    table = Table(title=escape(title), title_justify="left", box=None)
+    for place, column in enumerate(columns):  # what is cut off, or broken, can't be typed again
+        table.add_column(escape(column), overflow="fold", no_wrap=place == 0)
     for line in lines:
         table.add_row(*(escape(_text(value)) for value in line))
     return table

@@ -4,6 +4,9 @@ Drift in service: PSI of every feature, of the champion's score, and of the appr
 Hours are counted in a ring of them, so that the day moves on. Columns are compared with the reference beside the
 champion's trees. The approval rate is compared with the reference's, or where training data knew none, with that of
 the champion's first APPROVALS_FIRST authorizations, which the register remembers.
+
+What the clock alone makes has an index only where the span counted could look like the reference's: a day never holds
+a whole week, so there is none of weekday and weekend; hour and night have one once every hour of the day is counted.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,9 @@ from server.store.register import Register
 HOURS: Final = 24
 ROWS_MIN: Final = 2_000
 """Fewer authorizations than this in a day say nothing about drift."""
+
+OF_THE_WEEK: Final = frozenset(("weekday", "is_weekend"))
+OF_THE_DAY: Final = frozenset(("hour", "is_night"))
 
 JUDGE_S: Final = 10.0
 APPROVALS_FIRST: Final = 10_000
@@ -107,10 +113,11 @@ class Drift:
             scored = counts[-1, :-1].sum() >= ROWS_MIN
             counts[-1, -1] = 0  # of the score, rows that another model decided
             found = psi(self._reference.shares, counts)
+            unseen = OF_THE_WEEK if self._approvals[:, 0].all() else OF_THE_WEEK | OF_THE_DAY
             indices = {
                 name: float(index)
                 for name, index in zip(self._reference.columns, found, strict=True)
-                if name != SCORE or scored
+                if name not in unseen and (name != SCORE or scored)
             }
         then = self._then()
         if then is not None:

@@ -10,6 +10,7 @@ import pytest
 from scoring.attempt import TIME_MISSING, hash_merchant
 from scoring.history import HistoryError, read_history
 from scoring.outlet import outlet
+from scoring.table import write_table
 
 FRAUD = Path(__file__).parents[3] / "shared" / "data" / "fraud"
 
@@ -44,6 +45,24 @@ def test_a_file_that_is_no_parquet_is_refused_by_name(tmp_path):
     (tmp_path / "garbage.parquet").write_bytes(b"not a table")
     with pytest.raises(HistoryError, match=r"garbage.parquet can't be read as Parquet"):
         read_history(tmp_path / "garbage.parquet")
+
+
+def test_a_folder_is_refused_by_name_where_a_file_is_wanted(tmp_path):
+    """Also a folder of Parquet files, which Arrow would read as one table."""
+    pq.write_table(pa.table({"time_s": [1], "card": [1], "amount_minor": [1]}), tmp_path / "one.parquet")
+    with pytest.raises(HistoryError, match=f"{tmp_path.name} is a folder: name one Parquet file"):
+        read_history(tmp_path)
+
+
+def test_a_table_that_can_not_be_written_leaves_the_one_before(tmp_path):
+    """What stands in the way is told with the file's name, and nothing half is left."""
+    path = tmp_path / "scores.parquet"
+    write_table(path, {"row": [1, 2]})
+    before = path.read_bytes()
+    (tmp_path / "scores.parquet.new").mkdir()
+    with pytest.raises(OSError, match=r"scores.parquet can't be written"):
+        write_table(path, {"row": [3]})
+    assert path.read_bytes() == before
 
 
 @needs(FRAUD / "sparkov_transactions.parquet")

@@ -31,6 +31,14 @@ def done(result):
     return result.stdout
 
 
+def test_versions_are_shown_whole_in_a_narrow_terminal(holdfast, tmp_path):
+    """What `list` shows can be typed again: nothing is cut off with an ellipsis."""
+    done(holdfast("add", str(version(tmp_path / "trained", "2025-06-30-a72ef368")), "--by", "ann"))
+    shown = done(holdfast("list"))
+    assert "…" not in shown
+    assert "2025-06-30-a72ef368" in shown
+
+
 def test_a_version_is_brought_to_decide_by_two_and_back_by_one(holdfast, tmp_path):
     """From its folder to champion; then one command brings the one before back."""
     for name in ("v1", "v2"):

@@ -8,7 +8,7 @@ import pytest
 from scoring.drift import reference_of
 from scoring.features import FEATURE_NAMES
 from server.fraud import drift as drift_room
-from server.fraud.drift import APPROVALS, HOURS, ROWS_MIN, Drift
+from server.fraud.drift import APPROVALS, HOURS, OF_THE_DAY, OF_THE_WEEK, ROWS_MIN, Drift
 from server.fraud.onlookers import seen
 from server.fraud.watch import Using
 from server.store.register import Standing
@@ -55,11 +55,25 @@ def drifting():
 
 
 def test_the_traffic_a_model_learnt_from_does_not_drift(drifting):
-    """Every feature, the score, and approvals have an index, and it is small."""
+    """Every feature but the clock's, the score, and approvals have an index, and it is small."""
     drifting.drift.look(seen([decided(4_000)]))
     indices = drifting.drift.indices()
-    assert set(indices) == {*FEATURE_NAMES, "score", APPROVALS}
+    assert set(indices) == {*FEATURE_NAMES, "score", APPROVALS} - OF_THE_DAY - OF_THE_WEEK
     assert max(indices.values()) < 0.02
+
+
+def test_a_day_is_not_held_against_the_hours_and_weekdays_it_can_not_hold(drifting):
+    """Nine o'clock on a Monday is no drift; once a whole day is counted its hours have an index, its weekday never."""
+    intents, decisions = decided(4_000)
+    intents["features"][:, FEATURE_NAMES.index("weekday")] = 0
+    drifting.drift.look(seen([(intents, decisions)]))
+    assert not (OF_THE_DAY | OF_THE_WEEK) & set(drifting.drift.indices())
+    for _ in range(HOURS - 1):
+        drifting.clock.now_s += 3_600
+        drifting.drift.look(seen([(intents, decisions)]))
+    indices = drifting.drift.indices()
+    assert set(indices) >= OF_THE_DAY
+    assert not OF_THE_WEEK & set(indices)
 
 
 def test_too_little_traffic_has_no_index(drifting):
