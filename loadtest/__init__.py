@@ -8,6 +8,7 @@ bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
 scoring_bench  how well the scorer tells fraud and how fast it is, each figure beside its bar
 scoring_speed  velocity, features and score in one process: in batches, alone, after a start
+scoring_memory  what ten million cards take in memory
 redis_counters  the same counters in Redis, to compare with
 first_request  whether the first request after a start is as quick as the thousandth
 handbook       the Fraud Detection Handbook's protocol: what teaches, what is measured, its figures

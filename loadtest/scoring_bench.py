@@ -11,6 +11,8 @@ third of the history, six months. Beside it what a rule of thumb makes of the sa
 **Speed.** Velocity, features and score one after another in this process (see `scoring_speed`), and what the counters
 alone take in Redis (see `redis_counters`).
 
+**Memory.** The state of ten million cards (see `scoring_memory`).
+
 **Start.** The model in fresh processes; a server's first request beside the slowest of the hundred around its
 thousandth (see `first_request`).
 """
@@ -27,12 +29,13 @@ from loadtest import handbook, scoring_speed
 from loadtest.figure import Figure
 from loadtest.first_request import first_request
 from loadtest.redis_counters import RedisMissing, redis_us_per_request
+from loadtest.scoring_memory import ten_million
 from scoring import passage, registry
 from scoring.history import History, read_history
 from scoring.report.simple_rules import simple_rules
 from scoring.train import split_by_time, train_history
 
-PARTS: Final = ("handbook", "sparkov", "speed", "start")
+PARTS: Final = ("handbook", "sparkov", "speed", "memory", "start")
 HANDBOOK_FILE: Final = "handbook_transactions.parquet"
 SPARKOV_FILE: Final = "sparkov_transactions.parquet"
 CUSTOMERS_FILE: Final = "sparkov_customers.csv"
@@ -82,7 +85,13 @@ class ScoringOptions:
 def scoring_figures(options: ScoringOptions, told: Callable[[str], None]) -> dict[str, Any]:
     """All figures of the parts asked for; `passes` where every bar is met. Raises OSError, HistoryError, ModelError."""
     document: dict[str, Any] = {"figures": [], "details": {}}
-    measures = {"handbook": _handbook, "sparkov": _sparkov, "speed": _speed, "start": _start}
+    measures = {
+        "handbook": _handbook,
+        "sparkov": _sparkov,
+        "speed": _speed,
+        "memory": _memory,
+        "start": _start,
+    }
     figures: list[Figure] = []
     for part in PARTS:
         if part in options.parts:
@@ -143,6 +152,15 @@ def _speed(options: ScoringOptions, told: Callable[[str], None]) -> tuple[list[F
         Figure("counters in Redis, by ours", "times", by_redis, 10.0, is_floor=True, digits=1, reason=reason),
     ]
     return figures, {**found._asdict(), "redis_us": redis_us}
+
+
+def _memory(_options: ScoringOptions, told: Callable[[str], None]) -> tuple[list[Figure], dict[str, Any]]:
+    told("ten million cards in memory")
+    found = ten_million()
+    return [
+        Figure("10,000,000 cards, an attempt each", "GB", found.once_bytes / 1e9, 6.0, is_floor=False),
+        Figure("at ten days a month", "GB", found.habitual_bytes / 1e9, 6.0, is_floor=False),
+    ], dict(found._asdict())
 
 
 def _start(options: ScoringOptions, told: Callable[[str], None]) -> tuple[list[Figure], dict[str, Any]]:

@@ -5,6 +5,7 @@ A reason code stands for a family of features. Its part is the sum of its featur
 features that tell the same story count as one reason, and one that speaks against it counts too.
 """
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -46,6 +47,14 @@ def explain(model: Model, row: np.ndarray, *, most: int = len(FEATURE_NAMES)) ->
         for index in order
         if added[index] != 0.0
     ]
+
+
+def base(model: Model, row: np.ndarray) -> Reason:
+    """What a score starts from. With it all reasons of a row add up to the score's log-odds."""
+    start = float(model.contributions(row[None])[0, -1])
+    return Reason(
+        "base", math.nan, start, "Where every score of this model starts: its mean over what it learnt from."
+    )
 
 
 def reason_codes(model: Model, row: np.ndarray, *, most: int = REASONS_MAX) -> list[str]:

@@ -104,7 +104,9 @@ def bench_ledger(
 def bench_scoring(
     parts: Annotated[
         list[str] | None,
-        typer.Option("--part", help="handbook, sparkov, speed or start; again for more. Without it, all."),
+        typer.Option(
+            "--part", help="handbook, sparkov, speed, memory or start; again for more. Without it, all."
+        ),
     ] = None,
     data: Annotated[
         Path, typer.Option(help="Folder of the histories: the Handbook's and Sparkov's files.")

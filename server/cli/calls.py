@@ -210,7 +210,7 @@ def explain(
                 ("feature", "log-odds", "why"),
                 [
                     (r["feature"], f"{r['contribution']:+.3f}", r["text"])
-                    for r in document["score_reasons"][:8]
+                    for r in [*document["score_reasons"][:-1][:8], *document["score_reasons"][-1:]]
                 ],
             ),
             rows(

@@ -84,6 +84,10 @@ def find_facts(intents: Any, found: Any) -> None:
             continue
         intent.account_number = entry.account_number
         intent.billing_currency = entry.answer.billing_currency
+        if intent.request.operation == _INCREMENT and intent.request.merchant == 0:
+            # It doesn't say where: it counts where its authorization did.
+            intent.request.merchant = entry.merchant
+            intent.request.device = entry.device
         left_s = entry.transmission_s + np.int64(entry.hold_s) - intent.request.transmission_s
         intent.hold_s = max(left_s, 1)
 

@@ -101,6 +101,8 @@ def next_reserved(slots: Any, entries: Any, entry: Any, is_first: bool) -> int:
 def note_reserved(authorization: Any, own: Any, amount_minor: int) -> None:
     """The message of `own` reserved so much for its authorization, beside what others did before."""
     own.reserved_minor = amount_minor
+    if authorization.reserved_newest[0] == own.id[0] and authorization.reserved_newest[1] == own.id[1]:
+        return
     for word in range(2):
         own.reserved_older[word] = authorization.reserved_newest[word]
     for word in range(2):

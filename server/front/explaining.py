@@ -13,6 +13,7 @@ from holdfast.v1 import authorization_pb2 as pb
 from ledger.book import Ledger
 from ledger.chart import describe
 from ledger.transfer import BATCH_MAX, QUERY_FILTER, TransferFlags, ids_of
+from scoring.explain import base
 from scoring.explain import explain as explain_score
 from scoring.features import FEATURE_NAMES
 from scoring.model import Model
@@ -85,7 +86,8 @@ class Explainer:
             )
         model = await self._models(explanation.model_version)
         if model is not None:
-            for reason in explain_score(model, intent["features"][: len(FEATURE_NAMES)]):
+            features = intent["features"][: len(FEATURE_NAMES)]
+            for reason in (*explain_score(model, features), base(model, features)):
                 explanation.score_reasons.add(
                     feature=reason.feature,
                     value=reason.value,
