@@ -10,6 +10,7 @@ from server.core.directory import CardFlag
 from server.core.limits import LIMITS_RESERVED, MEMORY, PIN_TRIES_MAX, SINGLE_USE_RESERVED, Limits, recall
 from server.core.policy import DECLINING, Check
 from server.core.record import DECISION, INTENT, NO_ROW, CheckResult, Operation
+from tests.server.core.lives import reverse
 from tests.server.core.scene import NOON_S, directory, limit, purchase, records
 
 kernel = pytest.mark.kernel
@@ -227,3 +228,18 @@ def test_a_hundred_requests_sent_at_once_never_pass_a_limit_together(with_core):
     codes = with_core(act, directory(limits=(limit("amount", "day", 7_500),)))
     assert codes.count(b"00") == 7
     assert codes.count(b"61") == 93
+
+
+def test_a_reservation_counts_once_when_its_decision_is_read_twice(with_core):
+    """What was reserved does not lead back to itself, and all of it comes back."""
+    request = purchase(0, amount_minor=1_000)
+
+    async def act(core):
+        await core.ask(request)
+        asked, answered = list(core.reader.read_all(0))[:2]
+        core.state.repeats.resolve(asked.intents, answered.decisions)
+        before = consumed(core.state.limits)
+        await core.ask(reverse(request))
+        return before, consumed(core.state.limits)
+
+    assert with_core(act) == (1_000, 0)
