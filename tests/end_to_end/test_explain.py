@@ -1,5 +1,6 @@
 """Explain: every check with its inputs, the score's reasons, the ledger's transfers; and never a card number."""
 
+import math
 import secrets
 import time
 
@@ -27,12 +28,16 @@ def test_approval_is_explained_by_every_check_the_score_and_the_hold(caller, car
     assert by_name["amount_senseless"].inputs["amount_minor"] == "4200"
     assert by_name["expiry_mismatch"].inputs["card_expiry_yymm"] == "3012"
     assert by_name["funds"].inputs["asked_minor"] == "4200"
-    assert "of" in by_name["limit_amount"].inputs["amount_1d"] or by_name["limit_amount"].inputs
+    assert by_name["limit_amount"].inputs["billed_minor"] == "4200"
     assert told.model_version
     assert told.score_reasons
     assert all(reason.feature and reason.text.endswith(".") for reason in told.score_reasons)
-    contributions = [abs(reason.contribution) for reason in told.score_reasons]
+    *parts, base = told.score_reasons
+    contributions = [abs(reason.contribution) for reason in parts]
     assert contributions == sorted(contributions, reverse=True)
+    assert base.feature == "base"
+    log_odds = math.log(answer.risk_score / (1 - answer.risk_score))
+    assert abs(math.fsum(reason.contribution for reason in told.score_reasons) - log_odds) < 1e-3
     (hold,) = told.transfers
     assert (hold.state, hold.amount_minor) == ("pending", 4_200)
     assert hold.debit_account.startswith("cardholder ")

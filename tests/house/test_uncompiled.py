@@ -1,21 +1,9 @@
 """The kernels are plain Python too."""
 
-import os
-import subprocess
-import sys
-
-from tests.house.sources import ROOT
+TIMEOUT_S = 300
 
 
-def test_the_kernel_tests_pass_uncompiled():
+def test_the_kernel_tests_pass_uncompiled(uncompiled):
     """The same claims hold with Numba switched off, where an index or an overflow can't hide."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "kernel", "-p", "no:cacheprovider"],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4_000:]
+    process, told = uncompiled
+    assert process.wait(TIMEOUT_S) == 0, told.read_text()[-4_000:]
