@@ -42,8 +42,7 @@ PATTERNS: Final = np.dtype(
         ("labels", np.float64),
         ("merchants", np.int64),
         ("terminals", np.int64),
-    ],
-    align=True,
+    ]
 )
 # A share among frauds stands on at least so many frauds of the common share.
 PRIOR_FRAUDS: Final = 5.0

@@ -39,8 +39,7 @@ PLACE: Final = np.dtype(
         ("unexplained", np.uint8, DAYS),
         ("kind", np.uint8),
         ("padding", np.uint8, 7),  # told, so that a file of it reads back byte for byte
-    ],
-    align=True,
+    ]
 )
 
 

@@ -314,3 +314,27 @@ def test_the_list_of_features_says_what_each_one_is():
     assert len(set(FEATURE_NAMES)) == len(FEATURES) <= 64
     assert all(feature.unit and feature.span and feature.meaning for feature in FEATURES)
     assert ATTEMPT.isalignedstruct
+
+
+def test_tables_grow_after_they_were_read_back_from_a_file(tmp_path):
+    """As after a restart: more merchants than there was room for, and the same features as without one."""
+    rng = np.random.default_rng(3)
+
+    def visits(count):
+        attempts = empty_attempts(count)
+        attempts["time_s"] = 1_750_000_000 + np.arange(count)
+        attempts["merchant"] = rng.integers(1, 1 << 60, count)
+        attempts["terminal"] = rng.integers(1, 1 << 60, count)
+        return attempts, np.full((count, len(PAST_NAMES)), np.nan, np.float32)
+
+    steady, restarted = Features(1), Features(1)
+    steady.observe(*visits(100))
+    np.savez(tmp_path / "state.npz", **steady.arrays())
+    with np.load(tmp_path / "state.npz") as stored:
+        restarted.load(dict(stored))
+    attempts, past = visits(4 * len(steady.arrays()["merchants"]))
+    assert steady.observe(attempts, past).tobytes() == restarted.observe(attempts, past).tobytes()
+    assert len(restarted.arrays()["merchants"]) > 1_024
+    for name, array in steady.arrays().items():
+        assert restarted.arrays()[name].dtype == array.dtype
+        assert restarted.arrays()[name].tobytes() == array.tobytes()
