@@ -31,6 +31,8 @@ SEAL_VERSION: Final = b"\x01"
 
 _FINGERPRINT_LABEL: Final = b"holdfast fingerprint of the PAN key"
 
+_PARTY_LABEL: Final = b"holdfast party: "
+
 _PAIR: Final = struct.Struct("<QQ")
 
 
@@ -99,6 +101,10 @@ class Keys:
     def ssn_hash(self, ssn: str) -> bytes:
         """32 bytes that find a customer by SSN (nine digits) and can't be turned back without the key."""
         return hmac.digest(self.ssn, ssn.encode(), "sha256")
+
+    def party_key(self, text: str) -> bytes:
+        """16 bytes that find the same party again and tell nothing of it without the key."""
+        return hmac.digest(self.identifier_key, _PARTY_LABEL + text.encode(), "sha256")[:16]
 
     def seal(self, name: str, text: str) -> bytes:
         """Encrypts a field's text: version, nonce, ciphertext and tag. `name` binds it to its column."""

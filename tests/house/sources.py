@@ -7,6 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
+    "compliance": "compliance",
+    "compliance.analyst": "compliance/analyst",
+    "compliance.audit": "compliance/audit",
+    "compliance.cases": "compliance/cases",
+    "compliance.filings": "compliance/filings",
+    "compliance.policies": "compliance/policies",
+    "compliance.review": "compliance/review",
+    "compliance.rules": "compliance/rules",
+    "compliance.screening": "compliance/screening",
     "holdfast.v1": "proto/holdfast/v1",
     "ledger": "ledger",
     "loadtest": "loadtest",
@@ -18,9 +27,10 @@ PACKAGES = {
     "server.core": "server/core",
     "server.fraud": "server/fraud",
     "server.front": "server/front",
+    "server.office": "server/office",
     "server.store": "server/store",
 }
-ROOMS = ("holdfast", "ledger", "loadtest", "scoring", "server")
+ROOMS = ("compliance", "holdfast", "ledger", "loadtest", "scoring", "server")
 _LINE = re.compile(r"^([\w.]+) {2,}\S", re.MULTILINE)
 
 

@@ -7,8 +7,9 @@ import pytest
 from tests.house.sources import PACKAGES, ROOMS, ROOT, imports, inside, modules, plan
 
 DOORS = {
+    "anyascii": ("compliance.screening",),
     "asyncpg": ("server.store",),
-    "cryptography": ("server.keys",),
+    "cryptography": ("server.keys", "compliance.audit"),
     "google": ("server.front", "server.cli.calls", "server.cli.greeting", "loadtest"),
     "grpc": (
         "server.front",
@@ -16,19 +17,27 @@ DOORS = {
         "server.cli.greeting",
         "loadtest",
     ),
-    "grpc_health": ("server.front.door", "loadtest.floors", "loadtest.processes"),
+    "grpc_health": ("server.front.door", "loadtest.first_request", "loadtest.floors", "loadtest.processes"),
     "grpc_reflection": ("server.front.door",),
     "grpc_status": ("server.front", "server.cli.calls"),
+    "holidays": ("compliance.calendar",),
     "jinja2": ("scoring.report.page",),
     "lightgbm": ("scoring.grow",),
     "locust": ("loadtest.locustfile",),
+    "lxml": ("compliance.filings", "compliance.policies", "compliance.screening"),
     "markupsafe": ("scoring.report.axes", "scoring.report.plot"),
-    "numba": ("ledger", "scoring", "server.core", "server.front"),
+    "numba": ("compliance.screening", "ledger", "scoring", "server.core", "server.front"),
+    "openai": ("compliance.analyst", "compliance.policies"),
     "prometheus_client": ("server.telemetry",),
     "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
-    "pydantic": ("server.settings", "server.cli"),  # the command line tells what its settings refuse
-    "pydantic_settings": ("server.settings",),
+    "pydantic": (
+        "server.settings",
+        "server.office.settings",
+        "server.cli",
+    ),  # the command line tells what its settings refuse
+    "pydantic_settings": ("server.settings", "server.office.settings"),
+    "rapidfuzz": ("compliance.screening",),
     "redis": ("loadtest.redis_counters",),
     "rich": ("server.cli", "loadtest.report"),
     "sqlite3": (
@@ -36,7 +45,7 @@ DOORS = {
         "server.core.journal",
         "server.cli.accounts",  # copies a ledger that is its server's alone
     ),
-    "structlog": ("server",),
+    "structlog": ("compliance", "server"),
     "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours
     "typer": ("server.cli",),
     "uvloop": ("server.cli.serve", "loadtest.floors"),
@@ -47,12 +56,13 @@ EVERYWHERE = {"numpy"}
 STANDARD = sys.stdlib_module_names - {"sqlite3"}
 
 MAY_IMPORT = {
+    "compliance": set(),
     "holdfast": set(),
     "ledger": set(),
     "scoring": set(),
-    # A history's layouts are scoring's, money's format is the ledger's.
-    "loadtest": {"holdfast", "ledger", "scoring"},
-    "server": {"holdfast", "ledger", "scoring", "loadtest"},
+    # A history's layouts are scoring's, money's format is the ledger's, lists are compliance's.
+    "loadtest": {"compliance", "holdfast", "ledger", "scoring"},
+    "server": {"compliance", "holdfast", "ledger", "scoring", "loadtest"},
 }
 CONTRACT = ("server.front", "server.cli", "loadtest")
 """Who sees generated protobuf code."""
@@ -93,7 +103,7 @@ def test_a_file_imports_only_files_below_it_on_its_plan(package):
 
 
 def test_rooms_import_only_the_rooms_they_may_know():
-    """Ledger and scoring know nobody; the contract and the load generators are known to few."""
+    """Compliance, ledger and scoring know nobody; the contract and the load generators are known to few."""
     wrong = []
     for name in modules():
         room = name.split(".")[0]

@@ -1,0 +1,5 @@
+"""
+The analyst.
+
+Floor plan, in reading order:
+"""

@@ -1,0 +1,7 @@
+"""
+The audit log.
+
+Floor plan, in reading order:
+
+log  what happened, appended
+"""

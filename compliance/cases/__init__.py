@@ -1,0 +1,5 @@
+"""
+Cases.
+
+Floor plan, in reading order:
+"""

@@ -1,0 +1,5 @@
+"""
+Filings.
+
+Floor plan, in reading order:
+"""

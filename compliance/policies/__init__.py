@@ -1,0 +1,5 @@
+"""
+The policy library.
+
+Floor plan, in reading order:
+"""

@@ -1,0 +1,5 @@
+"""
+The review of flagged transfers.
+
+Floor plan, in reading order:
+"""

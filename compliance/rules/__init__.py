@@ -1,0 +1,5 @@
+"""
+Deterministic review.
+
+Floor plan, in reading order:
+"""

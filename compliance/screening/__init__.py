@@ -1,0 +1,5 @@
+"""
+Sanctions screening.
+
+Floor plan, in reading order:
+"""

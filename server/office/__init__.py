@@ -1,0 +1,8 @@
+"""
+The compliance office: a process of its own, beside the server and joined to it through PostgreSQL alone.
+
+Floor plan, in reading order:
+
+identity  who acts: a name and its role, from the settings
+settings  what the office is told, with units and bounds
+"""
