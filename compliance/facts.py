@@ -9,8 +9,8 @@ trusted.
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
-from uuid import UUID, uuid5
+from typing import NamedTuple
+from uuid import UUID
 
 
 class Source(StrEnum):
@@ -18,15 +18,6 @@ class Source(StrEnum):
 
     AUTHORIZATION = "authorization"  # `authorizations.authorization_id`
     TRANSFER = "transfer"  # `transfers.id`
-    CUSTOMER = "customer"  # a customer on a list: no money moves; the subject's kind is INTERNAL, its amount 0
-
-
-_FLAGGED: Final = UUID("8a7f2c52-5d0e-5b6b-9f1b-6d1f8f0c5a11")
-
-
-def flagged_id(source: Source, source_id: UUID) -> UUID:
-    """The id under which this is reviewed: the same for the same source, whoever asks."""
-    return uuid5(_FLAGGED, f"{source}:{source_id.hex}")
 
 
 class Kind(StrEnum):
