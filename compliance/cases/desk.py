@@ -217,7 +217,7 @@ class CaseDesk:
                 ids=[own],
             )
             steps = await Steps.begin(connection, self._seals, case_id, by, now)
-            if wanted.reason and steps.case.opened_at == now:
+            if wanted.reason and await connection.fetchval(self._sql["count_steps"], case_id) == 1:
                 await steps.take(Event.COMMENTED, text=wanted.reason)
         return self._shown(by, steps.case)
 

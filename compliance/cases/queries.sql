@@ -174,3 +174,64 @@ END;
 -- name: has_customer
 -- Whether there is customer $1.
 SELECT EXISTS (SELECT FROM customers WHERE number = $1);
+
+-- name: count_steps
+-- How many steps case $1 has had.
+SELECT count(*) FROM case_events WHERE case_id = $1;
+
+-- name: watch_position
+-- Where somebody begins who wants to hear of what is new from now on.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+
+-- name: changes
+-- At most $3 steps after position ($1, $2), of transactions that nothing older can follow.
+SELECT number, version::text::bigint AS version, case_id, event, before, after, actor, happened_at
+FROM case_events
+WHERE (version, number) > ($1::bigint::text::xid8, $2::bigint)
+  AND version < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY case_events.version, number
+LIMIT $3;
+
+-- name: find_flagged
+-- The row of flagged that is $1.
+SELECT id, source, source_id, customer_number, kind, direction, amount_minor, currency, usd_minor, happened_at, flags,
+       state, tries, trouble, flagged_at, changed_by
+FROM flagged WHERE id = $1;
+
+-- name: trail_of_reviews
+-- Reviews of flagged row $1, oldest first.
+SELECT id, tier, composite, origin, hits, matched, reviewed_by, reviewed_at FROM reviews
+WHERE flagged_id = $1 ORDER BY reviewed_at LIMIT 500;
+
+-- name: newest_review
+-- The newest review of flagged row $1, sealed.
+SELECT id, document FROM reviews WHERE flagged_id = $1 ORDER BY reviewed_at DESC LIMIT 1;
+
+-- name: trail_of_transfer
+-- What became of transfer $1.
+SELECT transfers.kind, transfers.direction, transfers.account_number, transfers.amount_minor, transfers.currency,
+       transfers.created_at, transfer_events.state, transfer_events.actor, transfer_events.reason,
+       transfer_events.happened_at
+FROM transfers JOIN transfer_events ON transfer_events.transfer_id = transfers.id
+WHERE transfers.id = $1 ORDER BY transfer_events.number;
+
+-- name: trail_of_authorization
+-- Authorization $1 and what came after it.
+SELECT authorization_id, original_id, operation, response_code, amount_minor, currency, approved_minor, score, card_number,
+       account_number, merchant_category, held, decision_time
+FROM authorizations WHERE authorization_id = $1 OR original_id = $1 ORDER BY sequence;
+
+-- name: trail_of_labels
+-- What was told of authorization $1.
+SELECT verdict, source, reported_by, received_at, taken_at FROM labels WHERE authorization_id = $1 ORDER BY number;
+
+-- name: case_of_flagged
+-- The case about flagged row $1, or about source $2.
+SELECT id FROM cases WHERE flagged_id = $1 OR source_id = $2 ORDER BY opened_at LIMIT 1;
+
+-- name: trail_of_audit
+-- Audit rows about any of the resources $1, oldest first; the newest $2.
+SELECT * FROM (
+    SELECT number, actor, role, action, resource, correlation_id, happened_at FROM audit
+    WHERE resource = ANY ($1::text[]) ORDER BY number DESC LIMIT $2
+) AS newest ORDER BY number;

@@ -61,7 +61,10 @@ class Steps:
     ) -> None:
         """A step, with what it changes of the case; `also` are audit rows of what it did elsewhere."""
         before = self.case
-        after = dataclasses.replace(before, **changes)
+        after = before
+        if changes:
+            changes |= {"changed_by": self._by.actor.name, "changed_at": self._now}
+            after = dataclasses.replace(before, **changes)
         assert after.state == before.state or after.state in ARROWS[before.state]
         if changes:
             await self._write(after, reason=after.reason if after.reason != before.reason else None)
@@ -128,8 +131,8 @@ class Steps:
             list(case.filings),
             case.due_at,
             case.reopened_at,
-            self._by.actor.name,
-            self._now,
+            case.changed_by,
+            case.changed_at,
             reason is not None,
         )
 
