@@ -29,6 +29,7 @@ from compliance.cases.records import (
     evidence_of,
 )
 from compliance.cases.refusals import Refused, Unfit
+from compliance.cases.reviewed import newest_review, review_as_seen_by
 from compliance.cases.states import (
     LETS_GO,
     UNDECIDED,
@@ -77,6 +78,7 @@ class WholeCase:
     case: Case
     events: tuple[CaseEvent, ...]
     evidence: tuple[Evidence, ...]
+    review: Mapping[str, Any] | None = None  # compliance.results.ReviewResult, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +177,19 @@ class CaseDesk:
                 evidence_of(piece, self._seals if reads else None)
                 for piece in await connection.fetch(self._sql["case_evidence"], case_id)
             ]
-            if unmasked or (reads and (case.reason or evidence or any(event.text for event in events))):
+            review = await newest_review(connection, self._seals, case.flagged_id)
+            if unmasked or (
+                reads and (review or case.reason or evidence or any(event.text for event in events))
+            ):
                 what = "unmasked" if unmasked else "texts"
                 await append(connection, [_viewed(by, f"case:{case_id.hex}", what)])
         if not may(by.actor, Permission.SEE_FILINGS):
             events = [_without_filings(event) for event in events if event.event != Event.FILED]
         return WholeCase(
-            as_seen_by(case, by.actor, self._mask, unmasked=unmasked), tuple(events), tuple(evidence)
+            as_seen_by(case, by.actor, self._mask, unmasked=unmasked),
+            tuple(events),
+            tuple(evidence),
+            None if review is None else review_as_seen_by(review, by.actor),
         )
 
     async def see(self, by: By, case_ids: Sequence[UUID]) -> dict[UUID, Case]:
