@@ -23,6 +23,7 @@ TABLES = Tables(
     {840: "USD", 978: "EUR"},
     {0: "", 840: "US", 276: "DE", 364: "IR"},
     lambda amount_minor, currency: amount_minor if currency == 840 else None,
+    lambda: [840],
     ZoneInfo("America/New_York"),
 )
 _numbers = itertools.count(1)
