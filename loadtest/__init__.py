@@ -22,6 +22,7 @@ figure         a measurement beside its bar
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped
+chat_stand_in  a language model's stand-in: chat completions and embeddings, slow, failing or lying as told
 http2          the leanest client's half of HTTP/2 and gRPC, without a socket
 traffic        seeded purchases over the demo portfolio
 """
