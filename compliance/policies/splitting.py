@@ -47,8 +47,11 @@ def _piece(section: Section, group: list[Paragraph]) -> Piece:
         shared += 1
     headings = [section.title, *dict.fromkeys(one.heading for one in group if one.heading)]
     heading = ". ".join(part.strip(" .") for part in headings if part)
+    citation = cited(section.citation, first[:shared])
+    if len(group) > 1 and shared == 0 and first and group[-1].path:
+        citation += f"({first[0]})-({group[-1].path[0]})"
     return Piece(
-        cited(section.citation, first[:shared]),
+        citation,
         section.citation,
         f"{heading} ({section.context})" if section.context else heading,
         "\n\n".join(one.text for one in group),
