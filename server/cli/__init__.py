@@ -31,6 +31,7 @@ blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
+comply       the compliance worker, and what waits for it
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -49,6 +50,7 @@ from server.cli import (
     blocks,
     calls,
     cards,
+    comply,
     customers,
     evaluate,
     label,
@@ -93,6 +95,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(comply.app, name="comply")
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -71,7 +70,9 @@ async def _serve(server_settings: Any, settings: Any, *, beside: bool) -> None:
         _end_with_the_server(loop, stopping.set)
     waiting = asyncio.ensure_future(stopping.wait())
     opening = asyncio.ensure_future(
-        ComplianceOffice.open(server_settings, settings, told=lambda text: stderr.print(f"compliance: {text}"))
+        ComplianceOffice.open(
+            server_settings, settings, told=lambda text: stderr.print(f"compliance: {text}")
+        )
     )
     try:
         await asyncio.wait((waiting, opening), return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +148,9 @@ def show_parked(
 
 @app.command("retry")
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(help="Ids of parked rows, as `parked` shows them.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of parked rows, as `parked` shows them.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -201,7 +204,16 @@ def _table(title: str, found: list[dict[str, Any]]) -> Any:
         title,
         columns,
         [
-            (r["id"], r["source"], r["kind"], r["flags"], r["state"], r["tries"], f"{r['due_at']:%F %T}", r["trouble"])
+            (
+                r["id"],
+                r["source"],
+                r["kind"],
+                r["flags"],
+                r["state"],
+                r["tries"],
+                f"{r['due_at']:%F %T}",
+                r["trouble"],
+            )
             for r in found
         ],
     )

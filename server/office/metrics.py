@@ -43,9 +43,7 @@ def families(
             (),
             one(lambda: counters.seconds),
         ),
-        Family(
-            "holdfast_compliance_failures_total", "Tries that failed.", (), one(lambda: counters.failed)
-        ),
+        Family("holdfast_compliance_failures_total", "Tries that failed.", (), one(lambda: counters.failed)),
         Family(
             "holdfast_compliance_parked_total",
             "Reviews parked after their last try.",
