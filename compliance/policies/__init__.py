@@ -13,6 +13,7 @@ markdown   Markdown and plain text, by their headings
 codified   the Code of Federal Regulations and the United States Code, as Markdown
 register   a regulation as the CFPB keeps it: XML, with its official interpretations
 splitting  sections into passages on paragraph borders
+citing     citations as text, taken apart
 marks      where a paragraph stands, by its marks
 edition    a work as it was read: sections, paragraphs, passages
 """

@@ -67,4 +67,5 @@ class Piece:
     citation: str
     section: str
     heading: str
+    context: str  # headings above the section's
     body: str

@@ -10,6 +10,10 @@ SELECT pg_advisory_xact_lock(0x706f6c69);
 -- The edition with this content, if it was ever imported.
 SELECT id, effective, until, withdrawn_on, shipped FROM policy_documents WHERE name = $1 AND digest = $2;
 
+-- name: shipped_and_withdrawn
+-- Whether what came with us under this name was withdrawn: a newer text of ours does not bring it back.
+SELECT EXISTS (SELECT FROM policy_documents WHERE name = $1 AND shipped AND withdrawn_on IS NOT NULL);
+
 -- name: add_document
 -- A new edition.
 INSERT INTO policy_documents (name, title, kind, jurisdiction, effective, digest, shipped, imported_by, imported_at)
@@ -18,9 +22,10 @@ RETURNING id;
 
 -- name: add_passages
 -- The passages of an edition, in order.
-INSERT INTO policy_passages (document_id, place, citation, section, heading, body)
-SELECT $1, place, citation, section, heading, body
-FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t (place, citation, section, heading, body)
+INSERT INTO policy_passages (document_id, place, citation, section, heading, context, body)
+SELECT $1, place, citation, section, heading, context, body
+FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    AS t (place, citation, section, heading, context, body)
 ORDER BY place;
 
 -- name: index_passages
@@ -33,16 +38,16 @@ FROM (
     WHERE p.document_id = $1
     UNION ALL
     SELECT p.number, t.lexeme, 0, cardinality(t.positions)
-    FROM policy_passages p, unnest(to_tsvector('english', regexp_replace(p.body, '(\d),(\d)', '\1\2', 'g'))) t
+    FROM policy_passages p, unnest(to_tsvector('english', regexp_replace(p.context || ' ' || p.body, '(\d),(\d)', '\1\2', 'g'))) t
     WHERE p.document_id = $1
 ) AS words
 GROUP BY lexeme, number;
 
 -- name: order_editions
 -- Each edition of a name ends where the next begins; one without a date begins when it was imported, unless it is the first.
-UPDATE policy_documents d SET until = o.until
+UPDATE policy_documents d SET since = o.begins, until = o.until
 FROM (
-    SELECT id, lead(begins) OVER (ORDER BY begins, imported_at, id) AS until
+    SELECT id, begins, lead(begins) OVER (ORDER BY begins, imported_at, id) AS until
     FROM (
         SELECT id, imported_at, coalesce(effective, CASE
             WHEN imported_at > min(imported_at) OVER () THEN (imported_at AT TIME ZONE 'UTC')::date
@@ -50,7 +55,7 @@ FROM (
         FROM policy_documents WHERE name = $1
     ) AS dated
 ) AS o
-WHERE d.id = o.id AND d.until IS DISTINCT FROM o.until;
+WHERE d.id = o.id AND (d.since, d.until) IS DISTINCT FROM (o.begins, o.until);
 
 -- name: withdraw
 -- Editions of this name, out of force from a day on.
@@ -80,32 +85,30 @@ WITH asked AS (
     ) AS words
     GROUP BY lexeme
 ), shelf AS MATERIALIZED (
-    SELECT p.number, length(p.body)::float8 AS length
+    SELECT p.number, p.section, d.kind, length(p.body)::float8 AS length
     FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
-    WHERE (d.effective IS NULL OR d.effective <= coalesce($3::date, CURRENT_DATE))
-        AND (d.until IS NULL OR d.until > coalesce($3::date, CURRENT_DATE))
-        AND (d.withdrawn_on IS NULL OR d.withdrawn_on > coalesce($3::date, CURRENT_DATE))
-        AND ($4::text IS NULL OR d.name ILIKE $4 OR d.kind = $4)
-        AND ($5::text IS NULL OR d.jurisdiction ILIKE $5)
+    WHERE policy_in_force(d, coalesce($3::date, CURRENT_DATE))
+        AND ($4::text IS NULL OR lower(d.name) = lower($4) OR d.kind = $4)
+        AND ($5::text IS NULL OR lower(d.jurisdiction) = lower($5))
 ), whole AS (
     SELECT count(*) AS passages, avg(length) AS length FROM shelf
 ), met AS (
-    SELECT t.passage, a.weight, 3 * t.heading + t.body AS frequency, s.length,
+    SELECT t.passage, s.section, s.kind, a.weight, 3 * t.heading + t.body AS frequency, s.length,
         count(*) OVER (PARTITION BY t.lexeme) AS passages
     FROM asked a JOIN policy_terms t USING (lexeme) JOIN shelf s ON s.number = t.passage
 )
-SELECT m.passage, sum(
+SELECT m.passage, m.section, m.kind, sum(
     m.weight * ln(1 + (w.passages - m.passages + 0.5) / (m.passages + 0.5))
     * m.frequency * 2.2 / (m.frequency + 1.2 * (0.4 + 0.6 * m.length / w.length))
 ) AS score
 FROM met m, whole w
-GROUP BY m.passage
+GROUP BY m.passage, m.section, m.kind
 ORDER BY score DESC, m.passage
 LIMIT $6;
 
 -- name: passages
 -- Passages by their numbers.
-SELECT p.number, p.citation, p.section, p.heading, p.body, d.name, d.kind, d.effective, d.jurisdiction
+SELECT p.number, p.citation, p.section, p.heading, p.context, p.body, d.name, d.kind, d.effective, d.jurisdiction
 FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
 WHERE p.number = ANY($1::bigint[]);
 
@@ -114,9 +117,7 @@ WHERE p.number = ANY($1::bigint[]);
 SELECT d.name
 FROM policy_documents d
 WHERE d.kind = $1
-    AND (d.effective IS NULL OR d.effective <= $2)
-    AND (d.until IS NULL OR d.until > $2)
-    AND (d.withdrawn_on IS NULL OR d.withdrawn_on > $2)
+    AND policy_in_force(d, $2)
 ORDER BY d.shipped, d.effective DESC NULLS LAST, d.imported_at DESC, d.name
 LIMIT 1;
 
@@ -125,9 +126,7 @@ LIMIT 1;
 SELECT p.number
 FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
 WHERE d.name = $1
-    AND (d.effective IS NULL OR d.effective <= $2)
-    AND (d.until IS NULL OR d.until > $2)
-    AND (d.withdrawn_on IS NULL OR d.withdrawn_on > $2)
+    AND policy_in_force(d, $2)
 ORDER BY p.place
 LIMIT 1;
 
@@ -136,19 +135,15 @@ LIMIT 1;
 SELECT p.number, p.citation, p.section
 FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
 WHERE p.section = ANY($1::text[])
-    AND (d.effective IS NULL OR d.effective <= coalesce($2::date, CURRENT_DATE))
-    AND (d.until IS NULL OR d.until > coalesce($2::date, CURRENT_DATE))
-    AND (d.withdrawn_on IS NULL OR d.withdrawn_on > coalesce($2::date, CURRENT_DATE))
+    AND policy_in_force(d, coalesce($2::date, CURRENT_DATE))
 ORDER BY d.kind = 'interpretation', d.name, p.place;
 
 -- name: of_document
 -- All passages of a document's edition in force.
 SELECT p.number
 FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
-WHERE d.name ILIKE $1
-    AND (d.effective IS NULL OR d.effective <= coalesce($2::date, CURRENT_DATE))
-    AND (d.until IS NULL OR d.until > coalesce($2::date, CURRENT_DATE))
-    AND (d.withdrawn_on IS NULL OR d.withdrawn_on > coalesce($2::date, CURRENT_DATE))
+WHERE lower(d.name) = lower($1)
+    AND policy_in_force(d, coalesce($2::date, CURRENT_DATE))
 ORDER BY d.name, p.place;
 
 -- name: prepare_vectors
@@ -176,11 +171,16 @@ SELECT to_regclass('policy_vectors') IS NOT NULL;
 
 -- name: without_vector
 -- Passages that this model has not embedded yet.
-SELECT p.number, p.heading || E'\n' || p.body AS text
+SELECT p.number, concat_ws(E'\n', p.heading, p.context, p.body) AS text
 FROM policy_passages p
 WHERE NOT EXISTS (SELECT FROM policy_vectors v WHERE v.model = $1 AND v.passage = p.number)
 ORDER BY p.number
 LIMIT $2;
+
+-- name: count_without_vector
+-- How many passages this model has not embedded yet.
+SELECT count(*) FROM policy_passages p
+WHERE NOT EXISTS (SELECT FROM policy_vectors v WHERE v.model = $1 AND v.passage = p.number);
 
 -- name: add_vectors
 -- Embeddings as a model made them.
@@ -190,13 +190,11 @@ ON CONFLICT DO NOTHING;
 
 -- name: nearest
 -- Passages in force whose embedding is nearest to the question's: exact, for there are thousands and not millions.
-SELECT v.passage
+SELECT v.passage, p.section, d.kind
 FROM policy_vectors v JOIN policy_passages p ON p.number = v.passage JOIN policy_documents d ON d.id = p.document_id
 WHERE v.model = $1
-    AND (d.effective IS NULL OR d.effective <= coalesce($3::date, CURRENT_DATE))
-    AND (d.until IS NULL OR d.until > coalesce($3::date, CURRENT_DATE))
-    AND (d.withdrawn_on IS NULL OR d.withdrawn_on > coalesce($3::date, CURRENT_DATE))
-    AND ($4::text IS NULL OR d.name ILIKE $4 OR d.kind = $4)
-    AND ($5::text IS NULL OR d.jurisdiction ILIKE $5)
+    AND policy_in_force(d, coalesce($3::date, CURRENT_DATE))
+    AND ($4::text IS NULL OR lower(d.name) = lower($4) OR d.kind = $4)
+    AND ($5::text IS NULL OR lower(d.jurisdiction) = lower($5))
 ORDER BY v.embedding <=> $2::text::vector, v.passage
 LIMIT $6;

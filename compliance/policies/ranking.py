@@ -5,9 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from compliance.policies.edition import DocumentKind
+
 QUESTION_CHARS_MAX: Final = 1000
 CANDIDATES: Final = 60
 PER_SECTION_MAX: Final = 2
+COMMENTARY_SHARE: Final = 0.4
+"""Of an answer: manuals and interpretations tell much of what the law says in few words, and would crowd it out."""
+
 _RRF: Final = 60  # Cormack, Clarke and Büttcher, SIGIR 2009
 
 _SAME: Final[Mapping[str, str]] = {
@@ -49,6 +54,7 @@ _SAME: Final[Mapping[str, str]] = {
     r"exempt\w*": "exempt persons, exemptions",
     r"remittances?": "remittance transfer",
     r"cashier'?s checks?|money orders?|traveler'?s checks?": "purchases of bank checks and drafts, monetary instruments",
+    r"what (?:is|are)|who (?:is|are)|defin\w+|meaning|means?": "definitions, means",
     r"whistleblow\w*": "whistleblower incentives and protections",
     r"rejected": "reports of rejected transactions",
     r"aml program\w*|compliance program\w*": "anti-money laundering program requirements, internal controls, independent testing, training",
@@ -76,11 +82,16 @@ _OTHER_SHARE: Final = 0.6
 _CITED: Final = re.compile(r"\b\d{3,4}\.\d+\b")
 
 
+_COMMENTARY: Final = frozenset({DocumentKind.MANUAL, DocumentKind.INTERPRETATION, DocumentKind.GUIDANCE})
+_ASIDE: Final = ""  # no section is called so
+
+
 class Found(NamedTuple):
     """A passage that a ranking found."""
 
     number: int
     section: str
+    kind: str
     score: float
 
 
@@ -123,13 +134,23 @@ def fused(rankings: Sequence[Sequence[Found]]) -> list[Found]:
 
 
 def spread(ranking: Iterable[Found], limit: int) -> list[Found]:
-    """The first `limit`, at most PER_SECTION_MAX of one section, so that one long section doesn't fill an answer."""
+    """
+    The first `limit`, in order; at most PER_SECTION_MAX of one section and COMMENTARY_SHARE of commentary.
+
+    Where there is nothing else, the rest fills up.
+    """
     taken: dict[str, int] = defaultdict(int)
+    commentary_max = max(1, round(limit * COMMENTARY_SHARE))
     chosen: list[Found] = []
+    rest: list[Found] = []
     for one in ranking:
-        if len(chosen) == limit:
-            break
-        if taken[one.section] < PER_SECTION_MAX:
+        if taken[one.section] == PER_SECTION_MAX or (
+            one.kind in _COMMENTARY and taken[_ASIDE] == commentary_max
+        ):
+            rest.append(one)
+        else:
             taken[one.section] += 1
+            taken[_ASIDE] += one.kind in _COMMENTARY
             chosen.append(one)
-    return chosen
+    kept = chosen[:limit] + rest[: max(0, limit - len(chosen))]
+    return sorted(kept, key=lambda one: (-one.score, one.number))

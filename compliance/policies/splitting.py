@@ -53,7 +53,8 @@ def _piece(section: Section, group: list[Paragraph]) -> Piece:
     return Piece(
         citation,
         section.citation,
-        f"{heading} ({section.context})" if section.context else heading,
+        heading,
+        section.context,
         "\n\n".join(one.text for one in group),
     )
 

@@ -7,6 +7,7 @@ CREATE TABLE policy_documents (
     kind         text NOT NULL,
     jurisdiction text NOT NULL,
     effective    date,
+    since        date NOT NULL DEFAULT '-infinity',
     until        date,
     digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
     shipped      boolean NOT NULL DEFAULT false,
@@ -18,10 +19,15 @@ CREATE TABLE policy_documents (
     UNIQUE (name, digest)
 );
 COMMENT ON TABLE policy_documents IS 'Editions: a new one of the same name supersedes; none is ever changed or deleted.';
-COMMENT ON COLUMN policy_documents.effective IS 'First day in force; null = not known, in force until superseded.';
+COMMENT ON COLUMN policy_documents.effective IS 'First day in force, as stated; null = not known.';
+COMMENT ON COLUMN policy_documents.since IS 'That day; where it is not known, the day of import, and of a name''s first edition always.';
 COMMENT ON COLUMN policy_documents.until IS 'First day on which a newer edition is in force instead; null = none is.';
 COMMENT ON COLUMN policy_documents.digest IS 'SHA-256 of everything imported: the same again changes nothing.';
 COMMENT ON COLUMN policy_documents.shipped IS 'Came with Holdfast; a policy of the bank''s own of that kind goes first.';
+
+CREATE FUNCTION policy_in_force(d policy_documents, day date) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT d.since <= day AND (d.until IS NULL OR d.until > day) AND (d.withdrawn_on IS NULL OR d.withdrawn_on > day)
+$$;
 
 CREATE TABLE policy_passages (
     number      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -30,11 +36,13 @@ CREATE TABLE policy_passages (
     citation    text NOT NULL,
     section     text NOT NULL,
     heading     text NOT NULL,
+    context     text NOT NULL,
     body        text NOT NULL,
     UNIQUE (document_id, place)
 );
 COMMENT ON COLUMN policy_passages.citation IS 'With its paragraph, such as 31 CFR 1010.306(a).';
 COMMENT ON COLUMN policy_passages.section IS 'Without it: 31 CFR 1010.306.';
+COMMENT ON COLUMN policy_passages.context IS 'Headings above the section''s own, such as Rules for banks; empty = none.';
 CREATE INDEX policy_passages_by_section ON policy_passages (section);
 
 CREATE TABLE policy_terms (
