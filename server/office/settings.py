@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from compliance.analyst.config import AnalystConfig
+from compliance.policies.embedding import EmbedConfig
+from compliance.results import Tier
 from compliance.roles import Role
 
 
@@ -38,3 +41,55 @@ class OfficeSettings(BaseSettings):
         default_factory=dict,
         description='thresholds that differ from the defaults, as JSON: {"flag_over_usd_minor": 500000}',
     )
+
+    # The analyst: which model is asked, and within which limits. Without a model, rules alone.
+    model: str = Field(default="", description="name of the model to ask; without one, rules alone")
+    model_url: str = Field(
+        default="", description="base URL of an OpenAI-compatible endpoint; empty = OpenAI's own"
+    )
+    model_key: SecretStr = Field(default=SecretStr(""), description="its API key; a local one may need none")
+    model_timeout_s: float = Field(default=10.0, gt=0, description="one request to the model")
+    model_concurrency: int = Field(default=8, ge=1, description="requests to the model at once")
+    model_tier_min: Tier = Field(
+        default=Tier.LOW, description="low, medium or high: below it rules' analysis stands"
+    )
+    tokens_day_max: int = Field(default=20_000_000, ge=0, description="budget of tokens a day; 0 asks nothing")
+    usd_day_max: float = Field(default=50.0, ge=0, description="budget of US dollars a day; 0 asks nothing")
+    usd_per_million_in: float = Field(default=0.15, ge=0, description="price of a million tokens sent")
+    usd_per_million_out: float = Field(default=0.60, ge=0, description="price of a million tokens received")
+    embedding_model: str = Field(
+        default="text-embedding-3-small", description="model of embeddings, at the same kind of endpoint"
+    )
+    embedding_url: str = Field(
+        default="", description="its base URL; without it and without a folder, full text alone"
+    )
+    embedding_key: SecretStr = Field(default=SecretStr(""), description="its API key")
+    embedding_folder: str = Field(
+        default="", description="folder of a local embedding model; needs the extra that reads it"
+    )
+
+    @property
+    def analyst(self) -> AnalystConfig:
+        """As the analyst takes it."""
+        return AnalystConfig(
+            model=self.model,
+            base_url=self.model_url,
+            api_key=self.model_key.get_secret_value(),
+            timeout_s=self.model_timeout_s,
+            concurrency=self.model_concurrency,
+            tier_min=self.model_tier_min,
+            tokens_day_max=self.tokens_day_max,
+            micro_usd_day_max=round(self.usd_day_max * 1_000_000),
+            micro_usd_per_million_in=round(self.usd_per_million_in * 1_000_000),
+            micro_usd_per_million_out=round(self.usd_per_million_out * 1_000_000),
+        )
+
+    @property
+    def embedding(self) -> EmbedConfig:
+        """As the library takes it."""
+        return EmbedConfig(
+            base_url=self.embedding_url,
+            api_key=self.embedding_key.get_secret_value(),
+            model=self.embedding_model,
+            folder=self.embedding_folder,
+        )
