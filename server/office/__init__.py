@@ -7,5 +7,6 @@ assembly  the composition root: every part made, handed out and taken down again
 beside    the office as the server's companion, started again when it dies
 metrics   what operators see: families read from the worker's counters
 identity  who acts: a name and its role, from the settings
+unlisted  no lists
 settings  what the office is told, with units and bounds
 """

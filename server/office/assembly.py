@@ -33,12 +33,12 @@ from compliance.rules.assess import assess
 from compliance.rules.countries import CountryTable, load_countries
 from compliance.rules.flags import flags
 from compliance.rules.policy import RulesPolicy
-from compliance.screening.lists import Lists
 from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
 from server.office.metrics import families
+from server.office.unlisted import Lists
 from server.office.settings import OfficeSettings
 from server.settings import Settings
 from server.store.database import TRANSIENT, Database
@@ -240,7 +240,7 @@ def _now() -> datetime:
 
 def _policy(settings: OfficeSettings) -> RulesPolicy:
     try:
-        return RulesPolicy(**settings.policy)
+        return RulesPolicy(**{"business_zone": settings.timezone, **settings.policy})
     except (TypeError, ValueError) as error:
         raise OfficeError(f"HOLDFAST_COMPLIANCE_POLICY: {error}") from error
 
