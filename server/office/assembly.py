@@ -38,8 +38,8 @@ from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
 from server.office.metrics import families
-from server.office.unlisted import Lists
 from server.office.settings import OfficeSettings
+from server.office.unlisted import Lists
 from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError, StoreUnavailableError

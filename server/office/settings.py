@@ -53,7 +53,9 @@ class OfficeSettings(BaseSettings):
     model_tier_min: Tier = Field(
         default=Tier.LOW, description="low, medium or high: below it rules' analysis stands"
     )
-    tokens_day_max: int = Field(default=20_000_000, ge=0, description="budget of tokens a day; 0 asks nothing")
+    tokens_day_max: int = Field(
+        default=20_000_000, ge=0, description="budget of tokens a day; 0 asks nothing"
+    )
     usd_day_max: float = Field(default=50.0, ge=0, description="budget of US dollars a day; 0 asks nothing")
     usd_per_million_in: float = Field(default=0.15, ge=0, description="price of a million tokens sent")
     usd_per_million_out: float = Field(default=0.60, ge=0, description="price of a million tokens received")
