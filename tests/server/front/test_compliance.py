@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import grpc
@@ -11,7 +12,17 @@ from grpc_status import rpc_status
 
 from compliance.cases.opening import NewCase, open_cases
 from compliance.facts import Source
-from compliance.results import Tier
+from compliance.results import (
+    Analysis,
+    Assessment,
+    Duty,
+    DutyKind,
+    Finding,
+    Origin,
+    ReviewResult,
+    Severity,
+    Tier,
+)
 from compliance.roles import Role
 from holdfast.v1 import compliance_pb2 as pb
 from server.office.door import OfficeDoor
@@ -78,23 +89,29 @@ async def serving(database_url, keys, role=Role.OFFICER, **options):
             await door.close(1)
 
 
-async def _analyse(_source, source_id, _by, force_refresh):
+async def _analyse(_source, source_id, _actor, *, force_refresh):
     if source_id.int == 0:
         raise LookupError("there is no such transfer")
-    return {
-        "flagged_id": source_id.hex, "reviewed_at": "2026-11-20T15:00:00+00:00", "hits": [], "passages": [], "lists": {},
-        "assessment": {
-            "composite": 71.5, "factors": [], "tier": "high", "points": [], "review_reasons": ["amount"], "duties": [],
-            "findings": [{"rule": "structuring", "severity": 3, "citation": "31 CFR 1010.314", "text": "3 deposits",
-                          "facts": {"count": 3}, "movements": []}],
-        },
-        "analysis": {
-            "origin": "rules", "tier": "high", "issues": [], "approvals": [], "recommendations": [], "confidence": 1.0,
-            "duties": [{"kind": "sar", "citation": "31 CFR 1020.320", "reason": "r", "form": "FinCEN 111", "due": None,
-                        "by_rule": True}],
-            "narrative": "Ada Byron deposits", "struck": [], "note": "forced" if force_refresh else "",
-        },
-    }  # fmt: skip
+    finding = Finding("structuring", Severity.HIGH, "31 CFR 1010.314", "3 deposits", {"count": 3})
+    sar = Duty(DutyKind.SAR, "31 CFR 1020.320", "structured", "FinCEN 111", date(2026, 12, 20))
+    return ReviewResult(
+        source_id,
+        datetime(2026, 11, 20, 15, tzinfo=UTC),
+        Assessment(71.5, (), Tier.HIGH, (), ("amount",), (finding,), (sar,)),
+        (),
+        (),
+        Analysis(
+            Origin.RULES,
+            Tier.HIGH,
+            (),
+            (),
+            (sar,),
+            (),
+            1.0,
+            "Ada Byron deposits",
+            note="forced" if force_refresh else "",
+        ),
+    )
 
 
 def _calls(case, source_id):
