@@ -1,10 +1,14 @@
 """Settings of compliance: from the environment (`HOLDFAST_COMPLIANCE_…`). Each with its unit and bounds."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from compliance.analyst.config import AnalystConfig
+from compliance.policies.embedding import EmbedConfig
+from compliance.results import Tier
 from compliance.roles import Role
 
 
@@ -21,11 +25,6 @@ class OfficeSettings(BaseSettings):
     user: str = Field(default="", description="who acts on the command line; else the user of this machine")
 
     # ComplianceService, and who may come through its door.
-    host: str = Field(
-        default="127.0.0.1",
-        description="address to serve ComplianceService on; beyond this machine only with TLS",
-    )
-    port: int = Field(default=50052, ge=0, le=65535, description="its gRPC port; 0 takes a free one")
     tls_certificate: Path | None = Field(default=None, description="PEM file of our certificate")
     tls_key: Path | None = Field(default=None, description="PEM file of its private key")
     tls_client_ca: Path | None = Field(
@@ -46,3 +45,79 @@ class OfficeSettings(BaseSettings):
     high_case_h: int = Field(default=24, ge=1, le=240, description="hours for a HIGH case")
     medium_case_days: int = Field(default=3, ge=1, le=30, description="business days for a MEDIUM case")
     low_case_days: int = Field(default=10, ge=1, le=60, description="business days for a LOW case")
+
+    # Review: the process, its worker, what it serves.
+    host: str = Field(
+        default="127.0.0.1",
+        description="address to serve gRPC and metrics on; beyond this machine only with TLS",
+    )
+    port: int = Field(default=50052, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    metrics_port: int = Field(default=9465, ge=0, le=65535, description="Prometheus port; 0 for none")
+    nice: int = Field(default=10, ge=0, le=19, description="how much the worker gives way to the server")
+    batch_max: int = Field(default=64, ge=1, le=1_000, description="reviews in one transaction")
+    hands: int = Field(default=2, ge=1, le=16, description="batches under way at once")
+    lease_s: float = Field(
+        default=60.0, ge=2.0, description="after which a worker that is not heard of is taken for dead"
+    )
+    rest_ms: float = Field(default=0.0, ge=0.0, description="pause after each batch")
+    timezone: str = Field(
+        default="America/New_York", description="the bank's: by it a business day begins and ends"
+    )
+    policy: dict[str, Any] = Field(
+        default_factory=dict,
+        description='thresholds that differ from the defaults, as JSON: {"flag_over_usd_minor": 500000}',
+    )
+
+    # The analyst: which model is asked, and within which limits. Without a model, rules alone.
+    model: str = Field(default="", description="name of the model to ask; without one, rules alone")
+    model_url: str = Field(
+        default="", description="base URL of an OpenAI-compatible endpoint; empty = OpenAI's own"
+    )
+    model_key: SecretStr = Field(default=SecretStr(""), description="its API key; a local one may need none")
+    model_timeout_s: float = Field(default=10.0, gt=0, description="one request to the model")
+    model_concurrency: int = Field(default=8, ge=1, description="requests to the model at once")
+    model_tier_min: Tier = Field(
+        default=Tier.LOW, description="low, medium or high: below it rules' analysis stands"
+    )
+    tokens_day_max: int = Field(
+        default=20_000_000, ge=0, description="budget of tokens a day; 0 asks nothing"
+    )
+    usd_day_max: float = Field(default=50.0, ge=0, description="budget of US dollars a day; 0 asks nothing")
+    usd_per_million_in: float = Field(default=0.15, ge=0, description="price of a million tokens sent")
+    usd_per_million_out: float = Field(default=0.60, ge=0, description="price of a million tokens received")
+    embedding_model: str = Field(
+        default="text-embedding-3-small", description="model of embeddings, at the same kind of endpoint"
+    )
+    embedding_url: str = Field(
+        default="", description="its base URL; without it and without a folder, full text alone"
+    )
+    embedding_key: SecretStr = Field(default=SecretStr(""), description="its API key")
+    embedding_folder: str = Field(
+        default="", description="folder of a local embedding model; needs the extra that reads it"
+    )
+
+    @property
+    def analyst(self) -> AnalystConfig:
+        """As the analyst takes it."""
+        return AnalystConfig(
+            model=self.model,
+            base_url=self.model_url,
+            api_key=self.model_key.get_secret_value(),
+            timeout_s=self.model_timeout_s,
+            concurrency=self.model_concurrency,
+            tier_min=self.model_tier_min,
+            tokens_day_max=self.tokens_day_max,
+            micro_usd_day_max=round(self.usd_day_max * 1_000_000),
+            micro_usd_per_million_in=round(self.usd_per_million_in * 1_000_000),
+            micro_usd_per_million_out=round(self.usd_per_million_out * 1_000_000),
+        )
+
+    @property
+    def embedding(self) -> EmbedConfig:
+        """As the library takes it."""
+        return EmbedConfig(
+            base_url=self.embedding_url,
+            api_key=self.embedding_key.get_secret_value(),
+            model=self.embedding_model,
+            folder=self.embedding_folder,
+        )
