@@ -1,5 +1,6 @@
 """Settings of compliance: from the environment (`HOLDFAST_COMPLIANCE_…`). Each with its unit and bounds."""
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -23,8 +24,33 @@ class OfficeSettings(BaseSettings):
     )
     user: str = Field(default="", description="who acts on the command line; else the user of this machine")
 
+    # ComplianceService, and who may come through its door.
+    tls_certificate: Path | None = Field(default=None, description="PEM file of our certificate")
+    tls_key: Path | None = Field(default=None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file of the authority whose clients' certificates are believed"
+    )
+    local_role: Role = Field(
+        default=Role.VIEWER,
+        description="role of callers on this machine where there is no TLS; their name is local",
+    )
+    message_bytes_max: int = Field(
+        default=1 << 20, ge=1 << 20, description="size of one of its gRPC messages"
+    )
+
+    # How long cases may take.
+    sanctions_case_h: int = Field(
+        default=4, ge=1, le=72, description="hours for a case in which a list was met"
+    )
+    high_case_h: int = Field(default=24, ge=1, le=240, description="hours for a HIGH case")
+    medium_case_days: int = Field(default=3, ge=1, le=30, description="business days for a MEDIUM case")
+    low_case_days: int = Field(default=10, ge=1, le=60, description="business days for a LOW case")
+
     # Review: the process, its worker, what it serves.
-    host: str = Field(default="127.0.0.1", description="address to serve gRPC and metrics on")
+    host: str = Field(
+        default="127.0.0.1",
+        description="address to serve gRPC and metrics on; beyond this machine only with TLS",
+    )
     port: int = Field(default=50052, ge=0, le=65535, description="gRPC port; 0 takes a free one")
     metrics_port: int = Field(default=9465, ge=0, le=65535, description="Prometheus port; 0 for none")
     nice: int = Field(default=10, ge=0, le=19, description="how much the worker gives way to the server")
