@@ -73,6 +73,7 @@ class PolicyDesk:
                         Entry(actor.name, actor.role, "policy.import", f"policy:{document_id.hex}", new=new)
                     )
             if entries:
+                await connection.execute(self._sql["weigh_index"])
                 await append(connection, entries)
         return done
 
