@@ -62,7 +62,9 @@ _SAME: Final[Mapping[str, str]] = {
     r"rejected": "reports of rejected transactions",
     r"aml program\w*|compliance program\w*": "anti-money laundering program requirements, internal controls, independent testing, training",
 }
-_SAME_AS: Final = [(re.compile(rf"(?<!\w)(?:{asked})(?!\w)", re.IGNORECASE), also) for asked, also in _SAME.items()]
+_SAME_AS: Final = [
+    (re.compile(rf"(?<!\w)(?:{asked})(?!\w)", re.IGNORECASE), also) for asked, also in _SAME.items()
+]
 _GROUPED: Final = re.compile(r"(?<=\d),(?=\d)")
 
 _OTHERS: Final = (  # 31 CFR parts for institutions that a bank is not, unless the question names them

@@ -31,6 +31,7 @@ blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
+policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -54,6 +55,7 @@ from server.cli import (
     label,
     ledger,
     limits,
+    policies,
     rates,
     registry,
     replay,
@@ -91,6 +93,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 
