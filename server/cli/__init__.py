@@ -36,6 +36,7 @@ calls        commands that talk to a running server: authorize, increment, rever
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -61,6 +62,7 @@ from server.cli import (
     ledger,
     limits,
     patterns,
+    policies,
     rates,
     registry,
     replay,
@@ -99,6 +101,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")

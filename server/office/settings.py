@@ -70,10 +70,12 @@ class OfficeSettings(BaseSettings):
 
     # The analyst: which model is asked, and within which limits. Without a model, rules alone.
     model: str = Field(default="", description="name of the model to ask; without one, rules alone")
-    model_url: str = Field(
+    model_base_url: str = Field(
         default="", description="base URL of an OpenAI-compatible endpoint; empty = OpenAI's own"
     )
-    model_key: SecretStr = Field(default=SecretStr(""), description="its API key; a local one may need none")
+    model_api_key: SecretStr = Field(
+        default=SecretStr(""), description="its API key; a local one may need none"
+    )
     model_timeout_s: float = Field(default=10.0, gt=0, description="one request to the model")
     model_concurrency: int = Field(default=8, ge=1, description="requests to the model at once")
     model_tier_min: Tier = Field(
@@ -85,15 +87,26 @@ class OfficeSettings(BaseSettings):
     usd_day_max: float = Field(default=50.0, ge=0, description="budget of US dollars a day; 0 asks nothing")
     usd_per_million_in: float = Field(default=0.15, ge=0, description="price of a million tokens sent")
     usd_per_million_out: float = Field(default=0.60, ge=0, description="price of a million tokens received")
+
+    # The policy library. Without any of these, search goes by full text alone.
+    embedding_base_url: str = Field(
+        default="", description="an OpenAI-compatible endpoint for embeddings, like http://127.0.0.1:11434/v1"
+    )
+    embedding_api_key: SecretStr = Field(
+        default=SecretStr(""), description="its key; alone: OpenAI's own endpoint"
+    )
     embedding_model: str = Field(
-        default="text-embedding-3-small", description="model of embeddings, at the same kind of endpoint"
+        default="text-embedding-3-small", description="the model asked for embeddings"
     )
-    embedding_url: str = Field(
-        default="", description="its base URL; without it and without a folder, full text alone"
+    embedding_dimensions: int = Field(
+        default=0, ge=0, le=4096, description="length of a vector; 0 is the model's own"
     )
-    embedding_key: SecretStr = Field(default=SecretStr(""), description="its API key")
+    embedding_timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="how long an embedding may take, in seconds"
+    )
     embedding_folder: str = Field(
-        default="", description="folder of a local embedding model; needs the extra that reads it"
+        default="",
+        description="a local model's folder (model2vec), instead of an endpoint; needs the extra embeddings",
     )
 
     @property
@@ -101,8 +114,8 @@ class OfficeSettings(BaseSettings):
         """As the analyst takes it."""
         return AnalystConfig(
             model=self.model,
-            base_url=self.model_url,
-            api_key=self.model_key.get_secret_value(),
+            base_url=self.model_base_url,
+            api_key=self.model_api_key.get_secret_value(),
             timeout_s=self.model_timeout_s,
             concurrency=self.model_concurrency,
             tier_min=self.model_tier_min,
@@ -114,10 +127,12 @@ class OfficeSettings(BaseSettings):
 
     @property
     def embedding(self) -> EmbedConfig:
-        """As the library takes it."""
+        """Where embeddings come from."""
         return EmbedConfig(
-            base_url=self.embedding_url,
-            api_key=self.embedding_key.get_secret_value(),
+            base_url=self.embedding_base_url,
+            api_key=self.embedding_api_key.get_secret_value(),
             model=self.embedding_model,
+            dimensions=self.embedding_dimensions,
+            timeout_s=self.embedding_timeout_s,
             folder=self.embedding_folder,
         )
