@@ -306,3 +306,11 @@ SELECT EXISTS (SELECT FROM flagged WHERE id = $1);
 -- Customers $1 are blocked: their cards answer 59 as soon as the directory has followed.
 UPDATE customers SET compliance_block = true WHERE number = ANY ($1::integer[]) AND NOT compliance_block
 RETURNING number;
+
+-- name: refresh_daily_summary
+-- The summary made anew, without shutting out its readers.
+REFRESH MATERIALIZED VIEW CONCURRENTLY daily_summary;
+
+-- name: daily_summary
+-- The summary from a day on, the newest day first.
+SELECT * FROM daily_summary WHERE day >= $1 ORDER BY day DESC, source, kind, tier, origin, disposition;

@@ -20,6 +20,7 @@ train        a labelled history in, a model with its manifest out; once, or when
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
+bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
@@ -31,6 +32,8 @@ blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
+summary      what compliance flagged, reviewed and decided, by the day
+patterns     laundering patterns in a whole graph of transfers
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -54,6 +57,7 @@ from server.cli import (
     label,
     ledger,
     limits,
+    patterns,
     rates,
     registry,
     replay,
@@ -82,6 +86,7 @@ app.command()(replay.replay)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(backtest.backtest)
+app.command()(patterns.patterns)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
