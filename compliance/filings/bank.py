@@ -17,6 +17,7 @@ class Bank:
     address: Address = field(default_factory=lambda: Address(country="US"))
     contact_office: str = ""
     contact_phone: str = ""  # ten digits
+    contact_email: str = ""  # for OFAC
     transmitter_name: str = ""
     transmitter_tin: str = ""  # nine digits
     transmitter_code: str = ""  # TCC: P and seven characters

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 
 class Form(StrEnum):
-    """What is filed."""
+    """What is filed: as results.DutyKind names the duty."""
 
     SAR = "sar"  # FinCEN form 111, 31 CFR 1020.320
     CTR = "ctr"  # FinCEN form 112, 31 CFR 1010.311
-    BLOCKED_PROPERTY = "blocked_property"  # to OFAC, 31 CFR 501.603
+    BLOCKED_PROPERTY = "blocked_property_report"  # to OFAC, 31 CFR 501.603
 
 
 class Report(StrEnum):
@@ -136,9 +136,11 @@ class BlockedProperty:
     day: date  # when it was blocked
     property: str  # what it is, and where
     value_minor: int | None  # US cents, None = unknown
-    authority: str  # the list entry and programme under which it is blocked
+    target: str  # the list's entry whose property it is, and where the list says that is
+    authority: str  # the sanctions programme, part or order it is blocked under
     accounts: tuple[str, ...] = ()
-    transfer: str = ""  # where a transfer was blocked: how, between whom
+    transaction: str = ""  # what led to the block: kind, participants, references
+    action: str = ""  # what was done with the property
 
 
 Content = Sar | Ctr | BlockedProperty

@@ -32,6 +32,7 @@ BANK = Bank(
     address=Address("100 Bank Plaza", "Springfield", "IL", "62701", "US"),
     contact_office="BSA Compliance Office",
     contact_phone="2175550100",
+    contact_email="bsa@firstbank.example",
     transmitter_name="First Bank of Springfield",
     transmitter_tin="371234567",
     transmitter_code="PBSA1234",
@@ -79,7 +80,8 @@ BLOCKED = BlockedProperty(
     day=date(2026, 1, 5),
     property="funds of an outgoing wire, held",
     value_minor=2_000_000,
-    authority="OFAC SDN list, entry 36, programme CUBA",
+    target="ofac_sdn entry 36: AEROCARIBBEAN AIRLINES, Havana, CU",
+    authority="programme CUBA",
     accounts=("000123456789",),
 )
 
