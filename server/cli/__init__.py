@@ -30,6 +30,8 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
+profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
@@ -51,9 +53,11 @@ from server.cli import (
     cards,
     customers,
     evaluate,
+    filings,
     label,
     ledger,
     limits,
+    profiles,
     rates,
     registry,
     replay,
@@ -93,6 +97,8 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(filings.app, name="filings")
+app.add_typer(profiles.app, name="profiles")
 
 
 def main() -> None:

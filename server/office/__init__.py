@@ -4,5 +4,6 @@ The compliance office: a process of its own, beside the server and joined to it 
 Floor plan, in reading order:
 
 identity  who acts: a name and its role, from the settings
+filer     the bank that files, as the settings describe it
 settings  what the office is told, with units and bounds
 """
