@@ -32,6 +32,8 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
+profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
@@ -58,11 +60,13 @@ from server.cli import (
     comply,
     customers,
     evaluate,
+    filings,
     label,
     ledger,
     limits,
     patterns,
     policies,
+    profiles,
     rates,
     registry,
     replay,
@@ -105,6 +109,8 @@ app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
+app.add_typer(filings.app, name="filings")
+app.add_typer(profiles.app, name="profiles")
 
 
 def main() -> None:

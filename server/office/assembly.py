@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -170,17 +170,16 @@ class ComplianceOffice:
             await asyncio.sleep(LOOK_AGAIN_S)
 
     def _tables(self) -> Tables:
-        try:
-            zone = ZoneInfo(self.settings.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise OfficeError(
-                f"HOLDFAST_COMPLIANCE_TIMEZONE is {self.settings.timezone!r}: an IANA name such as America/New_York"
-            ) from error
-
         def worth(amount_minor: int, currency: int) -> int | None:
             return worth_usd_minor(self._exchange, amount_minor, currency, int(time.time()))
 
-        return Tables(currency_letters(), country_letters(), worth, lambda: self._rated, zone)
+        return Tables(
+            currency_letters(),
+            country_letters(),
+            worth,
+            lambda: self._rated,
+            ZoneInfo(self.settings.timezone),
+        )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self._exchange = exchange

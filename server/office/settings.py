@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from compliance.analyst.config import AnalystConfig
+from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
 from compliance.roles import Role
@@ -60,9 +62,6 @@ class OfficeSettings(BaseSettings):
         default=60.0, ge=2.0, description="after which a worker that is not heard of is taken for dead"
     )
     rest_ms: float = Field(default=0.0, ge=0.0, description="pause after each batch")
-    timezone: str = Field(
-        default="America/New_York", description="the bank's: by it a business day begins and ends"
-    )
     policy: dict[str, Any] = Field(
         default_factory=dict,
         description='thresholds that differ from the defaults, as JSON: {"flag_over_usd_minor": 500000}',
@@ -108,6 +107,49 @@ class OfficeSettings(BaseSettings):
         default="",
         description="a local model's folder (model2vec), instead of an endpoint; needs the extra embeddings",
     )
+
+    # Filings: what the bank says of itself, and who transmits for it. What is not set is named before anything is filed.
+    timezone: str = Field(
+        default="America/New_York", description="where business days are counted, such as America/New_York"
+    )
+    filer_name: str = Field(default="", description="the bank's legal name")
+    filer_ein: str = Field(default="", description="the bank's EIN: nine digits")
+    filer_rssd: str = Field(default="", description="the bank's RSSD number, where it has one")
+    filer_regulator: str = Field(default="", description="federal_reserve, fdic, ncua or occ")
+    filer_street: str = Field(default="", description="of the bank")
+    filer_city: str = Field(default="", description="of the bank")
+    filer_state: str = Field(default="", description="of the bank: two letters")
+    filer_postal_code: str = Field(default="", description="of the bank: five or nine digits")
+    filer_country: str = Field(default="US", description="of the bank: ISO 3166-1 alpha-2")
+    filer_contact_office: str = Field(default="", description="the office that answers questions on filings")
+    filer_contact_phone: str = Field(default="", description="its telephone: ten digits")
+    filer_contact_email: str = Field(default="", description="its e-mail address, for reports to OFAC")
+    filer_branches: dict[str, Address] = Field(
+        default_factory=dict,
+        description='branches by the code that transfers carry, as JSON: {"north": {"street": "12 North Street", '
+        '"city": "Springfield", "state": "IL", "postal_code": "62702", "country": "US"}}',
+    )
+    transmitter_code: str = Field(default="", description="the TCC: P and seven characters")
+    transmitter_contact: str = Field(default="", description="who answers for the transmission")
+    transmitter_name: str = Field(default="", description="who transmits; else the filer")
+    transmitter_tin: str = Field(default="", description="the transmitter's; else the filer's")
+    transmitter_phone: str = Field(default="", description="the transmitter's; else the contact office's")
+    transmitter_street: str = Field(
+        default="", description="the transmitter's address; without it all of it is the filer's"
+    )
+    transmitter_city: str = Field(default="", description="of the transmitter")
+    transmitter_state: str = Field(default="", description="of the transmitter")
+    transmitter_postal_code: str = Field(default="", description="of the transmitter")
+    transmitter_country: str = Field(default="US", description="of the transmitter")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone: use one such as America/New_York") from error
+        return name
 
     @property
     def analyst(self) -> AnalystConfig:
