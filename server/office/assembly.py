@@ -26,6 +26,7 @@ from compliance.review.counters import Counters
 from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
+from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
@@ -37,6 +38,7 @@ from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
+from server.office.door import OfficeDoor, levels_of
 from server.office.metrics import families
 from server.office.settings import OfficeSettings
 from server.office.unlisted import Lists
@@ -50,6 +52,9 @@ AWAY: Final = (*TRANSIENT, StoreError)
 """Errors after which the same work may succeed later."""
 
 OPEN_AGAIN_S: Final = 1.0
+CLOSE_S: Final = 5.0
+"""So long a stop waits for calls under way."""
+
 LOOK_AGAIN_S: Final = 5.0
 """So soon after a change of lists and countries the worker goes by it."""
 
@@ -72,6 +77,7 @@ class ComplianceOffice:
         self._exchange = Exchange()
         self._rated: list[int] = [USD]
         self.counters = Counters()
+        self.port = 0
         self.countries = CountryTable()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
@@ -104,6 +110,7 @@ class ComplianceOffice:
             f"sanctions lists: {lists}" if lists else "sanctions lists: none; holdfast sanctions import PATH",
             f"countries: {len(self.countries.high_risk)} high-risk, {len(self.countries.sanctioned)} sanctioned",
             f"model: {config.model}" if config.is_set else "rules alone: no model is set",
+            f"ComplianceService on {self.settings.host}:{self.port}",
             f"people: {people}" if people else "people: whoever can open this home is its admin",
         ]
 
@@ -121,11 +128,12 @@ class ComplianceOffice:
         self._stack.push_async_callback(self.analyst.close)
         enricher = Enricher(self.keys, tables)
         reviewer = Reviewer(self.lists, self._cleared, self._assess, self.library, self.analyst, _now)
-        self.desk = ReviewDesk(self.database, self.keys, enricher, reviewer, _now)
+        keeper = Keeper(self.keys, levels_of(self.settings))
+        self.desk = ReviewDesk(self.database, keeper, enricher, reviewer, _now)
         self.holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.worker = Worker(
             self.database,
-            self.keys,
+            keeper,
             Intake(self.database, self.keys, tables, self._flags, _reach_of(self.policy), self.counters),
             enricher,
             reviewer,
@@ -147,6 +155,9 @@ class ComplianceOffice:
         self._run(rates.follow(time.time, self._take_rates), "rates")
         self._run(self.worker.run(), "worker")
         self._run(self._follow(), "lists and countries")
+        door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
+        self.port = door.port
+        self._stack.push_async_callback(door.close, CLOSE_S)
 
     async def _reach(self) -> None:
         while True:
@@ -197,6 +208,7 @@ class ComplianceOffice:
         return assess(dossier, hits, self.policy, self.countries)
 
     def _cleared(self, dossier: Dossier, party: Party, hit: Hit) -> bool:
+        del party
         return self.lists.cleared(dossier.customer.number, hit)
 
     def _open_metrics(self) -> None:
