@@ -13,7 +13,9 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
+bench_review  flagged transfers worked through beside a server under load
 flagged_past  transfers that compliance is measured on
+review_kills  the compliance worker and PostgreSQL, killed while transfers come
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
