@@ -29,6 +29,8 @@ limits       what programmes, accounts and cards may use: set, list, move on, re
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
+countries    lists of high-risk and sanctioned countries
+disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 office       how commands of compliance reach this home: who acts, and whether they may
@@ -49,7 +51,9 @@ from server.cli import (
     blocks,
     calls,
     cards,
+    countries,
     customers,
+    disputes,
     evaluate,
     label,
     ledger,
@@ -92,6 +96,8 @@ app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
+app.add_typer(countries.app, name="countries")
+app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 
 
