@@ -8,7 +8,7 @@ from compliance.facts import Direction, Kind, Party, PartyRole
 from compliance.results import DutyKind, Hit, Severity, Tier
 from compliance.rules.assess import assess
 from compliance.rules.policy import RulesPolicy
-from tests.compliance.rules.dossiers import CUSTOMER, COUNTRIES, dossier, duties_of, rules_of
+from tests.compliance.rules.dossiers import COUNTRIES, CUSTOMER, dossier, duties_of, rules_of
 
 POLICY = RulesPolicy()
 PAYEE = Party(
