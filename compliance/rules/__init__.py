@@ -4,6 +4,9 @@ each finding cites its section; which of them raises which duty stands in `dutie
 
 Floor plan, in reading order:
 
+movements   transfers between accounts of this home, as a graph
+graph_file  a graph of transfers as a CSV file
+graph       laundering patterns in a whole graph of transfers
 assess        all that rules say of a dossier: one visible list
 flags         what is flagged, and why
 duties        which finding raises which duty, and by when
