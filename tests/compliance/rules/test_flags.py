@@ -67,6 +67,9 @@ def test_flags_leave_out_what_policy_does_not_ask_for():
         {"rapid_share": 0.0},
         {"structuring_near_from_usd_minor": 10_000_00},
         {"points_over_usd_minor": 100_000_00},
+        {"flag_kinds": ("wires",)},
+        {"flag_reasons": ("amounts",)},
+        {"business_zone": "New York"},
     ],
 )
 def test_a_policy_is_refused_by_name_when_it_is_looser_than_the_law(looser):
