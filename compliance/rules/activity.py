@@ -37,10 +37,8 @@ def dormant(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
 
 def _last_before(dossier: Dossier) -> datetime | None:
     subject = dossier.subject
-    earlier = [m.at for m in dossier.history if m.id != subject.source_id and m.at < subject.at]
-    if earlier:
-        return earlier[-1]
-    return dossier.usual.last_at
+    earlier = next((m.at for m in reversed(dossier.history) if m.at < subject.at), None)
+    return earlier or dossier.usual.last_at
 
 
 def unusual(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:

@@ -50,19 +50,20 @@ def find(
     }:
         return tuple(found)
     zone = ZoneInfo(policy.business_zone)
+    cash = currency.cash_of(dossier)
+    moved = patterns.transfers_of(dossier)
     return (
         *found,
-        *currency.currency_report(dossier, policy, zone),
-        *structuring.structuring(dossier, policy, zone),
-        *structuring.near_limit(dossier, policy, zone),
+        *currency.currency_report(dossier, cash, policy, zone),
+        *structuring.structuring(dossier, cash, policy, zone),
         *travel_rule.travel_rule(dossier, policy),
         *suspicious.high_rated(dossier, policy),
         *suspicious.exposed_destination(dossier, policy, countries),
-        *patterns.rapid_movement(dossier, policy),
-        *patterns.round_trip(dossier, policy),
+        *patterns.rapid_movement(dossier, moved, policy),
+        *patterns.round_trip(dossier, moved, policy),
         *cycles.cycle(dossier, policy),
-        *patterns.fan_in(dossier, policy),
-        *patterns.fan_out(dossier, policy),
+        *patterns.fan_in(dossier, moved, policy),
+        *patterns.fan_out(dossier, moved, policy),
         *activity.dormant(dossier, policy),
         *activity.unusual(dossier, policy),
         *disclosures.remittance(dossier),

@@ -33,6 +33,8 @@ limits       what programmes, accounts and cards may use: set, list, move on, re
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
+countries    lists of high-risk and sanctioned countries
+disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
@@ -60,7 +62,9 @@ from server.cli import (
     calls,
     cards,
     comply,
+    countries,
     customers,
+    disputes,
     evaluate,
     filings,
     label,
@@ -109,6 +113,8 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
+app.add_typer(countries.app, name="countries")
+app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
 app.add_typer(filings.app, name="filings")
