@@ -146,7 +146,7 @@ class Library:
         text, also = words(asked)
         met = await connection.fetch(self._sql["search"], text, also, *filters, CANDIDATES)
         rankings = [
-            weighed(text, [Found(row["passage"], row["section"], row["kind"], row["score"]) for row in met])
+            weighed(text, [_found(row, row["score"]) for row in met])
         ]
         if (
             vector is not None
@@ -157,7 +157,7 @@ class Library:
                 self._sql["nearest"], self._embed.model, str(vector), *filters, CANDIDATES
             )
             ranking = [
-                Found(row["passage"], row["section"], row["kind"], 1 / place)
+                _found(row, 1 / place)
                 for place, row in enumerate(near, start=1)
             ]
             rankings += [ranking] if ranking else []
@@ -194,6 +194,10 @@ class Library:
             )
             for place, (number, score) in enumerate(scores.items(), start=1)
         ]
+
+
+def _found(row: Any, score: float) -> Found:
+    return Found(row["passage"], row["section"], row["title"], row["kind"], score)
 
 
 def _title(heading: str, context: str) -> str:

@@ -89,7 +89,7 @@ WITH asked AS (
     ) AS words
     GROUP BY lexeme
 ), shelf AS MATERIALIZED (
-    SELECT p.number, p.section, d.kind, octet_length(p.body)::float8 AS length
+    SELECT p.number, p.section, p.heading, d.kind, octet_length(p.body)::float8 AS length
     FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
     WHERE policy_in_force(d, coalesce($3::date, CURRENT_DATE))
         AND ($4::text IS NULL OR lower(d.name) = lower($4) OR d.kind = $4)
@@ -97,16 +97,16 @@ WITH asked AS (
 ), whole AS (
     SELECT count(*)::float8 AS passages, avg(length) AS length FROM shelf
 ), met AS (
-    SELECT t.passage, s.section, s.kind, a.weight, (3 * t.heading + t.body)::float8 AS frequency, s.length,
+    SELECT t.passage, s.section, s.heading AS title, s.kind, a.weight, (3 * t.heading + t.body)::float8 AS frequency, s.length,
         (count(*) OVER (PARTITION BY t.lexeme))::float8 AS passages
     FROM asked a JOIN policy_terms t USING (lexeme) JOIN shelf s ON s.number = t.passage
 )
-SELECT m.passage, m.section, m.kind, sum(
+SELECT m.passage, m.section, m.title, m.kind, sum(
     m.weight * ln(1::float8 + (w.passages - m.passages + 0.5::float8) / (m.passages + 0.5::float8))
     * m.frequency / (m.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * m.length / w.length))
 ) AS score
 FROM met m, whole w
-GROUP BY m.passage, m.section, m.kind
+GROUP BY m.passage, m.section, m.title, m.kind
 ORDER BY score DESC, m.passage
 LIMIT $6;
 
@@ -194,7 +194,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: nearest
 -- Passages in force whose embedding is nearest to the question's: exact, for there are thousands and not millions.
-SELECT v.passage, p.section, d.kind
+SELECT v.passage, p.section, p.heading AS title, d.kind
 FROM policy_vectors v JOIN policy_passages p ON p.number = v.passage JOIN policy_documents d ON d.id = p.document_id
 WHERE v.model = $1
     AND policy_in_force(d, coalesce($3::date, CURRENT_DATE))
