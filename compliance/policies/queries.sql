@@ -51,10 +51,10 @@ ANALYZE policy_documents, policy_passages, policy_terms;
 -- Each edition of a name ends where the next begins; one without a date begins when it was imported, unless it is the first.
 UPDATE policy_documents d SET since = o.begins, until = o.until
 FROM (
-    SELECT id, begins, lead(begins) OVER (ORDER BY begins, imported_at, id) AS until
+    SELECT id, begins, lead(begins) OVER (ORDER BY begins, number) AS until
     FROM (
-        SELECT id, imported_at, coalesce(effective, CASE
-            WHEN imported_at > min(imported_at) OVER () THEN (imported_at AT TIME ZONE 'UTC')::date
+        SELECT id, number, coalesce(effective, CASE
+            WHEN number > min(number) OVER () THEN (imported_at AT TIME ZONE 'UTC')::date
             ELSE '-infinity'::date END) AS begins
         FROM policy_documents WHERE name = $1
     ) AS dated
@@ -76,7 +76,7 @@ UPDATE policy_documents SET withdrawn_on = NULL, withdrawn_by = $2, withdrawn_at
 SELECT d.name, d.title, d.kind, d.jurisdiction, d.effective, d.until, d.withdrawn_on, d.shipped, d.imported_by, d.imported_at,
     (SELECT count(*) FROM policy_passages p WHERE p.document_id = d.id) AS passages
 FROM policy_documents d
-ORDER BY d.name, d.effective DESC NULLS LAST, d.imported_at DESC;
+ORDER BY d.name, d.effective DESC NULLS LAST, d.number DESC;
 
 -- name: search
 -- Passages in force by the question's words and, with less weight, by words that mean the same: BM25, a heading's word counting three times.
@@ -122,7 +122,7 @@ SELECT d.name
 FROM policy_documents d
 WHERE d.kind = $1
     AND policy_in_force(d, $2)
-ORDER BY d.shipped, d.effective DESC NULLS LAST, d.imported_at DESC, d.name
+ORDER BY d.shipped, d.effective DESC NULLS LAST, d.number DESC
 LIMIT 1;
 
 -- name: first_passage
