@@ -136,7 +136,7 @@ LIMIT 1;
 
 -- name: cited
 -- Passages in force of the sections named, in order: what `show` prints, and what rules cite.
-SELECT p.number, p.citation, p.section
+SELECT p.number, p.citation, p.section, p.body
 FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
 WHERE p.section = ANY($1::text[])
     AND policy_in_force(d, coalesce($2::date, CURRENT_DATE))

@@ -105,8 +105,9 @@ class Found(NamedTuple):
 
 
 def words(question: str) -> tuple[str, str]:
-    """What is asked for, bounded; and what means the same, to count less."""
-    asked = _GROUPED.sub("", " ".join(question.split())[:QUESTION_CHARS_MAX])
+    """What is asked for, bounded and fit for PostgreSQL; and what means the same, to count less."""
+    clean = question.encode("utf-8", "replace").decode().replace("\x00", " ")
+    asked = _GROUPED.sub("", " ".join(clean.split())[:QUESTION_CHARS_MAX])
     return asked, "; ".join(also for pattern, also in _SAME_AS if pattern.search(asked))
 
 

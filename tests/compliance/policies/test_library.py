@@ -164,7 +164,17 @@ def test_search_is_narrowed_by_document_kind_and_jurisdiction(at_library):
 
 def test_any_question_has_an_answer(at_library):
     """What strangers type is data."""
-    strange = ("", "   ", "' OR 1=1 --", "the of and", "& | ! <->", "x" * 5000, "日本語 ✓", "%_\\")
+    strange = (
+        "",
+        "   ",
+        "' OR 1=1 --",
+        "the of and",
+        "& | ! <->",
+        "x" * 5000,
+        "日本語 ✓",
+        "nul\x00 and \udcff",
+        "%_\\",
+    )
 
     async def inside(_database, desk, library):
         await desk.add([work()], OFFICER)

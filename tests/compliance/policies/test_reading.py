@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from compliance.policies.citing import citations
+from compliance.policies.citing import Cited, citations, nearest
 from compliance.policies.codified import code_sections, plain
 from compliance.policies.edition import DocumentKind, Paragraph, PolicyError, Section
 from compliance.policies.marks import CFR, USC, follow, leading
@@ -246,3 +246,28 @@ def test_sections_of_one_number_are_joined():
 def test_a_citation_is_taken_apart(text, expected):
     """A number without a title is of the one before; days and years are none."""
     assert [tuple(one) for one in citations(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ((), 0),
+        (("a", "1"), 0),
+        (("b", "2"), 2),
+        (("b", "1"), 1),
+        (("c",), 3),
+        (("d", "4"), 3),
+        (("e", "2", "i"), 4),
+        (("z",), 0),
+    ],
+)
+def test_a_paragraph_is_found_in_the_passage_that_holds_it(path, expected):
+    """By the passage's citation first, then by the marks in its text."""
+    passages = [
+        ("31 CFR 1.1(a)", "(a) One.\n\n(1) Two."),
+        ("31 CFR 1.1(b)", "(b)(1) Three."),
+        ("31 CFR 1.1(b)", "(2) Four."),
+        ("31 CFR 1.1(c)-(d)", "(c) Five.\n\n(d) Six."),
+        ("31 CFR 1.1(e)(2)", "(i) Seven."),
+    ]
+    assert nearest(Cited("31 CFR 1.1", path), passages) == expected
