@@ -16,7 +16,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 run: install
-	@exec $(BIN)/holdfast serve --demo
+	@exec $(BIN)/holdfast serve --demo --comply
 
 test: install
 	$(BIN)/python -m pytest
@@ -30,7 +30,7 @@ lint: install
 stubs: install
 	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=proto --pyi_out=proto \
 	  proto/holdfast/v1/authorization.proto proto/holdfast/v1/accounts.proto proto/holdfast/v1/transfers.proto \
-	  proto/holdfast/v1/feedback.proto
+	  proto/holdfast/v1/feedback.proto proto/holdfast/v1/compliance.proto
 
 # Versions and hashes, no addresses.
 lock: install

@@ -9,8 +9,8 @@ trusted.
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NamedTuple
-from uuid import UUID
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
 
 
 class Source(StrEnum):
@@ -18,6 +18,15 @@ class Source(StrEnum):
 
     AUTHORIZATION = "authorization"  # `authorizations.authorization_id`
     TRANSFER = "transfer"  # `transfers.id`
+    CUSTOMER = "customer"  # a list was met: the customer's number as a UUID
+
+
+_FLAGGED: Final = UUID("b4b3d1b0-90d5-5d3b-8a4f-2c0f4a1f7e11")
+
+
+def flagged_id_of(source: Source, source_id: UUID) -> UUID:
+    """The id of the row of `flagged`: the same transfer is always the same row."""
+    return uuid5(_FLAGGED, f"{source.value}:{source_id.hex}")
 
 
 class Kind(StrEnum):

@@ -24,15 +24,11 @@ from server.core.record import (
     INTENT_NUMBERS,
     NAMED_MAX,
     NO_ROW,
-    CheckResult,
-    EntryMode,
 )
-from server.core.rules import Rules
+from server.core.rules import Rules, stepped_up
 
 assert len(FEATURE_NAMES) <= FEATURES_MAX, "the intent has room for the features"
 
-_MATCH: Final = int(CheckResult.MATCH)
-_ECOMMERCE: Final = int(EntryMode.ECOMMERCE)
 _SCORE_DECLINE: Final = int(Check.SCORE_DECLINE)
 _UNSCORED_DECLINE: Final = int(Check.UNSCORED_DECLINE)
 _UNSCORED: Final = int(Check.UNSCORED)
@@ -89,14 +85,7 @@ def judge(intents: Any, programmes: Any) -> int:
         elif intent.score > programme.decline_threshold:
             found = _SCORE_DECLINE
         elif intent.score > programme.step_up_threshold:
-            if request.cardholder_authentication == _MATCH:
-                found = _SCORE_FLAGGED
-            elif request.entry_mode == _ECOMMERCE and not request.recurring:
-                found = _STEP_UP
-            elif programme.step_up_else_decline:
-                found = _STEP_UP_IMPOSSIBLE
-            else:
-                found = _SCORE_FLAGGED
+            found = stepped_up(request, programme, _STEP_UP, _STEP_UP_IMPOSSIBLE, _SCORE_FLAGGED)
         if found >= 0:
             intent.checks_failed |= np.uint64(1) << np.uint64(found)
         declined += found in (_SCORE_DECLINE, _STEP_UP_IMPOSSIBLE)

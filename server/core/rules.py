@@ -157,17 +157,23 @@ def _fits(rule: Any, conditions: Any, values: Any, intent: Any, features: Any) -
 
 
 @njit(cache=True)
+def stepped_up(request: Any, programme: Any, asked: int, impossible: int, flagged: int) -> int:
+    """Which of these a step-up comes to: flagged where the holder has proved it, asked where the channel can."""
+    if request.cardholder_authentication == _MATCH:
+        return flagged
+    if request.entry_mode == _ECOMMERCE and not request.recurring:
+        return asked
+    return impossible if programme.step_up_else_decline else flagged
+
+
+@njit(cache=True)
 def check_of(action: int, request: Any, programme: Any) -> int:
     """The check that a live rule's action comes to: more authentication only where there is none and the channel can."""
     if action == _DECLINE:
         return _RULE_DECLINE
-    if action != _STEP_UP or request.cardholder_authentication == _MATCH:
+    if action != _STEP_UP:
         return _RULE_FLAGGED
-    if request.entry_mode == _ECOMMERCE and not request.recurring:
-        return _RULE_STEP_UP
-    if programme.step_up_else_decline:
-        return _RULE_STEP_UP_IMPOSSIBLE
-    return _RULE_FLAGGED
+    return stepped_up(request, programme, _RULE_STEP_UP, _RULE_STEP_UP_IMPOSSIBLE, _RULE_FLAGGED)
 
 
 @njit(cache=True)

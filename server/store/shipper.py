@@ -215,7 +215,7 @@ class Shipper:
             self._window.popitem(last=False)
         transmission_s = np.clip(intents["request"]["transmission_s"], TIME_S_MIN, TIME_S_MAX)
         return Shipment(
-            stream_of(_columns(intents, decisions, transmission_s, mend_texts=mend_texts)),
+            stream_of(_columns(intents, decisions, transmission_s, position, mend_texts=mend_texts)),
             rows,
             _months(transmission_s),
             position,
@@ -243,9 +243,14 @@ def _joined(parts: list[NDArray[Any]], record: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _columns(
-    intents: NDArray[Any], decisions: NDArray[Any], transmission_s: NDArray[np.int64], *, mend_texts: bool
+    intents: NDArray[Any],
+    decisions: NDArray[Any],
+    transmission_s: NDArray[np.int64],
+    position: int,
+    *,
+    mend_texts: bool,
 ) -> list[Column]:
-    """The columns of `authorizations`, in their order."""
+    """The columns of `authorizations`, in their order; `position` is the journal's after this shipment."""
     request = intents["request"]
     unknown = intents["card_row"] == NO_ROW
     text = _mended if mend_texts else texts
@@ -294,6 +299,7 @@ def _columns(
         smallints(decisions["rules_hit"]),
         smallints(intents["rules_shadowed"]),
         numbers(intents["limit_set"], ">u4"),
+        numbers(np.full(len(intents), position), ">i8"),
     ]
 
 

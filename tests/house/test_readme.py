@@ -14,6 +14,7 @@ from typer.main import get_command
 from loadtest.processes import free_port, holdfast_command, running
 from server.cli import app
 from server.core.policy import CHECKS
+from server.office.settings import OfficeSettings
 from server.settings import Settings
 from tests.house.sources import ROOT
 
@@ -90,12 +91,16 @@ def test_every_command_stands_in_the_readme_and_no_other():
     assert set(re.findall(r"`holdfast ([a-z]+)", told)) == set(commands)
 
 
-def test_the_settings_table_is_the_settings():
+@pytest.mark.parametrize(
+    ("title", "settings"), [("Settings", Settings), ("Settings of compliance", OfficeSettings)]
+)
+def test_a_settings_table_is_the_settings(title, settings):
     """Names, defaults and meanings, in order."""
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section("Settings"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section(title), re.MULTILINE)
     own = [
-        (name, "" if field.default is None else f"`{field.default}`", field.description)
-        for name, field in Settings.model_fields.items()
+        (name, f"`{default}`" if default not in (None, "") else "", field.description.replace("|", r"\|"))
+        for name, field in settings.model_fields.items()
+        for default in [field.get_default(call_default_factory=True)]
     ]
     assert rows == own
 

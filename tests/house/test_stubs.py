@@ -12,6 +12,7 @@ CONTRACT = (
     "holdfast/v1/transfers",
     "holdfast/v1/accounts",
     "holdfast/v1/feedback",
+    "holdfast/v1/compliance",
 )
 
 

@@ -1,0 +1,17 @@
+"""A desk on a database of the test's own, its people, and a clock that is moved."""
+
+import asyncio
+
+import pytest
+
+TEST_TIMEOUT_S = 60
+
+
+@pytest.fixture
+def run():
+    """Runs a coroutine to its end, within TEST_TIMEOUT_S."""
+
+    def runner(coroutine):
+        return asyncio.run(asyncio.wait_for(coroutine, TEST_TIMEOUT_S))
+
+    return runner
