@@ -31,6 +31,8 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
+cases        cases of compliance: listed, worked on, decided; everything on record
+cases_tables  how those are printed
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
@@ -53,6 +55,7 @@ from server.cli import (
     blocks,
     calls,
     cards,
+    cases,
     comply,
     customers,
     evaluate,
@@ -101,6 +104,7 @@ app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
+app.add_typer(cases.app, name="cases")
 
 
 def main() -> None:
