@@ -63,3 +63,33 @@ UNION ALL
 SELECT 'primary key of ' || wanted.name
 FROM unnest('{audit,audit_checkpoints}'::text[]) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_index WHERE indrelid = wanted.name::regclass AND indisprimary AND indisvalid);
+
+-- name: find_rows
+-- By actor $1, action $2 (or, where $3, what begins so), resource $4, correlation $5, from $6 to $7, before row $8.
+SELECT number, happened_at, actor, role, action, resource, old, new, correlation_id, hash
+FROM audit
+WHERE ($1::text IS NULL OR actor = $1)
+    AND ($2::text IS NULL OR CASE WHEN $3 THEN starts_with(action, $2) ELSE action = $2 END)
+    AND ($4::text IS NULL OR resource = $4)
+    AND ($5::text IS NULL OR correlation_id = $5)
+    AND ($6::timestamptz IS NULL OR happened_at >= $6)
+    AND ($7::timestamptz IS NULL OR happened_at < $7)
+    AND ($8::bigint IS NULL OR number < $8)
+ORDER BY number DESC
+LIMIT $9;
+
+-- name: row
+-- One row.
+SELECT number, happened_at, actor, role, action, resource, old, new, correlation_id, hash FROM audit WHERE number = $1;
+
+-- name: hash_of
+-- The hash of one row.
+SELECT hash FROM audit WHERE number = $1;
+
+-- name: content_of
+-- What was hashed of one row.
+SELECT content FROM audit WHERE number = $1;
+
+-- name: checkpoint_of
+-- The checkpoint that holds a row.
+SELECT document, signature FROM audit_checkpoints WHERE last_row >= $1 ORDER BY number LIMIT 1;

@@ -34,7 +34,7 @@ def code_sections(text: str, code: str) -> list[Section]:
     """The sections of a text; `code` is what goes before a number, such as "31 CFR". Reserved ones are left out."""
     levels = USC if code.endswith("U.S.C.") else CFR
     reader = _Reader(code, levels)
-    listed = dict(found.groups() for line in text.splitlines() if (found := _LISTED.match(line)))
+    listed = {found.group(1): found.group(2) for line in text.splitlines() if (found := _LISTED.match(line))}
     for line in text.splitlines():
         reader.take(line, listed)
     reader.close()

@@ -73,6 +73,7 @@ class PolicyDesk:
                         Entry(actor.name, actor.role, "policy.import", f"policy:{document_id.hex}", new=new)
                     )
             if entries:
+                await connection.execute(self._sql["weigh_index"])
                 await append(connection, entries)
         return done
 
@@ -134,7 +135,9 @@ class PolicyDesk:
             vectors = await self._embed.embed([row["text"] for row in rows])  # holds no connection meanwhile
             async with self._database.acquire() as connection:
                 if vectors is None:
-                    return filled, await connection.fetchval(self._sql["count_without_vector"], self._embed.model)
+                    return filled, await connection.fetchval(
+                        self._sql["count_without_vector"], self._embed.model
+                    )
                 await connection.execute(
                     self._sql["add_vectors"],
                     [row["number"] for row in rows],

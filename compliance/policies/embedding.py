@@ -86,14 +86,18 @@ class Endpoint:
                 encoding_format="float",
                 **options,
             )
-            vectors = [[float(x) for x in one.embedding] for one in sorted(answer.data, key=lambda one: one.index)]
+            vectors = [
+                [float(x) for x in one.embedding] for one in sorted(answer.data, key=lambda one: one.index)
+            ]
         except (OpenAIError, AttributeError, TypeError, ValueError) as error:
             # The last three: an endpoint that answers with something else.
             log.warning("policies.embedding_failed", error=type(error).__name__, rests_s=REST_S)
             self._rests_until_s = clock() + REST_S
             return None
         if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
-            log.warning("policies.embedding_failed", error="as many vectors as texts were expected", rests_s=REST_S)
+            log.warning(
+                "policies.embedding_failed", error="as many vectors as texts were expected", rests_s=REST_S
+            )
             self._rests_until_s = clock() + REST_S
             return None
         return vectors
@@ -114,9 +118,13 @@ class Local:
         try:
             self._model = import_module("model2vec").StaticModel.from_pretrained(folder)
         except ImportError as error:
-            raise ValueError("embedding_folder: a local model needs the extra: pip install 'holdfast[embeddings]'") from error
+            raise ValueError(
+                "embedding_folder: a local model needs the extra: pip install 'holdfast[embeddings]'"
+            ) from error
         except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"embedding_folder: {folder} holds no model that model2vec reads: {error}") from error
+            raise ValueError(
+                f"embedding_folder: {folder} holds no model that model2vec reads: {error}"
+            ) from error
         self._name = f"local:{Path(folder).name}"
 
     @property
@@ -124,7 +132,9 @@ class Local:
         return self._name
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]] | None:
-        return [[float(x) for x in row] for row in self._model.encode([text[:TEXT_CHARS_MAX] for text in texts])]
+        return [
+            [float(x) for x in row] for row in self._model.encode([text[:TEXT_CHARS_MAX] for text in texts])
+        ]
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -117,11 +117,17 @@ class Library:
             if name is None:
                 continue
             best = await self._ranked(connection, asked, None, (as_of, name, None))
-            first = best[0].number if best else await connection.fetchval(self._sql["first_passage"], name, as_of)
+            first = (
+                best[0].number if best else await connection.fetchval(self._sql["first_passage"], name, as_of)
+            )
             if first is not None:
                 numbers.append(first)
         wanted = [one for text in must if text not in kinds for one in citations(text)][:CITED_MAX]
-        rows = await connection.fetch(self._sql["cited"], [one.section for one in wanted], as_of) if wanted else []
+        rows = (
+            await connection.fetch(self._sql["cited"], [one.section for one in wanted], as_of)
+            if wanted
+            else []
+        )
         for one in wanted:
             inside = [row for row in rows if row["section"] == one.section]
             close = [row for row in inside if _holds(row["citation"], [one])] or inside
@@ -139,13 +145,20 @@ class Library:
         """Every candidate, best first. `filters`: day, document, jurisdiction."""
         text, also = words(asked)
         met = await connection.fetch(self._sql["search"], text, also, *filters, CANDIDATES)
-        rankings = [weighed(text, [Found(row["passage"], row["section"], row["kind"], row["score"]) for row in met])]
-        if vector is not None and self._embed is not None and await connection.fetchval(self._sql["has_vectors"]):
+        rankings = [
+            weighed(text, [Found(row["passage"], row["section"], row["kind"], row["score"]) for row in met])
+        ]
+        if (
+            vector is not None
+            and self._embed is not None
+            and await connection.fetchval(self._sql["has_vectors"])
+        ):
             near = await connection.fetch(
                 self._sql["nearest"], self._embed.model, str(vector), *filters, CANDIDATES
             )
             ranking = [
-                Found(row["passage"], row["section"], row["kind"], 1 / place) for place, row in enumerate(near, start=1)
+                Found(row["passage"], row["section"], row["kind"], 1 / place)
+                for place, row in enumerate(near, start=1)
             ]
             rankings += [ranking] if ranking else []
         return fused(rankings)

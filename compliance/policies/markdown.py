@@ -68,7 +68,9 @@ def _heading(line: str, *, marked: bool) -> tuple[int, str]:
     if marked:
         found = _HEADING.match(line)
         return (
-            (len(found.group(1)), capital(plain(_NOTE.sub("", found.group(2))).strip("# "))) if found else (0, "")
+            (len(found.group(1)), capital(plain(_NOTE.sub("", found.group(2))).strip("# ")))
+            if found
+            else (0, "")
         )
     line = line.strip()
     if found := _NUMBERED.match(line):

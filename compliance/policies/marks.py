@@ -11,10 +11,38 @@ USC: Final = ("a", "1", "A", "i", "I")
 """How statutes number theirs."""
 
 _MARK: Final = re.compile(r"\s*(?:—\s*)?\((\d{1,3}|[a-z]{1,6}|[A-Z]{1,6})\)")
-_ROMAN: Final = (
-    "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx "
-    "xxi xxii xxiii xxiv xxv xxvi xxvii xxviii xxix xxx"
-).split()
+_ROMAN: Final = [
+    "i",
+    "ii",
+    "iii",
+    "iv",
+    "v",
+    "vi",
+    "vii",
+    "viii",
+    "ix",
+    "x",
+    "xi",
+    "xii",
+    "xiii",
+    "xiv",
+    "xv",
+    "xvi",
+    "xvii",
+    "xviii",
+    "xix",
+    "xx",
+    "xxi",
+    "xxii",
+    "xxiii",
+    "xxiv",
+    "xxv",
+    "xxvi",
+    "xxvii",
+    "xxviii",
+    "xxix",
+    "xxx",
+]
 
 
 def leading(text: str) -> tuple[list[str], str]:

@@ -43,6 +43,10 @@ FROM (
 ) AS words
 GROUP BY lexeme, number;
 
+-- name: weigh_index
+-- How common each word is, so that a search is planned by the index from the first question on.
+ANALYZE policy_documents, policy_passages, policy_terms;
+
 -- name: order_editions
 -- Each edition of a name ends where the next begins; one without a date begins when it was imported, unless it is the first.
 UPDATE policy_documents d SET since = o.begins, until = o.until
@@ -85,21 +89,21 @@ WITH asked AS (
     ) AS words
     GROUP BY lexeme
 ), shelf AS MATERIALIZED (
-    SELECT p.number, p.section, d.kind, length(p.body)::float8 AS length
+    SELECT p.number, p.section, d.kind, octet_length(p.body)::float8 AS length
     FROM policy_passages p JOIN policy_documents d ON d.id = p.document_id
     WHERE policy_in_force(d, coalesce($3::date, CURRENT_DATE))
         AND ($4::text IS NULL OR lower(d.name) = lower($4) OR d.kind = $4)
         AND ($5::text IS NULL OR lower(d.jurisdiction) = lower($5))
 ), whole AS (
-    SELECT count(*) AS passages, avg(length) AS length FROM shelf
+    SELECT count(*)::float8 AS passages, avg(length) AS length FROM shelf
 ), met AS (
-    SELECT t.passage, s.section, s.kind, a.weight, 3 * t.heading + t.body AS frequency, s.length,
-        count(*) OVER (PARTITION BY t.lexeme) AS passages
+    SELECT t.passage, s.section, s.kind, a.weight, (3 * t.heading + t.body)::float8 AS frequency, s.length,
+        (count(*) OVER (PARTITION BY t.lexeme))::float8 AS passages
     FROM asked a JOIN policy_terms t USING (lexeme) JOIN shelf s ON s.number = t.passage
 )
 SELECT m.passage, m.section, m.kind, sum(
-    m.weight * ln(1 + (w.passages - m.passages + 0.5) / (m.passages + 0.5))
-    * m.frequency * 2.2 / (m.frequency + 1.2 * (0.4 + 0.6 * m.length / w.length))
+    m.weight * ln(1::float8 + (w.passages - m.passages + 0.5::float8) / (m.passages + 0.5::float8))
+    * m.frequency / (m.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * m.length / w.length))
 ) AS score
 FROM met m, whole w
 GROUP BY m.passage, m.section, m.kind

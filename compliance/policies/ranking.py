@@ -38,7 +38,7 @@ _SAME: Final[Mapping[str, str]] = {
     r"314\(?a\)?": "information sharing between government agencies and financial institutions",
     r"314\(?b\)?": "voluntary information sharing among financial institutions",
     r"tip\w* off|confidential\w*|disclos\w+ (?:that )?(?:a|the) (?:sar|report)": "confidentiality of reports, notify any person involved",
-    r"cash": "currency",
+    r"cash": "currency, reports of transactions in currency, filing obligations",
     r"keep|kept|retain\w*|retention|how long": "retained, retention period, five years, records",
     r"deadline|due|by when|how soon|when must|how many days|how long": "filed, no later than, within, days following",
     r"threshold|limit|minimum amount": "more than, exceeds, in excess of",
@@ -55,11 +55,16 @@ _SAME: Final[Mapping[str, str]] = {
     r"remittances?": "remittance transfer",
     r"cashier'?s checks?|money orders?|traveler'?s checks?": "purchases of bank checks and drafts, monetary instruments",
     r"what (?:is|are)|who (?:is|are)|defin\w+|meaning|means?": "definitions, means",
+    r"safe harbor": "limitation on liability",
+    r"gto|geographic targeting": "reports of certain domestic transactions, order",
+    r"purpose": "declaration of purpose",
     r"whistleblow\w*": "whistleblower incentives and protections",
     r"rejected": "reports of rejected transactions",
     r"aml program\w*|compliance program\w*": "anti-money laundering program requirements, internal controls, independent testing, training",
 }
-_SAME_AS: Final = [(re.compile(rf"(?<!\w)(?:{asked})(?!\w)", re.IGNORECASE), also) for asked, also in _SAME.items()]
+_SAME_AS: Final = [
+    (re.compile(rf"(?<!\w)(?:{asked})(?!\w)", re.IGNORECASE), also) for asked, also in _SAME.items()
+]
 _GROUPED: Final = re.compile(r"(?<=\d),(?=\d)")
 
 _OTHERS: Final = (  # 31 CFR parts for institutions that a bank is not, unless the question names them

@@ -59,7 +59,9 @@ def _files(paths: Iterable[Path]) -> list[Path]:
         elif not path.exists():
             raise PolicyError(f"{path}: there is no such file or folder")
         elif path.suffix.lower() not in SUFFIXES:
-            raise PolicyError(f"{path.name}: {path.suffix or 'no suffix'} is none of {', '.join(sorted(SUFFIXES))}")
+            raise PolicyError(
+                f"{path.name}: {path.suffix or 'no suffix'} is none of {', '.join(sorted(SUFFIXES))}"
+            )
         else:
             found[path] = None
     if len(found) > FILES_MAX:
@@ -97,17 +99,25 @@ def _codified(path: Path, text: str) -> Work:
         title = re.search(r"^#+\s+Title (\d+)", text, re.MULTILINE)
         chapter = re.search(r"CHAPTER (\w+)\s*—\s*(.*)", text)
         assert title is not None  # as is_statute saw
-        name = f"{title.group(1)} U.S.C. Chapter {chapter.group(1)}" if chapter else f"{title.group(1)} U.S.C."
+        name = (
+            f"{title.group(1)} U.S.C. Chapter {chapter.group(1)}" if chapter else f"{title.group(1)} U.S.C."
+        )
         subject = chapter.group(2).strip().title() if chapter else ""
         code, kind = f"{title.group(1)} U.S.C.", DocumentKind.STATUTE
     else:
         number = re.search(r"(\d+)[_ -]?cfr", path.stem.lower()) or re.search(r"(\d+) CFR", text)
         if number is None:
-            raise PolicyError("its sections are of a code whose title is not named: call the file 31_cfr_….md")
+            raise PolicyError(
+                "its sections are of a code whose title is not named: call the file 31_cfr_….md"
+            )
         code, kind = f"{number.group(1)} CFR", DocumentKind.REGULATION
         whole = re.search(r"^#+\s+CHAPTER (\w+)\s*—\s*(.*)", text, re.MULTILINE)
         part = re.search(r"^#+\s+PART (\d+)(?:\s*—\s*(.*))?", text, re.MULTILINE | re.IGNORECASE)
-        name = f"{code} Chapter {whole.group(1)}" if whole else f"{code} Part {part.group(1) if part else ''}".strip()
+        name = (
+            f"{code} Chapter {whole.group(1)}"
+            if whole
+            else f"{code} Part {part.group(1) if part else ''}".strip()
+        )
         subject = (whole.group(2) if whole else (part and part.group(2)) or "").title()
     return Work(name, subject or name, kind, "US", amended(text), tuple(code_sections(text, code)))
 

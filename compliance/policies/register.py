@@ -85,7 +85,10 @@ def _interpretations(root: Any, code: str, part: str, context: str) -> Iterator[
             )
             if texts:
                 yield Section(
-                    f"{where}, official interpretation", f"{above}. {title}" if title else above, texts, context
+                    f"{where}, official interpretation",
+                    f"{above}. {title}" if title else above,
+                    texts,
+                    context,
                 )
 
 

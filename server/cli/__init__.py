@@ -13,6 +13,7 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
+flagged_past  transfers that compliance is measured on
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
@@ -33,10 +34,13 @@ ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
 cases_tables  how those are printed
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
+profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -59,10 +63,13 @@ from server.cli import (
     comply,
     customers,
     evaluate,
+    filings,
     label,
     ledger,
     limits,
     patterns,
+    policies,
+    profiles,
     rates,
     registry,
     replay,
@@ -101,10 +108,13 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
 app.add_typer(cases.app, name="cases")
+app.add_typer(filings.app, name="filings")
+app.add_typer(profiles.app, name="profiles")
 
 
 def main() -> None:

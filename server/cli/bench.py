@@ -1,11 +1,10 @@
 """
 `holdfast bench`: how fast the server is, beside an empty one; `bench ledger`: how fast its ledgers are; `bench scoring`:
-how well the scorer tells fraud, and how fast; `bench audit`: the audit log.
+how well the scorer tells fraud, and how fast.
 """
 
 import asyncio
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import typer
@@ -148,57 +147,6 @@ def bench_scoring(
     show(document, as_json=as_json, table=lambda: _scoring_table(document))
     if not document["passes"]:
         raise typer.Exit(FAILED)
-
-
-@app.command("audit")
-def bench_audit(
-    parts: Annotated[
-        list[str] | None,
-        typer.Option("--part", help="speed, append or tampering; again for more. Without it, all."),
-    ] = None,
-    row_count: Annotated[int, typer.Option("--rows", min=1_000, help="Rows that are verified.")] = 500_000,
-    tamperings: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 1_000,
-    as_json: AsJson = False,
-) -> None:
-    """
-    Measure the audit log in a home that is thrown away: rows verified a second, and what was tampered with.
-
-    A tampering counts where it is found with its place. The exit status is 1 where a bar is missed.
-    """
-    from loadtest.audit_bench import PARTS, AuditOptions
-
-    try:
-        options = AuditOptions(tuple(parts or PARTS), row_count, tamperings)
-    except ValueError as error:
-        fail(str(error))
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        document = asyncio.run(_audit_figures(options, told))
-    lines = [
-        (f["name"], f"{f['value']:,}", f["bar"], f["unit"], _passed(f["passes"])) for f in document["figures"]
-    ]
-    columns = ("figure", "value", "bar", "unit", "")
-    show(document, as_json=as_json, table=lambda: rows("audit bench", columns, lines))
-    if not document["passes"]:
-        raise typer.Exit(FAILED)
-
-
-async def _audit_figures(options: Any, told: Any) -> dict[str, Any]:
-    from compliance.audit.copies import Copies
-    from compliance.audit.signing import Signer
-    from loadtest.audit_bench import Workshop, audit_figures
-    from server.store.database import Database
-
-    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        home = Path(folder)
-        async with Database.at(home, None) as database:
-            shop = Workshop(database, Signer.open(home / "keys"), Copies(home / "checkpoints"))
-            return await audit_figures(shop, options, told)
 
 
 async def _ledger_figures(

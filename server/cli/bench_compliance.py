@@ -1,7 +1,9 @@
 """`holdfast bench aml` and what else of compliance is measured: each figure beside its bar."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +32,43 @@ def bench_aml(
     from loadtest.aml_bench import aml_figures
 
     measure(lambda told: aml_figures(data, told), "aml bench", as_json=as_json, beside=_per_node)
+
+
+@app.command("audit")
+def bench_audit(
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="speed, append or tampering; again for more. Without it, all."),
+    ] = None,
+    row_count: Annotated[int, typer.Option("--rows", min=1_000, help="Rows that are verified.")] = 500_000,
+    tamperings: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the audit log in a home that is thrown away: rows verified a second, and what was tampered with.
+
+    A tampering counts where it is found with its place. The exit status is 1 where a bar is missed.
+    """
+    from loadtest.audit_bench import PARTS, AuditOptions
+
+    try:
+        options = AuditOptions(tuple(parts or PARTS), row_count, tamperings)
+    except ValueError as error:
+        fail(str(error))
+    measure(lambda told: asyncio.run(_audit_figures(options, told)), "audit bench", as_json=as_json)
+
+
+async def _audit_figures(options: Any, told: Told) -> dict[str, Any]:
+    from compliance.audit.copies import Copies
+    from compliance.audit.signing import Signer
+    from loadtest.audit_bench import Workshop, audit_figures
+    from server.store.database import Database
+
+    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        home = Path(folder)
+        async with Database.at(home, None) as database:
+            shop = Workshop(database, Signer.open(home / "keys"), Copies(home / "checkpoints"))
+            return await audit_figures(shop, options, told)
 
 
 def measure(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from server.cli.cases_tables import print_case, print_cases, print_evidence, print_trail, told
+from server.cli.cases_tables import print_case, print_cases, print_evidence, print_review, print_trail, told
 from server.cli.desk import AsJson, Home
 from server.cli.office import Office, at_office
 from server.cli.output import fail, say
@@ -308,6 +308,48 @@ def trail(
 
     with _explained():
         print_trail(at_office(home, "see_cases", work), as_json=as_json)
+
+
+@app.command()
+def analyse(
+    source: Annotated[str, typer.Argument(help=f"{', '.join(SOURCES)}.")],
+    reference: Annotated[str, typer.Argument(help="32 hex digits of it; a customer's number.")],
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask again although there is an analysis.")
+    ] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Review any transaction now, flagged or not."""
+    import json
+
+    from compliance.cases.desk import NEEDS
+    from compliance.cases.reviewed import review_as_seen_by
+    from compliance.facts import Source
+    from compliance.results import document
+    from server.cli.desk import settings_of
+    from server.front.compliance_writing import review_message
+    from server.office.assembly import ComplianceOffice, OfficeError
+
+    _known("source", [source], SOURCES)
+    identifier = _source_id(source, reference)
+
+    async def work(office: Office) -> Any:
+        parts = await ComplianceOffice.open(settings_of(home), office.settings, working=False)
+        try:
+            result = await parts.desk.analyse_now(
+                Source(source), identifier, office.actor, force_refresh=refresh
+            )
+        finally:
+            await parts.close()
+        return review_as_seen_by(json.loads(document(result)), office.actor)
+
+    with _explained():
+        try:
+            found = at_office(home, NEEDS["analyse"].value, work)
+        except OfficeError as error:
+            fail(str(error))
+    print_review(review_message(found), as_json=as_json)
 
 
 def _at(home: Path | None, need: str, work: Callable[[Any, Any], Awaitable[T]]) -> T:

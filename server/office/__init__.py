@@ -9,5 +9,6 @@ beside    the office as the server's companion, started again when it dies
 metrics   what operators see: families read from the worker's counters
 identity  who acts: a name and its role, from the settings
 unlisted  no lists
+filer     the bank that files, as the settings describe it
 settings  what the office is told, with units and bounds
 """

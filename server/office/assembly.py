@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -26,6 +26,7 @@ from compliance.review.counters import Counters
 from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
+from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
@@ -37,9 +38,10 @@ from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
+from server.office.door import OfficeDoor, levels_of
 from server.office.metrics import families
-from server.office.unlisted import Lists
 from server.office.settings import OfficeSettings
+from server.office.unlisted import Lists
 from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError, StoreUnavailableError
@@ -50,6 +52,9 @@ AWAY: Final = (*TRANSIENT, StoreError)
 """Errors after which the same work may succeed later."""
 
 OPEN_AGAIN_S: Final = 1.0
+CLOSE_S: Final = 5.0
+"""So long a stop waits for calls under way."""
+
 LOOK_AGAIN_S: Final = 5.0
 """So soon after a change of lists and countries the worker goes by it."""
 
@@ -72,18 +77,30 @@ class ComplianceOffice:
         self._exchange = Exchange()
         self._rated: list[int] = [USD]
         self.counters = Counters()
+        self.port = 0
         self.countries = CountryTable()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
 
     @classmethod
     async def open(
-        cls, home: Settings, settings: OfficeSettings, *, told: Callable[[str], None] = lambda _text: None
+        cls,
+        home: Settings,
+        settings: OfficeSettings,
+        *,
+        told: Callable[[str], None] = lambda _text: None,
+        working: bool = True,
     ) -> Self:
-        """Start everything. While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error."""
+        """
+        Start everything; where it is not `working`, only what a review that somebody asks for needs.
+
+        While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error.
+        """
         office = cls(home, settings, told)
         try:
             await office._open()
+            if working:
+                await office._work()
         except BaseException:
             await office._stack.aclose()
             raise
@@ -104,6 +121,7 @@ class ComplianceOffice:
             f"sanctions lists: {lists}" if lists else "sanctions lists: none; holdfast sanctions import PATH",
             f"countries: {len(self.countries.high_risk)} high-risk, {len(self.countries.sanctioned)} sanctioned",
             f"model: {config.model}" if config.is_set else "rules alone: no model is set",
+            f"ComplianceService on {self.settings.host}:{self.port}",
             f"people: {people}" if people else "people: whoever can open this home is its admin",
         ]
 
@@ -121,11 +139,12 @@ class ComplianceOffice:
         self._stack.push_async_callback(self.analyst.close)
         enricher = Enricher(self.keys, tables)
         reviewer = Reviewer(self.lists, self._cleared, self._assess, self.library, self.analyst, _now)
-        self.desk = ReviewDesk(self.database, self.keys, enricher, reviewer, _now)
+        keeper = Keeper(self.keys, levels_of(self.settings))
+        self.desk = ReviewDesk(self.database, keeper, enricher, reviewer, _now)
         self.holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.worker = Worker(
             self.database,
-            self.keys,
+            keeper,
             Intake(self.database, self.keys, tables, self._flags, _reach_of(self.policy), self.counters),
             enricher,
             reviewer,
@@ -140,13 +159,19 @@ class ComplianceOffice:
                 self.settings.rest_ms / 1_000,
             ),
         )
-        rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
-        await self._take_rates(await rates.exchange(_now().date()))
+        self._rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
+        await self._take_rates(await self._rates.exchange(_now().date()))
+
+    async def _work(self) -> None:
+        """The worker, what it goes by as that changes, metrics and the service."""
         self._open_metrics()
         self._stack.push_async_callback(self._end_tasks)
-        self._run(rates.follow(time.time, self._take_rates), "rates")
+        self._run(self._rates.follow(time.time, self._take_rates), "rates")
         self._run(self.worker.run(), "worker")
         self._run(self._follow(), "lists and countries")
+        door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
+        self.port = door.port
+        self._stack.push_async_callback(door.close, CLOSE_S)
 
     async def _reach(self) -> None:
         while True:
@@ -170,17 +195,16 @@ class ComplianceOffice:
             await asyncio.sleep(LOOK_AGAIN_S)
 
     def _tables(self) -> Tables:
-        try:
-            zone = ZoneInfo(self.settings.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise OfficeError(
-                f"HOLDFAST_COMPLIANCE_TIMEZONE is {self.settings.timezone!r}: an IANA name such as America/New_York"
-            ) from error
-
         def worth(amount_minor: int, currency: int) -> int | None:
             return worth_usd_minor(self._exchange, amount_minor, currency, int(time.time()))
 
-        return Tables(currency_letters(), country_letters(), worth, lambda: self._rated, zone)
+        return Tables(
+            currency_letters(),
+            country_letters(),
+            worth,
+            lambda: self._rated,
+            ZoneInfo(self.settings.timezone),
+        )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -198,6 +222,7 @@ class ComplianceOffice:
         return assess(dossier, hits, self.policy, self.countries)
 
     def _cleared(self, dossier: Dossier, party: Party, hit: Hit) -> bool:
+        del party
         return self.lists.cleared(dossier.customer.number, hit)
 
     def _open_metrics(self) -> None:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from compliance.analyst.config import AnalystConfig
+from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
 from compliance.roles import Role
@@ -60,9 +62,6 @@ class OfficeSettings(BaseSettings):
         default=60.0, ge=2.0, description="after which a worker that is not heard of is taken for dead"
     )
     rest_ms: float = Field(default=0.0, ge=0.0, description="pause after each batch")
-    timezone: str = Field(
-        default="America/New_York", description="the bank's: by it a business day begins and ends"
-    )
     policy: dict[str, Any] = Field(
         default_factory=dict,
         description='thresholds that differ from the defaults, as JSON: {"flag_over_usd_minor": 500000}',
@@ -70,10 +69,12 @@ class OfficeSettings(BaseSettings):
 
     # The analyst: which model is asked, and within which limits. Without a model, rules alone.
     model: str = Field(default="", description="name of the model to ask; without one, rules alone")
-    model_url: str = Field(
+    model_base_url: str = Field(
         default="", description="base URL of an OpenAI-compatible endpoint; empty = OpenAI's own"
     )
-    model_key: SecretStr = Field(default=SecretStr(""), description="its API key; a local one may need none")
+    model_api_key: SecretStr = Field(
+        default=SecretStr(""), description="its API key; a local one may need none"
+    )
     model_timeout_s: float = Field(default=10.0, gt=0, description="one request to the model")
     model_concurrency: int = Field(default=8, ge=1, description="requests to the model at once")
     model_tier_min: Tier = Field(
@@ -85,24 +86,78 @@ class OfficeSettings(BaseSettings):
     usd_day_max: float = Field(default=50.0, ge=0, description="budget of US dollars a day; 0 asks nothing")
     usd_per_million_in: float = Field(default=0.15, ge=0, description="price of a million tokens sent")
     usd_per_million_out: float = Field(default=0.60, ge=0, description="price of a million tokens received")
+
+    # The policy library. Without any of these, search goes by full text alone.
+    embedding_base_url: str = Field(
+        default="", description="an OpenAI-compatible endpoint for embeddings, like http://127.0.0.1:11434/v1"
+    )
+    embedding_api_key: SecretStr = Field(
+        default=SecretStr(""), description="its key; alone: OpenAI's own endpoint"
+    )
     embedding_model: str = Field(
-        default="text-embedding-3-small", description="model of embeddings, at the same kind of endpoint"
+        default="text-embedding-3-small", description="the model asked for embeddings"
     )
-    embedding_url: str = Field(
-        default="", description="its base URL; without it and without a folder, full text alone"
+    embedding_dimensions: int = Field(
+        default=0, ge=0, le=4096, description="length of a vector; 0 is the model's own"
     )
-    embedding_key: SecretStr = Field(default=SecretStr(""), description="its API key")
+    embedding_timeout_s: float = Field(
+        default=5.0, gt=0, le=60, description="how long an embedding may take, in seconds"
+    )
     embedding_folder: str = Field(
-        default="", description="folder of a local embedding model; needs the extra that reads it"
+        default="",
+        description="a local model's folder (model2vec), instead of an endpoint; needs the extra embeddings",
     )
+
+    # Filings: what the bank says of itself, and who transmits for it. What is not set is named before anything is filed.
+    timezone: str = Field(
+        default="America/New_York", description="where business days are counted, such as America/New_York"
+    )
+    filer_name: str = Field(default="", description="the bank's legal name")
+    filer_ein: str = Field(default="", description="the bank's EIN: nine digits")
+    filer_rssd: str = Field(default="", description="the bank's RSSD number, where it has one")
+    filer_regulator: str = Field(default="", description="federal_reserve, fdic, ncua or occ")
+    filer_street: str = Field(default="", description="of the bank")
+    filer_city: str = Field(default="", description="of the bank")
+    filer_state: str = Field(default="", description="of the bank: two letters")
+    filer_postal_code: str = Field(default="", description="of the bank: five or nine digits")
+    filer_country: str = Field(default="US", description="of the bank: ISO 3166-1 alpha-2")
+    filer_contact_office: str = Field(default="", description="the office that answers questions on filings")
+    filer_contact_phone: str = Field(default="", description="its telephone: ten digits")
+    filer_contact_email: str = Field(default="", description="its e-mail address, for reports to OFAC")
+    filer_branches: dict[str, Address] = Field(
+        default_factory=dict,
+        description='branches by the code that transfers carry, as JSON: {"north": {"street": "12 North Street", '
+        '"city": "Springfield", "state": "IL", "postal_code": "62702", "country": "US"}}',
+    )
+    transmitter_code: str = Field(default="", description="the TCC: P and seven characters")
+    transmitter_contact: str = Field(default="", description="who answers for the transmission")
+    transmitter_name: str = Field(default="", description="who transmits; else the filer")
+    transmitter_tin: str = Field(default="", description="the transmitter's; else the filer's")
+    transmitter_phone: str = Field(default="", description="the transmitter's; else the contact office's")
+    transmitter_street: str = Field(
+        default="", description="the transmitter's address; without it all of it is the filer's"
+    )
+    transmitter_city: str = Field(default="", description="of the transmitter")
+    transmitter_state: str = Field(default="", description="of the transmitter")
+    transmitter_postal_code: str = Field(default="", description="of the transmitter")
+    transmitter_country: str = Field(default="US", description="of the transmitter")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone: use one such as America/New_York") from error
+        return name
 
     @property
     def analyst(self) -> AnalystConfig:
         """As the analyst takes it."""
         return AnalystConfig(
             model=self.model,
-            base_url=self.model_url,
-            api_key=self.model_key.get_secret_value(),
+            base_url=self.model_base_url,
+            api_key=self.model_api_key.get_secret_value(),
             timeout_s=self.model_timeout_s,
             concurrency=self.model_concurrency,
             tier_min=self.model_tier_min,
@@ -114,10 +169,12 @@ class OfficeSettings(BaseSettings):
 
     @property
     def embedding(self) -> EmbedConfig:
-        """As the library takes it."""
+        """Where embeddings come from."""
         return EmbedConfig(
-            base_url=self.embedding_url,
-            api_key=self.embedding_key.get_secret_value(),
+            base_url=self.embedding_base_url,
+            api_key=self.embedding_api_key.get_secret_value(),
             model=self.embedding_model,
+            dimensions=self.embedding_dimensions,
+            timeout_s=self.embedding_timeout_s,
             folder=self.embedding_folder,
         )
