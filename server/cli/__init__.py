@@ -36,6 +36,8 @@ ledger       the chart of accounts, and proofs that the books are right
 countries    lists of high-risk and sanctioned countries
 disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
+cases        cases of compliance: listed, worked on, decided; everything on record
+cases_tables  how those are printed
 filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
@@ -61,6 +63,7 @@ from server.cli import (
     blocks,
     calls,
     cards,
+    cases,
     comply,
     countries,
     customers,
@@ -117,6 +120,7 @@ app.add_typer(countries.app, name="countries")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
+app.add_typer(cases.app, name="cases")
 app.add_typer(filings.app, name="filings")
 app.add_typer(profiles.app, name="profiles")
 

@@ -84,12 +84,23 @@ class ComplianceOffice:
 
     @classmethod
     async def open(
-        cls, home: Settings, settings: OfficeSettings, *, told: Callable[[str], None] = lambda _text: None
+        cls,
+        home: Settings,
+        settings: OfficeSettings,
+        *,
+        told: Callable[[str], None] = lambda _text: None,
+        working: bool = True,
     ) -> Self:
-        """Start everything. While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error."""
+        """
+        Start everything; where it is not `working`, only what a review that somebody asks for needs.
+
+        While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error.
+        """
         office = cls(home, settings, told)
         try:
             await office._open()
+            if working:
+                await office._work()
         except BaseException:
             await office._stack.aclose()
             raise
@@ -148,11 +159,14 @@ class ComplianceOffice:
                 self.settings.rest_ms / 1_000,
             ),
         )
-        rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
-        await self._take_rates(await rates.exchange(_now().date()))
+        self._rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
+        await self._take_rates(await self._rates.exchange(_now().date()))
+
+    async def _work(self) -> None:
+        """The worker, what it goes by as that changes, metrics and the service."""
         self._open_metrics()
         self._stack.push_async_callback(self._end_tasks)
-        self._run(rates.follow(time.time, self._take_rates), "rates")
+        self._run(self._rates.follow(time.time, self._take_rates), "rates")
         self._run(self.worker.run(), "worker")
         self._run(self._follow(), "lists and countries")
         door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
