@@ -23,7 +23,7 @@ from ledger.tigerbeetle import TigerBeetleLedger
 from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
-from server.banking.upkeep import Upkeep
+from server.banking.upkeep import CHANNEL, Upkeep
 from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
@@ -56,6 +56,7 @@ from server.front.writing import AnswerWriter
 from server.keys import Keys
 from server.reconciling import Reconciler
 from server.settings import Settings, cluster_of
+from server.store.bell import Bell
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
@@ -312,7 +313,9 @@ class Server:
         )
         rates = RateTable(database, age_max_s=self.settings.rate_age_max_h * 3600)
         self._run(rates.follow(time.time, self._take_rates), "rates")
-        self._run(Upkeep(transfers, accounts).run(), "upkeep of transfers")
+        bell = Bell(database, CHANNEL)
+        self._run(bell.run(), "bell of transfers")
+        self._run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
         self._stack.push_async_callback(transfers.close)
         return AccountService(accounts, time.time_ns), TransferService(transfers)
 

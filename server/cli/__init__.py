@@ -31,7 +31,11 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
+profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
+audit        the audit log: verify, list, show, prove, checkpoint, export
+retention    what is too old deleted; legal holds placed, lifted, listed
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
 office       how commands of compliance reach this home: who acts, and whether they may
@@ -47,6 +51,7 @@ import typer
 
 from server.cli import (
     accounts,
+    audit,
     backtest,
     bench,
     blocks,
@@ -54,13 +59,16 @@ from server.cli import (
     cards,
     customers,
     evaluate,
+    filings,
     label,
     ledger,
     limits,
     patterns,
+    profiles,
     rates,
     registry,
     replay,
+    retention,
     rules,
     serve,
     train,
@@ -98,6 +106,10 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
+app.add_typer(filings.app, name="filings")
+app.add_typer(profiles.app, name="profiles")
 
 
 def main() -> None:

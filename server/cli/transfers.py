@@ -38,6 +38,17 @@ def create(
     country: Annotated[str, typer.Option(help="The counterparty's country, ISO 3166-1 alpha-2.")] = "",
     holder_address: Annotated[str, typer.Option(help="The holder's own address.")] = "",
     purpose: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    branch: Annotated[str, typer.Option(help="Of cash: the branch's code.")] = "",
+    conductor_name: Annotated[str, typer.Option(help="Who stands at the counter; cash only.")] = "",
+    conductor_address: Annotated[
+        str, typer.Option(help="Of them, such as '1 Mill Lane, Springfield, IL 62701'.")
+    ] = "",
+    conductor_born: Annotated[str, typer.Option(help="Of them: YYYY-MM-DD.")] = "",
+    conductor_id_type: Annotated[str, typer.Option(help="Their document, such as passport.")] = "",
+    conductor_id_number: Annotated[
+        str, typer.Option(help="Its number; `-` asks for it, unseen and out of the history.")
+    ] = "",
+    conductor_id_country: Annotated[str, typer.Option(help="That issued it, ISO 3166-1 alpha-2.")] = "",
     key: Annotated[str, typer.Option(help="Idempotency key; else a new one.")] = "",
     target: Target = TARGET,
     as_json: AsJson = False,
@@ -56,7 +67,21 @@ def create(
         fee_minor=minor_units(fee, currency),
         holder_address=holder_address,
         purpose=purpose,
+        branch=branch,
     )
+    conductor = {
+        "name": conductor_name,
+        "address": conductor_address,
+        "birth_date": conductor_born,
+        "id_type": conductor_id_type,
+        "id_number": typer.prompt("Document number", hide_input=True)
+        if conductor_id_number == "-"
+        else conductor_id_number,
+        "id_country": conductor_id_country,
+    }
+    for field, text in conductor.items():
+        if text:
+            setattr(request.conductor, field, text)
     if any((name, number, bank, address, country)):
         other = request.counterparty
         other.name, other.account, other.bank_id = name, number, bank

@@ -8,6 +8,11 @@ transfers   TransferService: money in and out
 asking      a transfer as asked for, checked by kind
 accounts    AccountService: opened, closed, balances, statements
 feedback    FeedbackService: what became known of authorizations
+compliance  ComplianceService: who calls, whether he may, cases and what is on record
+compliance_watch    cases as they come and change: a bell, and streams without gaps
+compliance_writing  what the desk found, as messages
+compliance_asking   what is asked of the desk, checked
+callers     who calls the office, in which role
 counter     what those services share: errors, pages, common fields
 service     the unary calls
 link        one long-lived link: frames in, frames of answers out

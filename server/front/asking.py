@@ -29,6 +29,7 @@ KINDS: Final = {
 NAME_SIZE_MAX: Final = 140
 ADDRESS_SIZE_MAX: Final = 300
 DOCUMENT_SIZE_MAX: Final = 40
+BRANCH_SIZE_MAX: Final = 20
 _IN: Final = 1
 _OUT: Final = 2
 _DIRECTIONS: Final = {"internal": _OUT, "cash_deposit": _IN, "cash_withdrawal": _OUT}
@@ -60,6 +61,7 @@ def asked(request: Any) -> Asked:
         check_text("holder_address", request.holder_address, ADDRESS_SIZE_MAX, bad),
         conductor,
         check_text("purpose", request.purpose, NAME_SIZE_MAX, bad),
+        _branch(kind, request.branch, bad),
     )
     refuse_bad(bad)
     return Asked(
@@ -151,6 +153,15 @@ def _check_swift(other: Any, country: str, bad: list[Violation]) -> None:
     elif not (0 < len(account) <= _ACCOUNT_SIZE_MAX and account.isascii() and account.isalnum()):
         text = f"must be 1 to {_ACCOUNT_SIZE_MAX} digits or letters"
         bad.append(Violation("counterparty.account", text))
+
+
+def _branch(kind: str, branch: str, bad: list[Violation]) -> str:
+    """Where cash changes hands."""
+    if branch and not kind.startswith("cash"):
+        bad.append(Violation("branch", "must be absent but for cash"))
+    elif len(branch) > BRANCH_SIZE_MAX or not (branch.isascii() and branch.isprintable()):
+        bad.append(Violation("branch", f"must be up to {BRANCH_SIZE_MAX} printable ASCII characters"))
+    return branch
 
 
 def _conductor(kind: str, request: Any, bad: list[Violation]) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """
-What AccountService and TransferService share: bytes to messages, errors to statuses, the checks of common fields.
+What the services beside AuthorizationService share: bytes to messages, errors to statuses, the checks of common fields.
 
 As with authorizations, handlers get raw bytes and parse them themselves, and every bad field is named.
 """
@@ -49,7 +49,7 @@ def unary(kind: type[Any], handle: Callable[[Any, int], Awaitable[Any]]) -> Any:
             async with deadline:
                 reply = await handle(parse(kind, raw), _signed(sender_of(context)))
         except Exception as error:
-            status = _too_late() if deadline.expired() else _status_of(error)
+            status = too_late() if deadline.expired() else fault(error)
             if status is not None:
                 await context.abort_with_status(rpc_status.to_status(status))
             raise
@@ -58,7 +58,8 @@ def unary(kind: type[Any], handle: Callable[[Any, int], Awaitable[Any]]) -> Any:
     return grpc.unary_unary_rpc_method_handler(answer)
 
 
-def _too_late() -> Any:
+def too_late() -> Any:
+    """The status of a call that took longer than it may."""
     text = f"the ledger or PostgreSQL has not answered within {DEADLINE_S:g} s: send the same request again"
     return status_pb2.Status(code=code_pb2.UNAVAILABLE, message=text)
 
@@ -68,13 +69,12 @@ def _signed(sender: int) -> int:
     return sender - 2 * _SIGN if sender >= _SIGN else sender
 
 
-def _status_of(error: Exception) -> Any | None:
+def fault(error: Exception) -> Any | None:
+    """The status that tells a caller of an error; None of a bug."""
     if isinstance(error, Unfit):
         return status_of(BadRequest([Violation(bad.field, bad.description) for bad in error.fields]))
     if isinstance(error, Refused):
-        detail = any_pb2.Any()
-        detail.Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
-        return status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message=str(error), details=[detail])
+        return refusal(error.reason, str(error))
     if isinstance(error, KeyReused):
         return status_pb2.Status(code=code_pb2.ALREADY_EXISTS, message=str(error))
     if isinstance(error, LedgerError):
@@ -83,6 +83,13 @@ def _status_of(error: Exception) -> Any | None:
         text = f"PostgreSQL can't be asked: {type(error).__name__}: {error}"
         return status_pb2.Status(code=code_pb2.UNAVAILABLE, message=text)
     return status_of(error)
+
+
+def refusal(reason: str, text: str) -> Any:
+    """FAILED_PRECONDITION: nothing was done, for `reason` to programs and `text` to people."""
+    detail = any_pb2.Any()
+    detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    return status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message=text, details=[detail])
 
 
 def refuse_bad(bad: list[Violation]) -> None:

@@ -1,17 +1,12 @@
 """The gRPC server: its options, health, reflection, and how it closes."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-
-from holdfast.v1 import accounts_pb2, authorization_pb2, feedback_pb2, transfers_pb2
-from server.front.accounts import AccountService
-from server.front.feedback import FeedbackService
-from server.front.service import SERVICE, AuthorizationService
-from server.front.transfers import TransferService
 
 _STREAMS_MAX: Final = 10_000
 _PING_INTERVAL_MIN_MS: Final = 10_000
@@ -21,19 +16,48 @@ class PortTaken(OSError):  # noqa: N818 - told as what it is
     """The address can't be served on; the text says what to do."""
 
 
+class Service(Protocol):
+    """A service of the contract."""
+
+    @property
+    def name(self) -> str:
+        """Its full name in the contract."""
+        ...
+
+    def handler(self) -> Any:
+        """The generic handler to register with a server."""
+        ...
+
+
+class StreamingService(Service, Protocol):
+    """One with streams that a closing door must end."""
+
+    def end_links(self) -> None:
+        """Begin nothing new on any stream; each ends when what it has under way is answered."""
+        ...
+
+
+class Tls(NamedTuple):
+    """What mutual TLS is spoken with, in PEM: our certificate and its key, and whose clients' certificates we believe."""
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes
+
+
 class Door:
-    """One listening gRPC server in front of the core."""
+    """One listening gRPC server."""
 
     def __init__(
         self,
-        service: AuthorizationService,
-        others: Sequence[AccountService | TransferService | FeedbackService] = (),
+        service: StreamingService,
+        others: Sequence[Service] = (),
         *,
         message_bytes_max: int,
         reflecting: bool,
     ) -> None:
         self._service = service
-        self._names = [SERVICE, *(other.name for other in others)]
+        self._names = [service.name, *(other.name for other in others)]
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", message_bytes_max),
@@ -47,17 +71,21 @@ class Door:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflecting:
-            files = (authorization_pb2, accounts_pb2, transfers_pb2, feedback_pb2)
-            contract = {s.full_name for file in files for s in file.DESCRIPTOR.services_by_name.values()}
-            assert contract.issuperset(self._names)
+            contract = descriptor_pool.Default()
+            assert all(contract.FindServiceByName(name) for name in self._names)
             names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
-    async def open(self, host: str, port: int) -> int:
-        """Listen; return the port. Raises PortTaken."""
+    async def open(self, host: str, port: int, tls: Tls | None = None) -> int:
+        """Listen; return the port. With `tls`, to clients with a certificate alone. Raises PortTaken."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            if tls is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                pair = (tls.key, tls.certificate)
+                believed = grpc.ssl_server_credentials([pair], tls.client_ca, require_client_auth=True)
+                bound = self._server.add_secure_port(address, believed)
         except RuntimeError as error:
             raise PortTaken(
                 f"{address} can't be served on: is another server running there? Choose another with --port."

@@ -18,3 +18,12 @@ def sender_of(context: Any) -> int:
 @lru_cache(maxsize=1024)
 def _digest(identity: bytes) -> int:
     return digest(identity)
+
+
+def certified(context: Any) -> str | None:
+    """The first subject alternative name of the caller's certificate, else its common name; None without one."""
+    identities = context.peer_identities()
+    if not identities:
+        return None
+    first: bytes = next(iter(identities))
+    return first.decode(errors="replace")

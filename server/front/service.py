@@ -33,6 +33,8 @@ SERVICE: Final = "holdfast.v1.AuthorizationService"
 class AuthorizationService:
     """The handlers. One per front; the core behind it is shared."""
 
+    name: Final = SERVICE
+
     def __init__(
         self,
         core: Authorizer,

@@ -199,6 +199,7 @@ def _request(stored: StoredTransfer) -> Any:
         fee_minor=stored.fee_minor,
         holder_address=details.holder_address,
         purpose=details.purpose,
+        branch=details.branch,
     )
     if details.counterparty:
         other = details.counterparty

@@ -24,11 +24,12 @@ class Details:
         default_factory=dict
     )  # name, address, birth_date, id_type, id_number, id_country
     purpose: str = ""
+    branch: str = ""  # of cash: where it changes hands
 
     @property
     def text(self) -> str:
         """As it is sealed: JSON, keys in order."""
-        names = ("counterparty", "holder_address", "conductor", "purpose")
+        names = ("counterparty", "holder_address", "conductor", "purpose", "branch")
         return json.dumps({name: getattr(self, name) for name in names}, sort_keys=True)
 
 

@@ -105,7 +105,7 @@ class Conductor(_message.Message):
     def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., birth_date: _Optional[str] = ..., id_type: _Optional[str] = ..., id_number: _Optional[str] = ..., id_country: _Optional[str] = ...) -> None: ...
 
 class CreateTransferRequest(_message.Message):
-    __slots__ = ("idempotency_key", "kind", "direction", "account_number", "payee_account", "amount_minor", "currency", "fee_minor", "counterparty", "holder_address", "conductor", "purpose")
+    __slots__ = ("idempotency_key", "kind", "direction", "account_number", "payee_account", "amount_minor", "currency", "fee_minor", "counterparty", "holder_address", "conductor", "purpose", "branch")
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,7 @@ class CreateTransferRequest(_message.Message):
     HOLDER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     CONDUCTOR_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
     idempotency_key: str
     kind: TransferKind
     direction: TransferDirection
@@ -130,7 +131,8 @@ class CreateTransferRequest(_message.Message):
     holder_address: str
     conductor: Conductor
     purpose: str
-    def __init__(self, idempotency_key: _Optional[str] = ..., kind: _Optional[_Union[TransferKind, str]] = ..., direction: _Optional[_Union[TransferDirection, str]] = ..., account_number: _Optional[int] = ..., payee_account: _Optional[int] = ..., amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., fee_minor: _Optional[int] = ..., counterparty: _Optional[_Union[Counterparty, _Mapping]] = ..., holder_address: _Optional[str] = ..., conductor: _Optional[_Union[Conductor, _Mapping]] = ..., purpose: _Optional[str] = ...) -> None: ...
+    branch: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., kind: _Optional[_Union[TransferKind, str]] = ..., direction: _Optional[_Union[TransferDirection, str]] = ..., account_number: _Optional[int] = ..., payee_account: _Optional[int] = ..., amount_minor: _Optional[int] = ..., currency: _Optional[str] = ..., fee_minor: _Optional[int] = ..., counterparty: _Optional[_Union[Counterparty, _Mapping]] = ..., holder_address: _Optional[str] = ..., conductor: _Optional[_Union[Conductor, _Mapping]] = ..., purpose: _Optional[str] = ..., branch: _Optional[str] = ...) -> None: ...
 
 class Transfer(_message.Message):
     __slots__ = ("transfer_id", "state", "reason", "request", "payer_minor", "payer_currency", "payee_minor", "payee_currency", "rate", "spread_bps", "rate_date", "review_reasons", "decision", "decided_by", "decision_reason", "decision_time", "reversal_reason", "create_time", "change_time", "events", "replayed")
