@@ -140,7 +140,7 @@ def _named(scope: str, reference: str) -> tuple[Scope, str]:
     except ValueError as error:
         wanted = "a customer's number" if found is Scope.CUSTOMER else "32 hexadecimal digits"
         raise HoldError(f"reference: {wanted}, not {reference!r}") from error
-    if found is Scope.CUSTOMER and not 0 < int(name) < 2**31:
+    if found is Scope.CUSTOMER and not 0 <= int(name) < 2**31:
         raise HoldError(f"reference: a customer's number, not {reference!r}")
     return found, name
 
