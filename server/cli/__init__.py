@@ -42,6 +42,8 @@ filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, ac
 profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
+audit        the audit log: verify, list, show, prove, checkpoint, export
+retention    what is too old deleted; legal holds placed, lifted, listed
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
 policies     the policy library: import, list, show, search, withdraw
@@ -58,6 +60,7 @@ import typer
 
 from server.cli import (
     accounts,
+    audit,
     backtest,
     bench,
     blocks,
@@ -79,6 +82,7 @@ from server.cli import (
     rates,
     registry,
     replay,
+    retention,
     rules,
     serve,
     train,
@@ -121,6 +125,8 @@ app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
 app.add_typer(cases.app, name="cases")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
 app.add_typer(filings.app, name="filings")
 app.add_typer(profiles.app, name="profiles")
 
