@@ -103,7 +103,9 @@ class Enricher:
             return await connection.fetch(self._sql[name], ids) if ids else []
 
         transfers = {row["id"]: row for row in await rows_of("transfers", Source.TRANSFER)}
-        cards = {row["authorization_id"]: row for row in await rows_of("authorizations", Source.AUTHORIZATION)}
+        cards = {
+            row["authorization_id"]: row for row in await rows_of("authorizations", Source.AUTHORIZATION)
+        }
         numbers = {row["customer_number"] for row in (*transfers.values(), *cards.values())}
         numbers |= {claim.source_id.int for claim in by_source[Source.CUSTOMER]}
         people = {

@@ -165,7 +165,20 @@ async def flag_customer(connection: Any, number: int, at: datetime, actor: str) 
     sql = queries("compliance.review")
     source_id = UUID(int=number)
     identifier = flagged_id_of(Source.CUSTOMER, source_id)
-    row = (identifier, Source.CUSTOMER, source_id, number, None, "customer", "out", 0, 840, 0, at, Flag.SANCTIONS)
+    row = (
+        identifier,
+        Source.CUSTOMER,
+        source_id,
+        number,
+        None,
+        "customer",
+        "out",
+        0,
+        840,
+        0,
+        at,
+        Flag.SANCTIONS,
+    )
     added = await connection.fetchval(sql["flag"], *([value] for value in row), actor)
     if not added:
         await connection.execute(sql["flag_again"], identifier, actor)

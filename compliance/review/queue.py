@@ -88,9 +88,7 @@ class Queue:
     async def fail(self, connection: Any, identifier: UUID, why: str) -> str:
         """Try it again on schedule, or park it; the state it is in now, or empty where it was not ours."""
         text = why.replace("\0", "")[:TROUBLE_SIZE_MAX]
-        state = await connection.fetchval(
-            self._sql["fail"], identifier, self.holder, text, PAUSES, TRIES_MAX
-        )
+        state = await connection.fetchval(self._sql["fail"], identifier, self.holder, text, PAUSES, TRIES_MAX)
         return state or ""
 
     async def give_back(self, connection: Any, ids: Sequence[UUID]) -> None:

@@ -11,7 +11,9 @@ class Tables:
 
     currencies: Mapping[int, str]  # ISO 4217 number → alpha-3
     countries: Mapping[int, str]  # ISO 3166-1 number → alpha-2
-    worth_usd_minor: Callable[[int, int], int | None]  # (amount_minor, currency number); None where no rate is known
+    worth_usd_minor: Callable[
+        [int, int], int | None
+    ]  # (amount_minor, currency number); None where no rate is known
     zone: ZoneInfo  # the bank's: by it a business day begins and ends
 
     def currency(self, number: int) -> str:
