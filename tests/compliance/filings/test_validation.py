@@ -57,7 +57,7 @@ SAR_FAULTS = (
     ("Code>33<", "Code>19<", "must have a party of type 33"),
     ("Code>37<", "Code>18<", "must have one party of type 37, has 0"),
     ("Code>33<", "Code>99<", "ActivityPartyTypeCode"),
-    ("SARX<", "CTRX<", "CTRX"),
+    ("SARX<", "CTRX<", "ActivityAttachmentCount"),
     (">20260105<", ">20260110<", "must not be before"),
     (">20260105<", ">5 January<", "SuspiciousActivityFromDateText"),
     (">28501<", ">28501.50<", "must be whole US dollars"),
@@ -142,8 +142,10 @@ def test_a_batch_without_its_schema_is_refused_by_the_command(tmp_path):
         ("<x/>", "no schema of the namespace"),
         ("<x>", "not well-formed"),
         (
-            '<s:schema xmlns:s="http://www.w3.org/2001/XMLSchema" targetNamespace="www.fincen.gov/base">'
-            '<s:import namespace="urn:x" schemaLocation="http://127.0.0.1:9/x.xsd"/></s:schema>',
+            (
+                '<s:schema xmlns:s="http://www.w3.org/2001/XMLSchema" targetNamespace="www.fincen.gov/base">'
+                '<s:import namespace="urn:x" schemaLocation="http://127.0.0.1:9/x.xsd"/></s:schema>'
+            ),
             "refers to another file",
         ),
         (
