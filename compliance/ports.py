@@ -13,6 +13,10 @@ _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 class Database(Protocol):
     """A bounded pool of PostgreSQL connections (asyncpg's)."""
 
+    async def open(self) -> None:
+        """Starts the server where it is ours and has died; connects. May be called again."""
+        ...
+
     def acquire(self) -> AbstractAsyncContextManager[Any]:
         """A pooled connection."""
         ...

@@ -7,10 +7,12 @@ report         tables and JSON; `python -m loadtest.report locust` is `make load
 bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
 scoring_bench  how well the scorer tells fraud and how fast it is, each figure beside its bar
+audit_bench    how fast the audit log is verified, and whether it finds what was tampered with
 scoring_speed  velocity, features and score in one process: in batches, alone, after a start
 scoring_memory  what ten million cards take in memory
 redis_counters  the same counters in Redis, to compare with
 first_request  whether the first request after a start is as quick as the thousandth
+aml_bench      laundering found in AMLSim's graphs, beside counting degrees
 handbook       the Fraud Detection Handbook's protocol: what teaches, what is measured, its figures
 replay         a recorded history through one link, in the file's order, and what came of it
 labelling      a replay's labels: frauds told when their days had come
@@ -22,6 +24,7 @@ figure         a measurement beside its bar
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped
+chat_stand_in  a language model's stand-in: chat completions and embeddings, slow, failing or lying as told
 http2          the leanest client's half of HTTP/2 and gRPC, without a socket
 traffic        seeded purchases over the demo portfolio
 """

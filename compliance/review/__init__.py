@@ -5,6 +5,7 @@ Floor plan, in reading order:
 
 worker      claims what is due, has it reviewed, keeps what came of it; stops without losing anything
 desk        one review, asked for by somebody
+summary     what was flagged, reviewed and decided, by the day
 kept        a review, its case, its audit rows and its place in the queue, in one transaction
 reviewer    one dossier: screened, assessed, given its passages, analysed
 intake      what the server has written, taken in exactly once and flagged by policy

@@ -13,6 +13,7 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
+flagged_past  transfers that compliance is measured on
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
@@ -20,6 +21,7 @@ train        a labelled history in, a model with its manifest out; once, or when
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
+bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
@@ -33,6 +35,10 @@ label        what became known of authorizations: one told, a file of them, what
 filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
+comply       the compliance worker, and what waits for it
+summary      what compliance flagged, reviewed and decided, by the day
+patterns     laundering patterns in a whole graph of transfers
+policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
 people       who makes a change
@@ -51,12 +57,15 @@ from server.cli import (
     blocks,
     calls,
     cards,
+    comply,
     customers,
     evaluate,
     filings,
     label,
     ledger,
     limits,
+    patterns,
+    policies,
     profiles,
     rates,
     registry,
@@ -86,6 +95,7 @@ app.command()(replay.replay)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(backtest.backtest)
+app.command()(patterns.patterns)
 app.add_typer(bench.app, name="bench")
 app.add_typer(customers.app, name="customers")
 app.add_typer(cards.app, name="cards")
@@ -95,8 +105,10 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(comply.app, name="comply")
 app.add_typer(filings.app, name="filings")
 app.add_typer(profiles.app, name="profiles")
 

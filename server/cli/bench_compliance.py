@@ -1,0 +1,126 @@
+"""`holdfast bench aml` and what else of compliance is measured: each figure beside its bar."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+
+from server.cli.desk import AsJson
+from server.cli.output import FAILED, fail, rows, show, stderr
+
+app = typer.Typer()
+
+Told = Callable[[str], None]
+
+
+@app.command("aml")
+def bench_aml(
+    data: Annotated[Path, typer.Option(help="Folder of AMLSim's runs, as .tgz.")] = Path(
+        "../shared/data/aml"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure how well laundering patterns are found: precision and recall per node, beside counting degrees.
+
+    The exit status is 1 where counting degrees does as well.
+    """
+    from loadtest.aml_bench import aml_figures
+
+    measure(lambda told: aml_figures(data, told), "aml bench", as_json=as_json, beside=_per_node)
+
+
+@app.command("audit")
+def bench_audit(
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="speed, append or tampering; again for more. Without it, all."),
+    ] = None,
+    row_count: Annotated[int, typer.Option("--rows", min=1_000, help="Rows that are verified.")] = 500_000,
+    tamperings: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the audit log in a home that is thrown away: rows verified a second, and what was tampered with.
+
+    A tampering counts where it is found with its place. The exit status is 1 where a bar is missed.
+    """
+    from loadtest.audit_bench import PARTS, AuditOptions
+
+    try:
+        options = AuditOptions(tuple(parts or PARTS), row_count, tamperings)
+    except ValueError as error:
+        fail(str(error))
+    measure(lambda told: asyncio.run(_audit_figures(options, told)), "audit bench", as_json=as_json)
+
+
+async def _audit_figures(options: Any, told: Told) -> dict[str, Any]:
+    from compliance.audit.copies import Copies
+    from compliance.audit.signing import Signer
+    from loadtest.audit_bench import Workshop, audit_figures
+    from server.store.database import Database
+
+    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        home = Path(folder)
+        async with Database.at(home, None) as database:
+            shop = Workshop(database, Signer.open(home / "keys"), Copies(home / "checkpoints"))
+            return await audit_figures(shop, options, told)
+
+
+def measure(
+    work: Callable[[Told], dict[str, Any]],
+    title: str,
+    *,
+    as_json: bool,
+    beside: Callable[[Mapping[str, Any]], Any] | None = None,
+) -> None:
+    """Run a measurement whose document holds `figures`, `details` and `passes`; show it; exit 1 where a bar is missed."""
+    with stderr.status("starting") as status:
+
+        def told(step: str) -> None:
+            status.update(step)
+            if not stderr.is_terminal:
+                stderr.print(step)
+
+        try:
+            document = work(told)
+        except (OSError, RuntimeError, ValueError) as error:
+            fail(str(error))
+
+    def table() -> Group:
+        lines = [
+            (
+                f["part"],
+                f["name"],
+                f.get("reason", f["value"]),
+                f["bar"],
+                f["unit"],
+                "pass" if f["passes"] else "MISS",
+            )
+            for f in document["figures"]
+        ]
+        parts = [rows(title, ("part", "figure", "value", "bar", "unit", ""), lines)]
+        if beside is not None:
+            parts.append(beside(document["details"]))
+        return Group(*parts)
+
+    show(document, as_json=as_json, table=table)
+    if not document["passes"]:
+        raise typer.Exit(FAILED)
+
+
+def _per_node(details: Mapping[str, Any]) -> Any:
+    lines = [
+        (graph, name.replace("_", " "), *figures.values())
+        for graph, found in details.items()
+        for name, figures in (
+            ("patterns", found["patterns"]),
+            ("counting degrees", found["counting_degrees"]),
+            *found["by_pattern"].items(),
+        )
+    ]
+    return rows("per node", ("graph", "by", "found", "precision", "recall", "F1"), lines)
