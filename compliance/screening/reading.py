@@ -19,7 +19,7 @@ def read_lists(paths: Sequence[Path], list_date: str = "") -> list[Edition]:
     """
     The lists in these files. Raises ListError.
 
-    `list_date` (ISO 8601) is that of the Treasury's, else it is in a file's name, else it is when the file was written.
+    `list_date` (ISO 8601) is that of the Treasury's, else it is in a file's or its folder's name, else it is when the file was written.
     """
     found: list[Edition] = []
     parts: dict[int, list[_Part]] = {width: [] for width in ofac.COLUMNS}
@@ -88,7 +88,7 @@ def _list_name(path: Path) -> str:
 
 
 def _date_of(path: Path) -> str:
-    if dated := _DATED.search(path.name):
+    if dated := _DATED.search(path.name) or _DATED.search(path.absolute().parent.name):
         year, month, day = dated.groups()
         return f"{year}-{month}-{day or '01'}"
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
