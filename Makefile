@@ -16,7 +16,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 run: install
-	@exec $(BIN)/holdfast serve --demo
+	@exec $(BIN)/holdfast serve --demo --comply
 
 test: install
 	$(BIN)/python -m pytest

@@ -7,8 +7,8 @@ cli          the command line `holdfast`
 assembly     the composition root: every part made, handed over, taken down
 warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
-front        gRPC: bytes in, one record per request; answers back as bytes
 office       the compliance office: its process, who may call it, what it is told
+front        gRPC: bytes in, one record per request; answers back as bytes
 fraud        about fraud, beside the answers: labels; models followed and watched, shadows, drift, the floor
 banking      accounts and transfers: asked for, reviewed, priced, carried out
 store        PostgreSQL: the directory's tables, people and cards, decisions for reading

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
 
-from compliance.audit.log import Entry, append
+from compliance.audit.log import viewed
 from compliance.cases.acting import act
 from compliance.cases.clocks import ServiceLevels
 from compliance.cases.opening import NewCase, open_cases
@@ -181,8 +181,8 @@ class CaseDesk:
             if unmasked or (
                 reads and (review or case.reason or evidence or any(event.text for event in events))
             ):
-                what = "unmasked" if unmasked else "texts"
-                await append(connection, [_viewed(by, f"case:{case_id.hex}", what)])
+                what = "case" if unmasked else "case_texts"
+                await viewed(connection, by.actor, what, f"case:{case_id.hex}", by.correlation_id)
         if not may(by.actor, Permission.SEE_FILINGS):
             events = [_without_filings(event) for event in events if event.event != Event.FILED]
         return WholeCase(
@@ -294,7 +294,7 @@ class CaseDesk:
             row = await connection.fetchrow(self._sql["find_evidence"], case_id, evidence_id)
             if row is None:
                 raise LookupError(f"case {case_id.hex} has no evidence {evidence_id.hex}")
-            await append(connection, [_viewed(by, f"evidence:{evidence_id.hex}", "content")])
+            await viewed(connection, by.actor, "evidence", f"evidence:{evidence_id.hex}", by.correlation_id)
         fields = dict(row)
         content = base64.b64decode(self._seals.unseal(SEALED_CONTENT, fields.pop("content")))
         return evidence_of(fields, self._seals), content
@@ -464,18 +464,6 @@ class CaseDesk:
         """The case's row, held for one transaction."""
         async with self._database.acquire() as connection, connection.transaction():
             yield await Steps.begin(connection, self._seals, case_id, by, self._now())
-
-
-def _viewed(by: By, resource: str, what: str) -> Entry:
-    actor = by.actor
-    return Entry(
-        actor.name,
-        actor.role.value,
-        "view.personal_data",
-        resource,
-        new={"what": what},
-        correlation_id=by.correlation_id,
-    )
 
 
 def _without_filings(event: CaseEvent) -> CaseEvent:

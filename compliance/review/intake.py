@@ -131,6 +131,7 @@ class Intake:
                 self._reach.usd_minor // DEARER_MAX,
                 self._reach.score,
                 HOME_COUNTRIES,
+                self._tables.rated(),
             )
             names: Mapping[int, str] = {}
             if any(any(row["limits_passed"]) for row in rows):

@@ -38,7 +38,7 @@ SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::boolean[])
 ON CONFLICT DO NOTHING;
 
 -- name: new_authorizations
--- What was shipped after position $1 and up to $2 and may be flagged: by amount $3, score $4 or countries beyond $5.
+-- What was shipped after position $1 and up to $2 and may be flagged: by amount $3, score $4, countries beyond $5, currencies beyond $6.
 SELECT a.authorization_id, a.transmission_time, a.amount_minor, a.billed_minor, a.approved_minor, a.card_number,
        a.account_number, a.score, a.transaction_type, a.currency, a.billing_currency, a.merchant_country,
        a.merchant_category, a.response_code, a.merchant_name, a.merchant_city, a.limits_passed, a.rules_hit,
@@ -50,7 +50,8 @@ JOIN customers c ON c.number = acc.customer_number
 LEFT JOIN customer_profiles p ON p.customer_number = c.number
 WHERE a.shipment > $1 AND a.shipment <= $2 AND a.operation IN (1, 4)
   AND (a.billed_minor >= $3 OR a.score >= $4 OR a.merchant_country <> ALL ($5::smallint[])
-       OR c.politically_exposed OR c.kyc_state <> 'verified' OR c.risk_rating = 'high'
+       OR a.billing_currency <> ALL ($6::smallint[]) OR c.politically_exposed OR c.kyc_state <> 'verified'
+       OR c.compliance_block OR c.risk_rating = 'high' OR coalesce(p.country, '') NOT IN ('', 'US')
        OR array_remove(a.limits_passed, 0::smallint) <> '{}' OR array_remove(a.rules_hit, 0::smallint) <> '{}');
 
 -- name: flag
@@ -292,11 +293,6 @@ INSERT INTO reviews (id, flagged_id, source, source_id, tier, composite, origin,
 SELECT *, $11, $12, $13
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::real[], $7::text[], $8::integer[],
             $9::boolean[], $10::bytea[]);
-
--- name: newest_review
--- The newest review of flagged row $1.
-SELECT id, document, reviewed_at, reviewed_by, temporary FROM reviews
-WHERE flagged_id = $1 ORDER BY reviewed_at DESC LIMIT 1;
 
 -- name: is_flagged
 -- Whether $1 is a row of the queue.

@@ -1,6 +1,6 @@
 """What is looked up besides: codes of currencies and countries, exchange rates. Handed in, so that no file is read here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ class Tables:
     worth_usd_minor: Callable[
         [int, int], int | None
     ]  # (amount_minor, currency number); None where no rate is known
+    rated: Callable[[], Sequence[int]]  # currency numbers whose worth is known now
     zone: ZoneInfo  # the bank's: by it a business day begins and ends
 
     def currency(self, number: int) -> str:

@@ -25,6 +25,9 @@ def serve(
     metrics_port: Annotated[int | None, typer.Option(help="Prometheus port [9464]; 0 for none.")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder of all state [HOLDFAST_HOME or var].")] = None,
     clock: Annotated[str | None, typer.Option(help="service, or message for a replay of history.")] = None,
+    comply: Annotated[
+        bool, typer.Option("--comply", help="Start `holdfast comply` beside it, and again when it dies.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
 ) -> None:
     """Start the server. Ctrl-C or SIGTERM drains it; what it has answered is on disk."""
@@ -39,10 +42,10 @@ def serve(
         settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()))
-    run_server(settings, cards if demo else 0)
+    run_server(settings, cards if demo else 0, comply=comply)
 
 
-def run_server(settings: Any, demo_cards: int) -> None:
+def run_server(settings: Any, demo_cards: int, *, comply: bool = False) -> None:
     """Run until a signal; errors that a person can mend are told without a traceback."""
     import uvloop
 
@@ -60,13 +63,14 @@ def run_server(settings: Any, demo_cards: int) -> None:
 
     @explained(*expected)
     def run() -> None:
-        uvloop.run(_serve(settings, demo_cards))
+        uvloop.run(_serve(settings, demo_cards, comply=comply))
 
     run()
 
 
-async def _serve(settings: Any, demo_cards: int) -> None:
+async def _serve(settings: Any, demo_cards: int, *, comply: bool) -> None:
     from server.assembly import Server
+    from server.office.beside import Companion
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -88,12 +92,18 @@ async def _serve(settings: Any, demo_cards: int) -> None:
         stderr.print("stopped before it was ready")
         return
     waiting = asyncio.ensure_future(stopping.wait())
+    beside = None
     try:
         await _greet(server, demo=demo_cards > 0)
+        if comply:
+            beside = asyncio.ensure_future(Companion(settings.home, stderr.print).run())
         await asyncio.wait((waiting, server.failed), return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
         stderr.print("draining")
+        if beside is not None:
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
         await server.close()
     if server.failed.done():
         server.failed.result()

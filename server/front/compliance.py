@@ -1,9 +1,10 @@
 """ComplianceService over gRPC: who calls, whether he may, fields checked, the desk asked, answers of the contract."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import grpc
@@ -18,8 +19,8 @@ from compliance.cases.reviewed import review_as_seen_by
 from compliance.cases.trail import Trails
 from compliance.facts import Source
 from compliance.ports import Database
-from compliance.results import Tier
-from compliance.roles import Denied, require
+from compliance.results import ReviewResult, document
+from compliance.roles import Actor, Denied, require
 from holdfast.v1 import compliance_pb2 as pb
 from server.front.callers import Callers, Stranger
 from server.front.compliance_asking import (
@@ -59,10 +60,17 @@ PERSON_SIZE_MAX: Final = 100
 SUMMARY_SIZE_MAX: Final = 300
 QUERY_SIZE_MAX: Final = 200
 
-Analyse = Callable[[Source, UUID, By, bool], Awaitable[Mapping[str, Any]]]
-"""Reviews a transaction now (or, without the last, gives its newest review); the document. Raises LookupError."""
-
 Handle = Callable[[Any, By], Awaitable[Any]]
+
+
+class Analyse(Protocol):
+    """Reviews a transaction now."""
+
+    async def __call__(
+        self, source: Source, source_id: UUID, actor: Actor, *, force_refresh: bool = False
+    ) -> ReviewResult:
+        """The review. Raises LookupError where there is no such transaction."""
+        ...
 
 
 class ComplianceService:
@@ -155,7 +163,7 @@ class ComplianceService:
         if request.HasField("customer_number"):
             number = check_number("customer_number", request.customer_number, bad)
         refuse_bad(bad)
-        asked = ByHand(key, summary, Tier(tier), reason, source, source_id, number)
+        asked = ByHand(key, summary, tier, reason, source, source_id, number)
         return self._shown(await self._desk.open(by, asked))
 
     async def assign_case(self, request: Any, by: By) -> Any:
@@ -208,9 +216,7 @@ class ComplianceService:
         actions = words("actions", request.actions, ACTIONS, bad)
         reason = prose("reason", request.reason, bad)
         refuse_bad(bad)
-        return self._shown(
-            await self._desk.decide(by, case_id, DISPOSITIONS.kind(disposition), actions, reason)
-        )
+        return self._shown(await self._desk.decide(by, case_id, disposition, actions, reason))
 
     async def approve_case(self, request: Any, by: By) -> Any:
         """See the contract."""
@@ -230,8 +236,8 @@ class ComplianceService:
         refuse_bad(bad)
         if self._analyse is None:
             raise refusals.Refused("NO_ANALYST", "this office analyses nothing")
-        document = await self._analyse(Source(source), source_id, by, request.force_refresh)
-        return review_message(review_as_seen_by(document, by.actor))
+        result = await self._analyse(source, source_id, by.actor, force_refresh=request.force_refresh)
+        return review_message(review_as_seen_by(json.loads(document(result)), by.actor))
 
     async def get_trail(self, request: Any, by: By) -> Any:
         """See the contract."""
@@ -245,7 +251,7 @@ class ComplianceService:
         source = word("source", request.source, SOURCES, bad)
         source_id = identifier("source_id", request.source_id, bad)
         refuse_bad(bad)
-        return trail_message(await self._trails.of(by, Source(source), source_id))
+        return trail_message(await self._trails.of(by, source, source_id))
 
     def _shown(self, case: Case) -> Any:
         return case_message(case, self._now())

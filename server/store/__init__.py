@@ -21,6 +21,7 @@ labelled        authorizations with what became known of them, as training reads
 labels          what became known of authorizations: told, handed to the core, looked up
 standings       what should stand in the ledger for each authorization
 shipper         the decision journal as rows of `authorizations`, exactly once
+bell            wakes whoever waits for a notification
 database        the pool of connections, the version, the schema's steps
 queries         named SQL from queries.sql and migrations/
 postgres        the embedded server, and what can be wrong with any

@@ -7,6 +7,7 @@ Nothing here is on the way of an answer.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Self
@@ -44,19 +45,24 @@ TRANSIENT: Final = (
 class Database:
     """A pool of connections to one database whose schema is ours."""
 
-    def __init__(self, url: str, *, embedded: EmbeddedPostgres | None = None) -> None:
+    def __init__(self, url: str, *, embedded: EmbeddedPostgres | None = None, nice: int = 0) -> None:
         self._url = url
         self._embedded = embedded
+        self._nice = nice
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
-    def at(cls, home: Path, url: str | None) -> Self:
-        """The database at `url`, or the embedded one of this home where there is no URL. Connects to nothing yet."""
+    def at(cls, home: Path, url: str | None, *, nice: int = 0) -> Self:
+        """
+        The database at `url`, or the embedded one of this home where there is no URL. Connects to nothing yet.
+
+        Where it is embedded, what it does for these connections gives way to others by `nice`.
+        """
         if url:
             return cls(url)
         embedded = EmbeddedPostgres(home)
-        return cls(embedded.url, embedded=embedded)
+        return cls(embedded.url, embedded=embedded, nice=nice)
 
     @property
     def url(self) -> str:
@@ -100,6 +106,7 @@ class Database:
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=COMMAND_TIMEOUT_S,
                     server_settings={"application_name": "holdfast"},
+                    init=self._give_way,
                 )
 
     async def close(self) -> None:
@@ -156,6 +163,12 @@ class Database:
                 f"{self.place} does not answer ({type(error).__name__}: {error}). "
                 "Is it running, and is HOLDFAST_DATABASE_URL right?"
             ) from error
+
+    async def _give_way(self, connection: Any) -> None:
+        if self._nice:
+            # Where the system does not let us, it goes on as it is.
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, connection.get_server_pid(), self._nice)
 
     async def belongs_to(self, keys: Keys) -> None:
         """Remembers whose PAN key this database was hashed with; refuses another one with StoreError."""

@@ -706,3 +706,21 @@ WHERE a.model = $1 AND a.operation = 1 AND a.score IS NOT NULL
 SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'authorizations'::regclass;
+
+-- name: write_past_transfers
+-- Transfers for a measurement: ids, keys, kinds, directions, accounts, payees, US cents, countries, banks, details, states, times.
+INSERT INTO transfers (id, sender, idempotency_key, request_digest, state, kind, direction, account_number,
+                       payee_account, amount_minor, currency, payer_minor, payer_currency, payee_minor,
+                       payee_currency, fee_minor, usd_minor, counterparty_country, counterparty_bank, details,
+                       created_at)
+SELECT id, 0, key, '', 'submitted', kind, direction, account, payee, amount, 840, amount, 840, amount, 840, 0, amount,
+       country, bank, details, created_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::bigint[],
+            $8::smallint[], $9::text[], $10::bytea[], $11::text[], $12::timestamptz[])
+    AS t(id, key, kind, direction, account, payee, amount, country, bank, details, state, created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: settle_past_transfers
+-- And how they stand: transfers $1 in states $2.
+UPDATE transfers SET state = wanted.state
+FROM unnest($1::uuid[], $2::text[]) AS wanted(id, state) WHERE transfers.id = wanted.id AND transfers.state = 'submitted';

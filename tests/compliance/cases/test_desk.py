@@ -309,7 +309,7 @@ def test_evidence_is_kept_sealed_and_given_back_with_an_audit_row(database_url, 
     piece, again, name, same, kept, audit = run(work())
     assert (piece.id, name, same) == (again.id, "invoice.pdf", True)
     assert b"Byron" not in kept
-    assert audit[-1] == ("view.personal_data",)
+    assert audit[-1] == ("view.evidence",)
 
 
 def test_a_case_is_overdue_when_nobody_has_decided_in_time(database_url, keys, run):
@@ -360,7 +360,7 @@ def test_what_may_not_be_seen_is_masked_left_out_or_an_audit_row(database_url, k
     assert [duty["kind"] for duty in shown.duties] == ["review"]
     assert all(not event.text and event.event != "filed" for event in viewed.events)
     assert (full.case.customer_name, full.case.reason) == ("Ada Byron", "Ada Byron structures")
-    assert (rows, after) == (1, [("anna", "view.personal_data", f"case:{case.hex}")])
+    assert (rows, after) == (1, [("anna", "view.case", f"case:{case.hex}")])
 
 
 def test_a_case_is_given_only_to_somebody_who_works_cases(database_url, keys, run):

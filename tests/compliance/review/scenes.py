@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from compliance.cases.clocks import ServiceLevels
 from compliance.facts import Flag
 from compliance.results import Analysis, Assessment, Duty, DutyKind, Hit, Origin, Tier
 from compliance.review.counters import Counters
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
+from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
@@ -23,6 +25,7 @@ TABLES = Tables(
     {840: "USD", 978: "EUR"},
     {0: "", 840: "US", 276: "DE", 364: "IR"},
     lambda amount_minor, currency: amount_minor if currency == 840 else None,
+    lambda: [840],
     ZoneInfo("America/New_York"),
 )
 _numbers = itertools.count(1)
@@ -106,7 +109,7 @@ class Scene:
         self.pace = pace or Pace(hands=1)
         self.worker = Worker(
             database,
-            keys,
+            Keeper(keys, ServiceLevels()),
             self.intake,
             self.enricher,
             self.reviewer,

@@ -1,0 +1,163 @@
+"""Who comes through the office's door: certificates and their roles, or this machine alone."""
+
+import asyncio
+import ipaddress
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from holdfast.v1 import compliance_pb2 as pb
+from server.office.door import DoorClosed, OfficeDoor, tls_of
+from server.office.settings import OfficeSettings
+from server.store.database import Database
+
+TIMEOUT_S = 60
+CALL_S = 20
+
+
+class Authority:
+    """An authority of the test's own that writes certificates."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.certificate = self._sign(self._name, self._key.public_key(), ca=True)
+        self.path = self._write("ca.pem", self.certificate)
+
+    def issue(self, name, *, alternative=None):
+        """Certificate and key of `name`, in PEM, and where they are."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key.public_key(), alternative=alternative)
+        secret = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return (
+            certificate,
+            secret,
+            self._write(f"{name}.pem", certificate),
+            self._write(f"{name}.key", secret),
+        )
+
+    def _sign(self, subject, public_key, *, ca=False, alternative=None):
+        begin = datetime.now(UTC) - timedelta(hours=1)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin)
+            .not_valid_after(begin + timedelta(days=2))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        )
+        if alternative:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def _write(self, name, text):
+        path = self._folder / name
+        path.write_bytes(text)
+        return path
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """An authority."""
+    return Authority(tmp_path)
+
+
+def _settings(authority, **fields):
+    here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    _, _, certificate, key = authority.issue("office", alternative=here)
+    return OfficeSettings(
+        port=0,
+        tls_certificate=certificate,
+        tls_key=key,
+        tls_client_ca=authority.path,
+        people={"alice": "viewer", "bob@bank.example": "officer"},
+        **fields,
+    )
+
+
+def _answers(database_url, keys, settings, authority, *clients):
+    """What a list of cases is answered to each client: a code, and whom the audit log names."""
+
+    async def work():
+        async with Database(database_url) as database:
+            door = await OfficeDoor.open(database, keys, settings)
+            codes = []
+            try:
+                for client in clients:
+                    pair = authority.issue(client[0], alternative=client[1])[:2] if client else (None, None)
+                    believed = grpc.ssl_channel_credentials(authority.certificate, pair[1], pair[0])
+                    async with grpc.aio.secure_channel(f"127.0.0.1:{door.port}", believed) as channel:
+                        call = channel.unary_unary("/holdfast.v1.ComplianceService/ReopenCase")
+                        request = pb.ReopenCaseRequest(case_id="0" * 32, reason="x")
+                        try:
+                            await call(request.SerializeToString(), timeout=CALL_S)
+                        except grpc.aio.AioRpcError as error:
+                            codes.append(error.code().name)
+            finally:
+                await door.close(1)
+            async with database.acquire() as connection:
+                rows = await connection.fetch("SELECT actor, action FROM audit ORDER BY number")
+            return codes, [tuple(row) for row in rows]
+
+    return asyncio.run(asyncio.wait_for(work(), TIMEOUT_S))
+
+
+def test_a_certificate_gives_its_name_the_role_of_the_settings(database_url, keys, authority):
+    """A common name, or the first alternative name; a stranger and a denied one are on record."""
+    codes, audit = _answers(
+        database_url,
+        keys,
+        _settings(authority),
+        authority,
+        ("alice", None),
+        ("robert", [x509.RFC822Name("bob@bank.example")]),
+        ("mallory", None),
+    )
+    assert codes == ["PERMISSION_DENIED", "NOT_FOUND", "PERMISSION_DENIED"]
+    assert audit == [("alice", "denied.decide"), ("mallory", "denied.stranger")]
+
+
+def test_a_caller_without_a_certificate_is_not_let_in(database_url, keys, authority):
+    """The handshake fails: nothing is read of him."""
+    codes, audit = _answers(database_url, keys, _settings(authority), authority, None)
+    assert codes == ["UNAVAILABLE"]
+    assert audit == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"host": "0.0.0.0"}, "HOLDFAST_COMPLIANCE_HOST=0.0.0.0 is heard beyond this machine"),
+        ({"host": "office.example"}, "HOLDFAST_COMPLIANCE_HOST"),
+        ({"tls_key": "a.key"}, "HOLDFAST_COMPLIANCE_TLS_CERTIFICATE is missing"),
+        ({"tls_certificate": "x", "tls_key": "y", "tls_client_ca": "z"}, "HOLDFAST_COMPLIANCE_TLS_CERTIFICATE: x can't"),
+    ],
+)  # fmt: skip
+def test_a_door_that_is_not_safe_is_refused_by_the_name_of_its_setting(fields, said):
+    """Before anything listens."""
+    with pytest.raises(DoorClosed, match=said):
+        tls_of(OfficeSettings(**fields))
+
+
+def test_tls_without_people_is_refused(authority):
+    """Nobody could call."""
+    settings = _settings(authority).model_copy(update={"people": {}})
+    with pytest.raises(DoorClosed, match="HOLDFAST_COMPLIANCE_PEOPLE"):
+        tls_of(settings)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_without_tls_this_machine_alone_is_heard(host):
+    """Loopback needs nothing."""
+    assert tls_of(OfficeSettings(host=host)) is None
