@@ -12,7 +12,7 @@ from server.cli.office import Office, at_office
 from server.cli.output import facts, fail, rows, show
 
 app = typer.Typer(help="Retention: run, hold, lift, list.", no_args_is_help=True)
-_COLUMNS = ("id", "scope", "reference", "stands", "until", "reason", "placed_by", "placed_at", "lifted_by")
+_COLUMNS = ("id", "what", "until", "reason", "by")
 
 
 @app.command("run")
@@ -125,8 +125,19 @@ def list_(
     show(
         found,
         as_json=as_json,
-        table=lambda: rows("legal holds", _COLUMNS, ([each[name] for name in _COLUMNS] for each in found)),
+        table=lambda: rows("legal holds", _COLUMNS, map(_line, found)),
     )
+
+
+def _line(hold: dict[str, Any]) -> list[Any]:
+    until = "lifted" if hold["lifted_at"] else "over" if not hold["stands"] else hold["until"]
+    return [
+        hold["id"],
+        f"{hold['scope']} {hold['reference']}",
+        until.date() if isinstance(until, datetime) else until,
+        hold["reason"],
+        hold["placed_by"],
+    ]
 
 
 def _document(found: Any) -> dict[str, Any]:
