@@ -32,8 +32,8 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 label        what became known of authorizations: one told, a file of them, what was told
-filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
