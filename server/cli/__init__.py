@@ -38,8 +38,8 @@ disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
 cases_tables  how those are printed
-filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 audit        the audit log: verify, list, show, prove, checkpoint, export
