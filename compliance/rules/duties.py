@@ -10,7 +10,7 @@ sanctions_possible, sanctioned_country, customer_blocked
                                    → SANCTIONS_REVIEW
 amount over 50,000, or politically exposed
                                    → ENHANCED_DUE_DILIGENCE
-any reason why a review is mandatory, or one of the suspicious findings where less than 5,000 is involved
+any reason why a review is mandatory
                                    → REVIEW
 """
 
@@ -74,7 +74,7 @@ def duties(
         lambda: _currency(findings),
         lambda: _suspicious(findings, today, policy),
         lambda: _due_diligence(dossier, policy),
-        lambda: _review(findings, reasons, policy),
+        lambda: _review(reasons),
     )
     return tuple(duty for part in parts if (duty := part()) is not None)
 
@@ -149,7 +149,5 @@ def _due_diligence(dossier: Dossier, policy: RulesPolicy) -> Duty | None:
     return Duty(DutyKind.ENHANCED_DUE_DILIGENCE, "31 CFR 1020.210", " ".join(reasons))
 
 
-def _review(findings: Sequence[Finding], reasons: Sequence[str], policy: RulesPolicy) -> Duty | None:
-    small = [f.rule.replace("_", " ") for f in _named(findings, SAR_RULES) if not _is_reportable(f, policy)]
-    told = "; ".join(dict.fromkeys([*reasons, *small]))
-    return Duty(DutyKind.REVIEW, "31 CFR 1020.210", told) if told else None
+def _review(reasons: Sequence[str]) -> Duty | None:
+    return Duty(DutyKind.REVIEW, "31 CFR 1020.210", "; ".join(reasons)) if reasons else None
