@@ -102,13 +102,13 @@ WHERE id = $1
 RETURNING *;
 
 -- name: approved_filings
--- What may go out: approved, its case decided; locked.
+-- What may go out: approved, its case decided; both locked, before anything is appended to the log.
 SELECT f.* FROM filings f
 JOIN cases c ON c.id = f.case_id
 WHERE f.state = 'approved' AND f.form = $1 AND c.state IN ('decided', 'filed', 'closed')
 ORDER BY f.due_on, f.prepared_at, f.id
 LIMIT $2
-FOR UPDATE OF f;
+FOR UPDATE OF f, c;
 
 -- name: undecided_filings
 -- What is approved and waits for a decision on its case.
