@@ -13,9 +13,6 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
-bench_review  flagged transfers worked through beside a server under load
-flagged_past  transfers that compliance is measured on
-review_kills  the compliance worker and PostgreSQL, killed while transfers come
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
@@ -24,6 +21,9 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
+bench_review  flagged transfers worked through beside a server under load
+review_kills  the compliance worker and PostgreSQL, killed while transfers come
+flagged_past  transfers that compliance is measured on
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from compliance.analyst.analyst import Analyst
-from compliance.facts import Customer, Dossier, Flag, Party, Subject
+from compliance.facts import Customer, Dossier, Flag, Party, PartyRole, Subject
 from compliance.policies.desk import PolicyDesk
 from compliance.policies.embedding import embedder
 from compliance.policies.library import Library
@@ -26,16 +26,20 @@ from compliance.results import Assessment, Hit
 from compliance.review.counters import Counters
 from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
-from compliance.review.intake import Intake, Reach
+from compliance.review.intake import Intake, Reach, flag_customers
 from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.summary import refresh_summary
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
+from compliance.roles import WORKER
 from compliance.rules.assess import assess
 from compliance.rules.countries import CountryTable, load_countries
 from compliance.rules.flags import flags
 from compliance.rules.policy import RulesPolicy
+from compliance.screening.customers import screen_customers
+from compliance.screening.lists import Lists
+from compliance.screening.screener import Thresholds
 from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
@@ -44,7 +48,6 @@ from server.office.door import OfficeDoor, levels_of
 from server.office.metrics import families
 from server.office.record import record_at, upkeep_of
 from server.office.settings import OfficeSettings
-from server.office.unlisted import Lists
 from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError, StoreUnavailableError
@@ -65,7 +68,7 @@ OPEN_AGAIN_S: Final = 1.0
 CLOSE_S: Final = 5.0
 """So long a stop waits for calls under way."""
 
-LOOK_AGAIN_S: Final = 5.0
+LOOK_AGAIN_S: Final = 2.0
 """So soon after a change of lists and countries the worker goes by it."""
 
 _log = structlog.get_logger("compliance")
@@ -146,7 +149,8 @@ class ComplianceOffice:
         self._stack.push_async_callback(self.database.close)
         await self.database.open()
         await self.database.belongs_to(self.keys)
-        self.lists = await Lists.open(self.database, self.keys)
+        thresholds = Thresholds(self.settings.sanctions_hit, self.settings.sanctions_match)
+        self.lists = await Lists.open(self.database, self.keys, thresholds)
         self.countries = await load_countries(self.database)
         try:
             embed = embedder(self.settings.embedding)
@@ -205,6 +209,7 @@ class ComplianceOffice:
         while True:
             try:
                 await self.lists.refresh()
+                await screen_customers(self.database, self.keys, self.lists, _now(), self._flag_customers)
                 self.countries = await load_countries(self.database)
                 await self.library.refresh()
             except AWAY as error:
@@ -238,8 +243,11 @@ class ComplianceOffice:
         return assess(dossier, hits, self.policy, self.countries)
 
     def _cleared(self, dossier: Dossier, party: Party, hit: Hit) -> bool:
-        del party
-        return self.lists.cleared(dossier.customer.number, hit)
+        who = dossier.customer.number if party.role == PartyRole.CUSTOMER else party.name
+        return self.lists.cleared(who, hit)
+
+    async def _flag_customers(self, connection: Any, numbers: Sequence[int]) -> None:
+        await flag_customers(connection, numbers, _now(), WORKER.name)
 
     def _open_metrics(self) -> None:
         if not self.settings.metrics_port:

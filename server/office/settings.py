@@ -40,6 +40,14 @@ class OfficeSettings(BaseSettings):
         default=1 << 20, ge=1 << 20, description="size of one of its gRPC messages"
     )
 
+    # Sanctions screening.
+    sanctions_hit: float = Field(
+        default=0.84, gt=0.5, le=1, description="likeness of a name from which somebody looks"
+    )
+    sanctions_match: float = Field(
+        default=0.95, gt=0.5, le=1, description="likeness that blocks where what else is known agrees"
+    )
+
     # How long cases may take.
     sanctions_case_h: int = Field(
         default=4, ge=1, le=72, description="hours for a case in which a list was met"
