@@ -66,7 +66,8 @@ class Lists:
             contents = await entries_of(connection, numbers) if changed else {}
         if changed:
             editions = tuple(
-                Edition(row["list_name"], row["list_date"].isoformat(), contents[row["number"]]) for row in rows
+                Edition(row["list_name"], row["list_date"].isoformat(), contents[row["number"]])
+                for row in rows
             )
             # Seconds of work: on a thread, while the screener of before goes on answering.
             screener, digests = await asyncio.to_thread(_indexed, editions, self._thresholds)

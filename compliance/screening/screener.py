@@ -145,5 +145,3 @@ class Screener:
             notes,
             edition.list_date,
         )
-
-

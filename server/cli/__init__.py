@@ -38,6 +38,8 @@ calls        commands that talk to a running server: authorize, increment, rever
 comply       the compliance worker, and what waits for it
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+sanctions    sanctions lists: import, list, changes, matches, exceptions
+screen       a name, or a file of them, held against the sanctions lists
 policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
@@ -71,6 +73,8 @@ from server.cli import (
     registry,
     replay,
     rules,
+    sanctions,
+    screen,
     serve,
     train,
     transfers,
@@ -105,6 +109,8 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.command()(screen.screen)
+app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(ledger.app, name="ledger")
