@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 
 from compliance.ports import Database, Seals, queries
 from compliance.results import Hit
-from compliance.screening.entries import Edition, ListEntry
+from compliance.screening.entries import Edition, ListEntry, Thresholds
 from compliance.screening.register import entries_of
-from compliance.screening.screener import Screener, Thresholds
+from compliance.screening.screener import Screener
 
 _SQL: Final = queries("compliance.screening")
 _Cleared = frozenset[tuple[int | bytes, str, str, str]]

@@ -12,7 +12,7 @@ from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
 from compliance.roles import Role
-from compliance.screening.screener import Thresholds
+from compliance.screening.entries import Thresholds
 
 
 class OfficeSettings(BaseSettings):
