@@ -73,7 +73,9 @@ async def screen_customers(
         after = rows[-1]["number"]
 
 
-def _screened(seals: Seals, rows: Sequence[Any], screeners: dict[int, Screener]) -> list[tuple[int, list[Hit]]]:
+def _screened(
+    seals: Seals, rows: Sequence[Any], screeners: dict[int, Screener]
+) -> list[tuple[int, list[Hit]]]:
     return [(row["number"], screeners[row["edition"]].screen_many([_asked(seals, row)])[0]) for row in rows]
 
 

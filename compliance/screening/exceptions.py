@@ -42,7 +42,9 @@ async def add_exception(
     if not 3 <= len(new.reason.strip()) <= 500:
         raise ExceptionError("reason: 3 to 500 characters say why")
     if not 0 <= (new.expires_on - today).days <= DAYS_MAX:
-        raise ExceptionError(f"expires: from today on, at most {DAYS_MAX} days from now, not {new.expires_on}")
+        raise ExceptionError(
+            f"expires: from today on, at most {DAYS_MAX} days from now, not {new.expires_on}"
+        )
     key = None if new.customer_number is not None else party_key(seals, new.name)
     async with database.acquire() as connection, connection.transaction():
         number: int = await connection.fetchval(
@@ -56,7 +58,9 @@ async def add_exception(
             new.expires_on,
             actor.name,
         )
-        await _settle(connection, new.customer_number, actor, "sanctions.clear", number, new.list_name, new.entry_id)
+        await _settle(
+            connection, new.customer_number, actor, "sanctions.clear", number, new.list_name, new.entry_id
+        )
     return number
 
 
@@ -84,10 +88,18 @@ async def exceptions_of(database: Database, limit: int) -> list[dict[str, Any]]:
 
 
 async def _settle(
-    connection: Any, customer: int | None, actor: Actor, action: str, number: int, list_name: str, entry_id: str
+    connection: Any,
+    customer: int | None,
+    actor: Actor,
+    action: str,
+    number: int,
+    list_name: str,
+    entry_id: str,
 ) -> None:
     if customer is not None:
         await connection.execute(_SQL["forget_screening"], customer)
     await connection.execute(_SQL["tell"])
     new = {"list": list_name, "entry": entry_id, "customer_number": customer}
-    await append(connection, [Entry(actor.name, actor.role, action, f"sanctions_exception:{number}", None, new)])
+    await append(
+        connection, [Entry(actor.name, actor.role, action, f"sanctions_exception:{number}", None, new)]
+    )

@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 
 from compliance.ports import Database, Seals, queries
 from compliance.results import Hit
-from compliance.screening.entries import Edition, ListEntry
+from compliance.screening.entries import Edition, ListEntry, Thresholds
 from compliance.screening.register import entries_of
-from compliance.screening.screener import Screener, Thresholds
+from compliance.screening.screener import Screener
 
 _SQL: Final = queries("compliance.screening")
 _Cleared = frozenset[tuple[int | bytes, str, str, str]]
@@ -66,7 +66,8 @@ class Lists:
             contents = await entries_of(connection, numbers) if changed else {}
         if changed:
             editions = tuple(
-                Edition(row["list_name"], row["list_date"].isoformat(), contents[row["number"]]) for row in rows
+                Edition(row["list_name"], row["list_date"].isoformat(), contents[row["number"]])
+                for row in rows
             )
             # Seconds of work: on a thread, while the screener of before goes on answering.
             screener, digests = await asyncio.to_thread(_indexed, editions, self._thresholds)

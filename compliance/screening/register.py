@@ -83,7 +83,9 @@ async def _import(connection: Any, edition: Edition, before: Any, actor: Actor, 
     if before is not None:
         if not force:
             _check(edition, day, before)
-        old = {entry.id: entry for entry in (await entries_of(connection, [before["number"]]))[before["number"]]}
+        old = {
+            entry.id: entry for entry in (await entries_of(connection, [before["number"]]))[before["number"]]
+        }
     new = {entry.id: entry for entry in edition.entries}
     changes = [(key, "added", entry.names[0].text) for key, entry in new.items() if key not in old]
     changes += [

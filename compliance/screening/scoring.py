@@ -6,11 +6,11 @@ held against everything that was asked for and what is listed; a listed token th
 than one that was given and isn't listed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from compliance.results import TokenMatch
-from compliance.screening.index import ALIKE_MIN, Index, Listed, similarity
+from compliance.screening.index import Listed, similarity
 from compliance.screening.words import ORDINARY, PARTICLES, SUFFIXES
 
 DROPPED_INDIVIDUAL: Final = 0.4
@@ -33,9 +33,11 @@ class Scored(NamedTuple):
     note: str = ""
 
 
-def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: Listed) -> Scored:
-    """How alike a name as tokens (with their weights) and a listed one are."""
-    pairs = _paired(asked, listed.tokens)
+def score(
+    asked: Sequence[str], weights: Sequence[float], alike_to: Sequence[Mapping[str, float]], listed: Listed
+) -> Scored:
+    """How alike a name as tokens (with their weights, and `Index.alike` of each) and a listed one are."""
+    pairs = _paired(asked, alike_to, listed.tokens)
     given_left, listed_left = set(range(len(asked))), set(range(len(listed.tokens)))
     matches: list[TokenMatch] = []
     both = cost = 0.0
@@ -77,8 +79,10 @@ def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: 
     if strong < 2 and not exact and (listed_left - _small(listed.tokens) or given_left - _small(asked)):
         value *= 0.7  # one name of several
         note = "only one token agrees"
-    if not rare and not (exact and strong >= 2 and not _is_ordinary(listed.tokens)):
-        value *= 0.85 if strong >= 2 and not _is_ordinary(listed.tokens) else 0.5
+    is_named = strong >= 2 and not _is_ordinary(listed.tokens)
+    is_long = exact and len(matches) >= 3
+    if not rare and not (exact and is_named) and not is_long:
+        value *= 0.9 if is_named else 0.5
         note = "only frequent words agree"
     if listed.name.is_weak:
         value *= _WEAK
@@ -100,32 +104,26 @@ def _is_ordinary(tokens: Sequence[str]) -> bool:
 _Pair = tuple[tuple[int, ...], tuple[int, ...], float, str]
 
 
-def _paired(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
+def _paired(
+    asked: Sequence[str], alike_to: Sequence[Mapping[str, float]], listed: Sequence[str]
+) -> list[_Pair]:
     """Pairs of tokens, the most alike first; then two on one side that are one on the other."""
     found: list[_Pair] = []
+    whole = 0
     for g, token in enumerate(asked):
+        near = alike_to[g]
         for at, other in enumerate(listed):
             if token == other:
                 found.append(((g,), (at,), 1.0, "equal"))
+                whole += 1
             elif len(token) == 1 or len(other) == 1:
                 if token[0] == other[0]:
                     found.append(((g,), (at,), _INITIAL, "initial"))
-            elif (alike := similarity(token, other)) >= ALIKE_MIN:
+            elif alike := near.get(other, 0.0):
                 found.append(((g,), (at,), alike, "sound" if alike >= 0.97 else "spelling"))
-        if g + 1 < len(asked):
-            both = token + asked[g + 1]
-            found += [
-                ((g, g + 1), (at,), alike - 0.01, "joined")
-                for at, other in enumerate(listed)
-                if len(other) > len(token) and (alike := similarity(both, other)) >= _JOINED_MIN
-            ]
-    for at in range(len(listed) - 1):
-        both = listed[at] + listed[at + 1]
-        found += [
-            ((g,), (at, at + 1), alike - 0.01, "joined")
-            for g, token in enumerate(asked)
-            if len(token) > len(listed[at]) and (alike := similarity(token, both)) >= _JOINED_MIN
-        ]
+                whole += 1
+    if whole < min(len(asked), len(listed)) or len(asked) != len(listed):
+        found += _joined(asked, listed)
     # A pair that joins explains more letters: it goes before a likeness of one token that is no better.
     found.sort(key=lambda pair: (-pair[2] - 0.05 * (len(pair[0]) + len(pair[1]) - 2), pair[0], pair[1]))
     kept: list[_Pair] = []
@@ -137,3 +135,26 @@ def _paired(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
             given_met.update(pair[0])
             listed_met.update(pair[1])
     return kept
+
+
+def _joined(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
+    found: list[_Pair] = []
+    for g in range(len(asked) - 1):
+        both = asked[g] + asked[g + 1]
+        found += [
+            ((g, g + 1), (at,), alike - 0.01, "joined")
+            for at, other in enumerate(listed)
+            if abs(len(other) - len(both)) <= 2
+            and other[0] == both[0]
+            and (alike := similarity(both, other)) >= _JOINED_MIN
+        ]
+    for at in range(len(listed) - 1):
+        both = listed[at] + listed[at + 1]
+        found += [
+            ((g,), (at, at + 1), alike - 0.01, "joined")
+            for g, token in enumerate(asked)
+            if abs(len(token) - len(both)) <= 2
+            and token[0] == both[0]
+            and (alike := similarity(token, both)) >= _JOINED_MIN
+        ]
+    return found

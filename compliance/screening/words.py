@@ -47,7 +47,9 @@ ORDINARY: Final = frozenset(
 )
 """Words of trades: alone, or among themselves, they name nobody."""
 
-_SERVANT: Final = re.compile(r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})")
+_SERVANT: Final = re.compile(
+    r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})"
+)
 _SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?=\w{3})")
 _ARTICLE: Final = re.compile(r"\b(?:al|el|ul)[-'](?=\w)")
 _APART: Final = re.compile(r"[^a-z0-9]+")

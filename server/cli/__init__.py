@@ -46,6 +46,8 @@ audit        the audit log: verify, list, show, prove, checkpoint, export
 retention    what is too old deleted; legal holds placed, lifted, listed
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+sanctions    sanctions lists: import, list, changes, matches, exceptions
+screen       a name, or a file of them, held against the sanctions lists
 policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
@@ -84,6 +86,8 @@ from server.cli import (
     replay,
     retention,
     rules,
+    sanctions,
+    screen,
     serve,
     train,
     transfers,
@@ -118,6 +122,8 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.command()(screen.screen)
+app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(countries.app, name="countries")

@@ -39,7 +39,6 @@ from compliance.rules.flags import flags
 from compliance.rules.policy import RulesPolicy
 from compliance.screening.customers import screen_customers
 from compliance.screening.lists import Lists
-from compliance.screening.screener import Thresholds
 from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
@@ -149,8 +148,7 @@ class ComplianceOffice:
         self._stack.push_async_callback(self.database.close)
         await self.database.open()
         await self.database.belongs_to(self.keys)
-        thresholds = Thresholds(self.settings.sanctions_hit, self.settings.sanctions_match)
-        self.lists = await Lists.open(self.database, self.keys, thresholds)
+        self.lists = await Lists.open(self.database, self.keys, self.settings.thresholds)
         self.countries = await load_countries(self.database)
         try:
             embed = embedder(self.settings.embedding)
