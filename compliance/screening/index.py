@@ -33,7 +33,7 @@ ALIKE_MIN: Final = 0.6
 _BONES_MIN: Final = 3
 _BONES_ALIKE: Final = 0.86
 _KEPT_TOKENS_MAX: Final = 100_000
-_BUCKET_MIN: Final = 5
+_LEFT_OUT_MIN: Final = 4
 _TELLS: Final = 0.1  # tokens that weigh less find nobody
 _SHARE_MIN: Final = 0.55
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
@@ -92,8 +92,7 @@ class Index:
             if len(bones) >= _BONES_MIN:
                 self._by_bones[bones].append(token)
             self._by_tail[token[1:]].append(token)
-            if len(token) >= _BUCKET_MIN - 1:
-                self._buckets[token[0]].append(token)
+            self._buckets[token[0]].append(token)
         self.by_identifier: dict[str, list[int]] = defaultdict(list)
         for place, listed in enumerate(self.names):
             for identifier in listed.entry.identifiers:
@@ -109,6 +108,8 @@ class Index:
         if len(token) == 1:
             return 0.25
         count = self._counts.get(token, 0)
+        if not count and len(token) <= 3:
+            return 0.5  # too short to tell much by not being listed
         rarity = 1.0 / (1.0 + math.log1p(count) / math.log1p(_RARE_IN))
         return min(rarity, 0.22) if token in ORDINARY else rarity
 
@@ -131,15 +132,15 @@ class Index:
             near.update(self._by_bones.get(bones, ()))
         near.update(self._by_tail.get(token, ()))
         near.update(self._by_tail.get(token[1:], ()))
-        if len(token) >= _BUCKET_MIN:  # two letters wrong: those of the same first letter, all at once, in C
+        if token in self._number:
+            near.add(token)
+        else:  # two letters wrong: those of the same first letter, all at once, in C
             bucket = self._buckets.get(token[0], [])
             if bucket:
                 cut = process.cdist(
-                    [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.66, dtype=np.float32
+                    [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.62, dtype=np.float32
                 )
                 near.update(bucket[at] for at in np.flatnonzero(cut[0]))
-        if token in self._number:
-            near.add(token)
         measured = ((other, similarity(token, other)) for other in near)
         return {other: alike for other, alike in measured if alike >= ALIKE_MIN}
 
@@ -189,6 +190,6 @@ def similarity(asked: str, listed: str) -> float:
 
 def _left_out(sound: str) -> set[str]:
     """The sound, and with each letter left out."""
-    if len(sound) < 3:
+    if len(sound) < _LEFT_OUT_MIN:
         return {sound}
     return {sound, *(sound[:at] + sound[at + 1 :] for at in range(len(sound)))}

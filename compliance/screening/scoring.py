@@ -52,7 +52,7 @@ def score(
         given_left -= set(gs)
         listed_left -= set(ls)
         # Below nine tenths a likeness falls faster: two letters of five are another name.
-        worth = alike if alike >= 0.9 else max(0.0, 0.9 - 1.15 * (0.9 - alike))
+        worth = alike if alike >= 0.9 else max(0.0, 0.9 - 1.05 * (0.9 - alike))
         both += worth * (weight_given + weight_listed)
         cost += weight_given + weight_listed
         if weight_listed >= RARE and how != "initial":
