@@ -90,5 +90,5 @@ class Edition:
 class Thresholds:
     """From where a likeness is told, and from where it blocks."""
 
-    hit: float = 0.82  # somebody looks
+    hit: float = 0.84  # somebody looks
     match: float = 0.95  # blocks, where what else is known agrees

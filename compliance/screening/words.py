@@ -50,7 +50,7 @@ ORDINARY: Final = frozenset(
 _SERVANT: Final = re.compile(
     r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})"
 )
-_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!ah\b)(?=\w{3})")
+_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!l?ah)(?=\w{3})")
 _ARTICLE: Final = re.compile(r"\b(?:al|el|ul)[-'](?=\w)")
 _APART: Final = re.compile(r"[^a-z0-9]+")
 _HAN: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
