@@ -36,6 +36,7 @@ filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, ac
 profiles     what filings ask of a customer: set and show
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
+golden       how well the rules, or a model under them, meet the golden cases
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
 policies     the policy library: import, list, show, search, withdraw
