@@ -360,9 +360,7 @@ def _dispatch(office: Office) -> Any:
     async def filed(
         connection: Any, case_id: UUID, filing_id: UUID, actor: Any, now: datetime, form: Any
     ) -> None:
-        await mark_filed(
-            connection, case_id, filing_id, actor, now, seals=office.keys, form=DutyKind(form.value)
-        )
+        await mark_filed(connection, case_id, filing_id, actor, now, form=DutyKind(form.value))
 
     return Dispatch(
         office.database,
