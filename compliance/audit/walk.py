@@ -60,7 +60,7 @@ class Walk:
     Takes the stream of `SELECT number, hash, content … ORDER BY number` in pieces.
 
     `start` is the row before the first one and `before` its hash. `checkpoints` are trusted, in order; those that
-    end at `start` or before are passed over.
+    end at `start` or before, or hold no row, are passed over.
     """
 
     def __init__(self, start: int, before: bytes, checkpoints: Sequence[Checkpoint]) -> None:
@@ -71,7 +71,9 @@ class Walk:
         self._start = start
         self._rest = b""
         self._at_header = True
-        self._checkpoints = [each for each in checkpoints if each.last_row > start]
+        self._checkpoints = [
+            each for each in checkpoints if each.last_row >= each.first_row and each.last_row > start
+        ]
         self._reached = 0
         self._leaves: list[bytes] = []
         self._breaks_at_seal = 0

@@ -160,8 +160,10 @@ def summary_of(reviewed: Reviewed) -> str:
     """One line for people, without personal data."""
     subject, result = reviewed.dossier.subject, reviewed.result
     what = f"{subject.kind.replace('_', ' ')} {subject.direction}"
-    if subject.amount_minor:
-        what += f" {subject.amount_minor} minor {subject.currency}"
+    if subject.usd_minor:
+        what += f", worth {subject.usd_minor / 100:,.2f} USD"
+    elif subject.amount_minor:
+        what += f", {subject.amount_minor} minor units of {subject.currency}"
     if subject.is_cross_border:
         what += f", {subject.country}"
     parts = [what, f"risk {result.analysis.tier} ({result.assessment.composite:.0f} of 100)"]

@@ -19,6 +19,7 @@ import structlog
 
 from compliance.analyst.analyst import Analyst
 from compliance.facts import Customer, Dossier, Flag, Party, Subject
+from compliance.policies.desk import PolicyDesk
 from compliance.policies.embedding import embedder
 from compliance.policies.library import Library
 from compliance.results import Assessment, Hit
@@ -28,6 +29,7 @@ from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
 from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
+from compliance.review.summary import refresh_summary
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
 from compliance.rules.assess import assess
@@ -40,6 +42,7 @@ from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
 from server.office.door import OfficeDoor, levels_of
 from server.office.metrics import families
+from server.office.record import record_at, upkeep_of
 from server.office.settings import OfficeSettings
 from server.office.unlisted import Lists
 from server.settings import Settings
@@ -50,6 +53,13 @@ from server.telemetry import Families, serve_metrics
 
 AWAY: Final = (*TRANSIENT, StoreError)
 """Errors after which the same work may succeed later."""
+
+COMES_BACK: Final = (
+    ConnectionError,
+    StoreUnavailableError,
+    *(kind for kind in TRANSIENT if kind is not OSError),
+)
+"""Those of PostgreSQL alone: an address that is taken is an OSError too, and is not waited for."""
 
 OPEN_AGAIN_S: Final = 1.0
 CLOSE_S: Final = 5.0
@@ -68,14 +78,12 @@ class OfficeError(RuntimeError):
 class ComplianceOffice:
     """Everything that runs in the compliance process. Made by `open`."""
 
-    def __init__(self, home: Settings, settings: OfficeSettings, told: Callable[[str], None]) -> None:
+    def __init__(self, home: Settings, settings: OfficeSettings) -> None:
         self._home = home
         self.settings = settings
-        self._told = told
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._exchange = Exchange()
-        self._rated: list[int] = [USD]
         self.counters = Counters()
         self.port = 0
         self.countries = CountryTable()
@@ -84,16 +92,32 @@ class ComplianceOffice:
 
     @classmethod
     async def open(
-        cls, home: Settings, settings: OfficeSettings, *, told: Callable[[str], None] = lambda _text: None
+        cls,
+        home: Settings,
+        settings: OfficeSettings,
+        *,
+        told: Callable[[str], None] = lambda _text: None,
+        working: bool = True,
     ) -> Self:
-        """Start everything. While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error."""
-        office = cls(home, settings, told)
-        try:
-            await office._open()
-        except BaseException:
-            await office._stack.aclose()
-            raise
-        return office
+        """
+        Start everything; where it is not `working`, only what a review that somebody asks for needs.
+
+        While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error.
+        """
+        while True:
+            office = cls(home, settings)
+            try:
+                await office._open()
+                if working:
+                    await office._work()
+                return office
+            except COMES_BACK as error:
+                await office._stack.aclose()
+                told(f"PostgreSQL is away, waiting for it ({error})")
+                await asyncio.sleep(OPEN_AGAIN_S)
+            except BaseException:
+                await office._stack.aclose()
+                raise
 
     async def close(self) -> None:
         """Give back what is claimed, and take everything down."""
@@ -120,10 +144,18 @@ class ComplianceOffice:
         self.keys = Keys.open(self._home.home)
         self.database = Database.at(self._home.home, self._home.database_url, nice=self.settings.nice)
         self._stack.push_async_callback(self.database.close)
-        await self._reach()
+        await self.database.open()
+        await self.database.belongs_to(self.keys)
         self.lists = await Lists.open(self.database, self.keys)
         self.countries = await load_countries(self.database)
-        self.library = Library(self.database, embedder(self.settings.embedding))
+        try:
+            embed = embedder(self.settings.embedding)
+        except ValueError as error:
+            raise OfficeError(f"HOLDFAST_COMPLIANCE_EMBEDDING_FOLDER: {error}") from error
+        if embed is not None:
+            self._stack.push_async_callback(embed.close)
+        await PolicyDesk(self.database, _now, embed).add_shipped()
+        self.library = Library(self.database, embed)
         self.analyst = Analyst(self.database, self.settings.analyst, _now)
         self._stack.push_async_callback(self.analyst.close)
         enricher = Enricher(self.keys, tables)
@@ -148,26 +180,25 @@ class ComplianceOffice:
                 self.settings.rest_ms / 1_000,
             ),
         )
-        rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
-        await self._take_rates(await rates.exchange(_now().date()))
+        self._rates = RateTable(self.database, age_max_s=self._home.rate_age_max_h * 3_600)
+        await self._take_rates(await self._rates.exchange(_now().date()))
+
+    async def _work(self) -> None:
+        """The worker, what it goes by as that changes, metrics and the service."""
         self._open_metrics()
         self._stack.push_async_callback(self._end_tasks)
-        self._run(rates.follow(time.time, self._take_rates), "rates")
+        self._run(self._rates.follow(time.time, self._take_rates), "rates")
         self._run(self.worker.run(), "worker")
         self._run(self._follow(), "lists and countries")
+        upkeep = upkeep_of(
+            record_at(self._home.home, self.database, self.settings),
+            self.settings,
+            lambda: refresh_summary(self.database),
+        )
+        self._run(upkeep.run(), "upkeep of the record")
         door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
         self.port = door.port
         self._stack.push_async_callback(door.close, CLOSE_S)
-
-    async def _reach(self) -> None:
-        while True:
-            try:
-                await self.database.open()
-                await self.database.belongs_to(self.keys)
-                return
-            except (StoreUnavailableError, *TRANSIENT) as error:
-                self._told(f"PostgreSQL is away, waiting for it ({error})")
-                await asyncio.sleep(OPEN_AGAIN_S)
 
     async def _follow(self) -> None:
         """Lists, countries and policies as they change; while PostgreSQL is away the last good ones stand."""
@@ -188,18 +219,17 @@ class ComplianceOffice:
             currency_letters(),
             country_letters(),
             worth,
-            lambda: self._rated,
+            self._rated,
             ZoneInfo(self.settings.timezone),
         )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self._exchange = exchange
+
+    def _rated(self) -> list[int]:
         now_s = int(time.time())
-        self._rated = [
-            number
-            for number in {*exchange.currencies, USD}
-            if worth_usd_minor(exchange, 100, number, now_s) is not None
-        ]
+        known = {*self._exchange.currencies, USD}
+        return [n for n in known if worth_usd_minor(self._exchange, 100, n, now_s) is not None]
 
     def _flags(self, subject: Subject, customer: Customer) -> tuple[Flag, ...]:
         return flags(subject, customer, self.policy, self.countries)
@@ -214,7 +244,9 @@ class ComplianceOffice:
     def _open_metrics(self) -> None:
         if not self.settings.metrics_port:
             return
-        collected = families(self.counters, lambda: self.lists.versions, lambda: _now().date())
+        collected = families(
+            self.counters, self.analyst.tally, lambda: self.lists.versions, lambda: _now().date()
+        )
         try:
             stop = serve_metrics(self.settings.host, self.settings.metrics_port, Families(collected))
         except OSError as error:
