@@ -24,7 +24,7 @@ _WEAK: Final = 0.93
 _LEFT_OUT_MAX: Final = 0.18
 _SPACED_MIN: Final = 0.88
 _SPACED_CHARS_MIN: Final = 7
-RARE: Final = 0.45
+RARE: Final = 0.55
 """A token of this weight tells somebody from others."""
 
 
@@ -75,7 +75,7 @@ def score(
         cost += weights[given]
         matches.append(TokenMatch(asked[given], "", 0.0, "dropped"))
     left_out = dropped * sum(listed.weights[at] for at in listed_left)
-    if exact and rare and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
+    if exact and rare >= 2 and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
         left_out = min(left_out, _LEFT_OUT_MAX * cost)  # first and last of many names
     cost += left_out
     for at in sorted(listed_left):
