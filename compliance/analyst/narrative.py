@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
-from compliance.analyst.wording import KIND_TEXT, day, money, plain
+from compliance.analyst.wording import KIND_TEXT, day, masked, money, plain
 from compliance.facts import Direction, Dossier, Movement, PartyRole
 from compliance.results import Assessment, Hit
 
@@ -54,7 +54,7 @@ def _what(dossier: Dossier) -> str:
         if subject.usd_minor is not None and subject.currency != "USD"
         else ""
     )
-    purpose = plain(subject.purpose, 300)
+    purpose = masked(plain(subject.purpose, 300))
     return (
         f"What: a {KIND_TEXT[subject.kind]} of {money(subject.amount_minor, subject.currency)}{worth}, {way}"
         f" on account {subject.account_number}"

@@ -39,8 +39,10 @@ def passages_for(citation: str, passages: Sequence[Passage]) -> tuple[str, ...]:
     """The ids of the passages that give the text of a citation: the same section, or the part that it stands in."""
     wanted = set(sections_in(citation))
     parts = {section.partition(".")[0] for section in wanted}
+    if "chapter v" in citation.lower():
+        parts.add("31 CFR 501")  # what all sanctions programmes have in common
     exact = [p.id for p in passages if wanted & set(sections_in(p.citation))]
-    whole = [p.id for p in passages if parts & set(sections_in(p.citation))]
+    whole = [p.id for p in passages if parts & {s.partition(".")[0] for s in sections_in(p.citation)}]
     return tuple(exact or whole)
 
 

@@ -12,6 +12,7 @@ _NO_MINOR_UNIT: Final = frozenset(
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()  # noqa: SIM905 - a list of words
 )
 _THOUSANDTHS: Final = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+_LONG: Final = re.compile(r"\d(?:[ .-]?\d){8,}")
 
 KIND_TEXT: Final = {
     Kind.CARD: "card payment",
@@ -36,6 +37,11 @@ def money(amount_minor: int, currency: str = "USD") -> str:
 def day(at: datetime | date) -> str:
     """A date in ISO 8601."""
     return (at.date() if isinstance(at, datetime) else at).isoformat()
+
+
+def masked(text: str) -> str:
+    """A text with all but the last four digits of each long number (a card's, an account's, an SSN) gone."""
+    return _LONG.sub(lambda match: "*" * 4 + re.sub(r"\D", "", match[0])[-4:], text)
 
 
 def plain(text: str, length_max: int) -> str:

@@ -20,7 +20,18 @@ _KINDS: Final = (
 )  # fmt: skip
 _COUNTRIES: Final = (840, 840, 276, 826, 484, 156, 792, 784, 364, 408)
 _GIVEN: Final = ("Erika", "Ivan", "Mei", "Omar", "Lucia", "Pierre", "Anna", "Hassan", "Yuki", "Carlos")
-_FAMILY: Final = ("Muster", "Petrov", "Chen", "Haddad", "Rossi", "Dupont", "Kowalska", "Rahman", "Sato", "Lopez")
+_FAMILY: Final = (
+    "Muster",
+    "Petrov",
+    "Chen",
+    "Haddad",
+    "Rossi",
+    "Dupont",
+    "Kowalska",
+    "Rahman",
+    "Sato",
+    "Lopez",
+)
 _FIRMS: Final = ("Trading GmbH", "Shipping Ltd", "Holdings SA", "Import Export LLC", "Metals Co")
 
 
@@ -70,7 +81,9 @@ def _rows(keys: Keys, count: int, accounts: int, draw: Random, run: str) -> Iter
             min(amount_minor, 1_000_000_000),
             0 if is_cash or is_internal else draw.choice(_COUNTRIES),
             "" if is_cash or is_internal else f"BANK{number % 50:02d}XX",
-            keys.seal("transfers.details", json.dumps(_details(draw, is_cash=is_cash, is_internal=is_internal))),
+            keys.seal(
+                "transfers.details", json.dumps(_details(draw, is_cash=is_cash, is_internal=is_internal))
+            ),
             "pending_review" if draw.random() < 0.05 else "posted",
             now - timedelta(seconds=draw.random() * DAYS * 86_400),
         )

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from compliance.cases.clocks import ServiceLevels
 from compliance.facts import Flag
 from compliance.results import Analysis, Assessment, Duty, DutyKind, Hit, Origin, Tier
 from compliance.review.counters import Counters
+from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
+from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
@@ -104,10 +107,12 @@ class Scene:
         self.reviewer = Reviewer(
             self.lists, lambda *_: False, plain_assess, PlainPolicies(), self.analyst, now
         )
+        self.keeper = Keeper(keys, ServiceLevels())
+        self.desk = ReviewDesk(database, self.keeper, self.enricher, self.reviewer, now)
         self.pace = pace or Pace(hands=1)
         self.worker = Worker(
             database,
-            keys,
+            self.keeper,
             self.intake,
             self.enricher,
             self.reviewer,
