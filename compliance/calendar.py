@@ -27,7 +27,7 @@ def is_business_day(day: date) -> bool:
 
 
 def business_day_of(at: datetime, zone: ZoneInfo) -> date:
-    """The business day on which something at `at` is booked: a weekend's belongs to the next one (31 CFR 1010.100(e))."""
+    """The business day on which something at `at` is booked: a weekend's belongs to the next one (31 CFR 1010.100(i))."""
     day = at.astimezone(zone).date()
     while not is_business_day(day):
         day += _DAY

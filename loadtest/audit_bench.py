@@ -29,7 +29,7 @@ TAMPERED_ROWS: Final = 400
 _SEALED: Final = 380
 PER_CHECKPOINT: Final = 50
 _BATCH: Final = 250
-_SEED_US: Final = 1_700_000_000_000_000
+SEED_US: Final = 1_700_000_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ async def seed(database: Database, rows: int) -> None:
                 records = []
                 for index in range(begin, min(begin + 50_000, rows)):
                     number += 1
-                    content = content_of(_entry(index), _SEED_US + index)
+                    content = content_of(_entry(index), SEED_US + index)
                     before = link(before, number, content.encode())
                     records.append((number, content, before))
                 await connection.copy_records_to_table(

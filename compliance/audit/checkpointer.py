@@ -69,8 +69,7 @@ class Checkpointer:
     async def copy(self) -> None:
         """Adds to the second place what it lacks."""
         while True:
-            # What is torn off at the end is added again, whole.
-            count = len([line for line in await asyncio.to_thread(self._copies.lines) if line.endswith("}")])
+            count = await asyncio.to_thread(self._copies.count)
             async with self._database.acquire() as connection:
                 rows = await connection.fetch(self._sql["checkpoints_after"], count)
             missing = [Signed(row["document"], row["signature"]) for row in rows]

@@ -60,7 +60,7 @@ class Walk:
     Takes the stream of `SELECT number, hash, content … ORDER BY number` in pieces.
 
     `start` is the row before the first one and `before` its hash. `checkpoints` are trusted, in order; those that
-    end at `start` or before are passed over.
+    end at `start` or before, or hold no row, are passed over.
     """
 
     def __init__(self, start: int, before: bytes, checkpoints: Sequence[Checkpoint]) -> None:
@@ -71,7 +71,9 @@ class Walk:
         self._start = start
         self._rest = b""
         self._at_header = True
-        self._checkpoints = [each for each in checkpoints if each.last_row > start]
+        self._checkpoints = [
+            each for each in checkpoints if each.last_row >= each.first_row and each.last_row > start
+        ]
         self._reached = 0
         self._leaves: list[bytes] = []
         self._breaks_at_seal = 0
@@ -160,13 +162,22 @@ class Walk:
             not whole or root(self._leaves).hex() == checkpoint.root
         )
         if not same and self.broken == self._breaks_at_seal:
-            self._found(
-                BreakKind.REWRITTEN,
-                f"other rows than checkpoint {checkpoint.number} sealed, in a chain that was made to fit",
-                checkpoint.first_row,
-                checkpoint.last_row,
-                checkpoint.number,
-            )
+            if whole and root([*self._leaves[:-1], bytes.fromhex(checkpoint.chain)]).hex() == checkpoint.root:
+                self._found(
+                    BreakKind.EDITED,
+                    f"not what checkpoint {checkpoint.number} ends with",
+                    self.last,
+                    self.last,
+                    checkpoint.number,
+                )
+            else:
+                self._found(
+                    BreakKind.REWRITTEN,
+                    f"other rows than checkpoint {checkpoint.number} sealed, in a chain that was made to fit",
+                    checkpoint.first_row,
+                    checkpoint.last_row,
+                    checkpoint.number,
+                )
         self._reached += 1
         self._leaves.clear()
         self._breaks_at_seal = self.broken

@@ -38,26 +38,23 @@ CLASSES: Final = {
 }
 """SuspiciousActivitySubtypeID: those that rules tell apart, or an analyst may choose."""
 
+OTHERWISE: Final = 925
+"""The class where nothing says more."""
+
 CLASS_OF_RULE: Final = {
     "structuring": 114,
     "rapid_movement": 812,
-    "unusual_pattern": 812,
-    "usual_pattern": 812,
     "dormant": 812,
-    "dormant_account": 812,
-    "round_trip": 925,
-    "cycle": 925,
+    "unusual": 812,
+    "high_rated": OTHERWISE,
+    "round_trip": OTHERWISE,
+    "cycle": OTHERWISE,
     "fan_in": 824,
     "fan_out": 807,
-    "high_risk_country": 928,
-    "politically_exposed": 908,
-    "pep_high_risk": 908,
-    "sanctions": 701,
+    "exposed_destination": 928,
+    "sanctioned_country": 928,
 }
-"""Which class a rule's finding speaks for."""
-
-OTHERWISE: Final = 925
-"""The class where no rule speaks for another."""
+"""Rules whose findings are suspicion, and the class each speaks for."""
 
 PRODUCT: Final = 5
 MECHANISM: Final = 6

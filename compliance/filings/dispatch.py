@@ -183,12 +183,15 @@ class Dispatch:
             await connection.execute(
                 sql["acknowledge_batch"], batch["id"], answer.is_accepted, actor.name, now
             )
-            for filing, said in zip(filings, answers, strict=True):
+            heard = [
                 await self._hear(connection, filing, said, actor, now)
+                for filing, said in zip(filings, answers, strict=True)
+            ]
             rows = await connection.fetch(sql["filings_of_batch"], batch["id"])
-            return Acknowledged(
-                batch["id"], answer.is_accepted, tuple(filing_of(self._seals, row) for row in rows)
-            )
+            await append(connection, heard)
+        return Acknowledged(
+            batch["id"], answer.is_accepted, tuple(filing_of(self._seals, row) for row in rows)
+        )
 
     async def _waiting(self, connection: Any) -> UUID:
         rows = await connection.fetch(queries(ROOM)["waiting_batches"])
@@ -198,23 +201,23 @@ class Dispatch:
         found: UUID = rows[0]["id"]
         return found
 
-    async def _hear(self, connection: Any, filing: Filing, said: Answer, actor: Actor, now: datetime) -> None:
+    async def _hear(
+        self, connection: Any, filing: Filing, said: Answer, actor: Actor, now: datetime
+    ) -> Entry:
         state = after(filing.state, Step.ACCEPT if said.bsa_id else Step.REJECT)
         troubles = json.dumps([each._asdict() for each in said.troubles])
         sealed = self._seals.seal(TROUBLES, troubles) if said.troubles else None
         await connection.execute(
             queries(ROOM)["answer_filing"], filing.id, state, said.bsa_id, sealed, actor.name, now
         )
-        new = {"state": state, "bsa_id": said.bsa_id, "troubles": len(said.troubles)}
-        entry = Entry(
+        return Entry(
             actor.name,
             actor.role,
             "filing.acknowledge",
             filing.resource,
             old={"state": filing.state},
-            new=new,
+            new={"state": state, "bsa_id": said.bsa_id, "troubles": len(said.troubles)},
         )
-        await append(connection, [entry])
 
 
 def _answers(answer: Acknowledgement, count: int) -> Sequence[Answer]:

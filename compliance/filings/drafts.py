@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from compliance.facts import CASH, Direction, Kind
 from compliance.filings.cash import LIMIT_MINOR, report_of
@@ -31,13 +32,17 @@ def begins(content: Content, material: Material) -> date:
 
 
 def draft_sar(material: Material) -> Sar:
-    """Suspicious activity: the customer as its subject, every transfer that a finding names."""
-    findings = [each for each in material.findings if int(each["severity"]) >= Severity.MEDIUM]
-    transfers = material.transfers
+    """Suspicious activity: the customer as its subject, every transfer that a suspicion names, the findings' words."""
+    serious = [each for each in material.findings if int(each["severity"]) >= Severity.MEDIUM]
+    suspicions = [each for each in serious if each["rule"] in CLASS_OF_RULE] or serious
+    named = {UUID(each) for finding in suspicions for each in finding["movements"]}
+    if material.subject is not None:
+        named.add(material.subject.id)
+    transfers = tuple(each for each in material.transfers if each.id in named)
     days = [each.day for each in transfers] or [material.detected]
     accounts = {each.account_number for each in transfers}
-    classes = {CLASS_OF_RULE.get(str(each["rule"]), OTHERWISE) for each in findings}
-    why = [f"{each['text']} ({each['citation']})." for each in findings]
+    classes = {CLASS_OF_RULE.get(str(each["rule"]), OTHERWISE) for each in suspicions}
+    why = [f"{str(each['text']).rstrip('.')} ({each['citation']})." for each in suspicions]
     customer = material.customer
     return Sar(
         subjects=() if customer is None else (Subject(customer, _written(accounts, customer, material)),),

@@ -41,8 +41,9 @@ ORDER BY t.created_at, t.id
 LIMIT $3;
 
 -- name: holders
--- Whose these accounts are, and how the accounts are written.
-SELECT a.number, a.customer_number, a.account_number FROM accounts a WHERE a.number = ANY ($1);
+-- Whose these accounts are, and how they are written; a customer's own accounts too.
+SELECT a.number, a.customer_number, a.account_number FROM accounts a
+WHERE a.number = ANY ($1) OR a.customer_number = $2;
 
 -- name: people
 -- What the directory and the profile know of these customers.
@@ -102,13 +103,13 @@ WHERE id = $1
 RETURNING *;
 
 -- name: approved_filings
--- What may go out: approved, its case decided; locked.
+-- What may go out: approved, its case decided; both locked, before anything is appended to the log.
 SELECT f.* FROM filings f
 JOIN cases c ON c.id = f.case_id
 WHERE f.state = 'approved' AND f.form = $1 AND c.state IN ('decided', 'filed', 'closed')
 ORDER BY f.due_on, f.prepared_at, f.id
 LIMIT $2
-FOR UPDATE OF f;
+FOR UPDATE OF f, c;
 
 -- name: undecided_filings
 -- What is approved and waits for a decision on its case.

@@ -5,11 +5,11 @@ from datetime import date
 from typing import Any, Final
 
 from compliance.facts import Dossier
-from compliance.policies.citing import Cited, citations
+from compliance.policies.citing import Cited, citations, nearest
 from compliance.policies.edition import DocumentKind
 from compliance.policies.embedding import Embed
 from compliance.policies.mandatory import mandatory, question
-from compliance.policies.ranking import CANDIDATES, Found, fused, spread, weighed, words
+from compliance.policies.ranking import CANDIDATES, RANK_FROM, Found, fused, spread, weighed, words
 from compliance.policies.splitting import cited
 from compliance.ports import Database, queries
 from compliance.results import Assessment, Passage
@@ -130,9 +130,9 @@ class Library:
         )
         for one in wanted:
             inside = [row for row in rows if row["section"] == one.section]
-            close = [row for row in inside if _holds(row["citation"], [one])] or inside
-            if close:
-                numbers.append(close[0]["number"])
+            if inside:
+                place = nearest(one, [(row["citation"], row["body"]) for row in inside])
+                numbers.append(inside[place]["number"])
         return list(dict.fromkeys(numbers))
 
     async def _ranked(
@@ -145,9 +145,7 @@ class Library:
         """Every candidate, best first. `filters`: day, document, jurisdiction."""
         text, also = words(asked)
         met = await connection.fetch(self._sql["search"], text, also, *filters, CANDIDATES)
-        rankings = [
-            weighed(text, [Found(row["passage"], row["section"], row["kind"], row["score"]) for row in met])
-        ]
+        rankings = [weighed(text, [_found(row, row["score"]) for row in met])]
         if (
             vector is not None
             and self._embed is not None
@@ -156,10 +154,9 @@ class Library:
             near = await connection.fetch(
                 self._sql["nearest"], self._embed.model, str(vector), *filters, CANDIDATES
             )
-            ranking = [
-                Found(row["passage"], row["section"], row["kind"], 1 / place)
-                for place, row in enumerate(near, start=1)
-            ]
+            ranking = weighed(
+                text, [_found(row, 1 / place) for place, row in enumerate(near, start=RANK_FROM)]
+            )
             rankings += [ranking] if ranking else []
         return fused(rankings)
 
@@ -194,6 +191,10 @@ class Library:
             )
             for place, (number, score) in enumerate(scores.items(), start=1)
         ]
+
+
+def _found(row: Any, score: float) -> Found:
+    return Found(row["passage"], row["section"], row["title"], row["kind"], score)
 
 
 def _title(heading: str, context: str) -> str:

@@ -13,7 +13,10 @@ PER_SECTION_MAX: Final = 2
 COMMENTARY_SHARE: Final = 0.4
 """Of an answer: manuals and interpretations tell much of what the law says in few words, and would crowd it out."""
 
-_RRF: Final = 60  # Cormack, Clarke and Büttcher, SIGIR 2009
+RANK_FROM: Final = 61
+"""What a reciprocal rank begins at (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+
+_LATER_SHARE: Final = 0.6  # of rankings after the first: the words that law is written in weigh more
 
 _SAME: Final[Mapping[str, str]] = {
     r"ctrs?|form 112|currency transaction reports?": "currency transaction report, reports of transactions in currency, filing obligations",
@@ -80,14 +83,17 @@ _OTHERS: Final = (  # 31 CFR parts for institutions that a bank is not, unless t
     (r"31 CFR 1030\.", r"housing"),
     (r"31 CFR 1060\.", r"iran"),
     (r"31 CFR 501\.7", r"penalt|hearing|judge|appeal|respondent|settle|subpoena|licen"),
-    (r"31 CFR 1010\.65", r"special measure|311|burma|syria|korea|iran|dandong|fbme|bitzlato"),
+    (r"31 CFR 1010\.6[56]", r"special measure|311|burma|syria|korea|iran|dandong|fbme|bitzlato"),
 )
 _OTHER_PARTS: Final = [(re.compile(where), re.compile(named, re.IGNORECASE)) for where, named in _OTHERS]
 _OTHER_SHARE: Final = 0.6
+_CITED_SHARE: Final = 2.0
+_NAMED_SHARE: Final = 1.5
 _CITED: Final = re.compile(r"\b\d{3,4}\.\d+\b")
 
 
 _COMMENTARY: Final = frozenset({DocumentKind.MANUAL, DocumentKind.INTERPRETATION, DocumentKind.GUIDANCE})
+_ASIDE_SHARE: Final = 0.8
 _ASIDE: Final = ""  # no section is called so
 
 
@@ -96,43 +102,51 @@ class Found(NamedTuple):
 
     number: int
     section: str
+    title: str
     kind: str
     score: float
 
 
 def words(question: str) -> tuple[str, str]:
-    """What is asked for, bounded; and what means the same, to count less."""
-    asked = _GROUPED.sub("", " ".join(question.split())[:QUESTION_CHARS_MAX])
+    """What is asked for, bounded and fit for PostgreSQL; and what means the same, to count less."""
+    clean = question.encode("utf-8", "replace").decode().replace("\x00", " ")
+    asked = _GROUPED.sub("", " ".join(clean.split())[:QUESTION_CHARS_MAX])
     return asked, "; ".join(also for pattern, also in _SAME_AS if pattern.search(asked))
 
 
 def weighed(question: str, found: Iterable[Found]) -> list[Found]:
     """
-    By score, best first, after what a bank may know of the books: rules for other institutions count less.
+    By score, best first, after what is known of the books: what isn't law, and rules for other institutions, count less.
 
-    A section that the question cites counts double.
+    A section that the question cites counts double, a paragraph whose own heading stands in the question half more.
     """
+    asked = question.lower()
     cited = set(_CITED.findall(question))
     elsewhere = [where for where, named in _OTHER_PARTS if not named.search(question)]
 
-    def weight(section: str) -> float:
-        if cited & set(_CITED.findall(section)):
-            return 2.0
-        return _OTHER_SHARE if any(where.match(section) for where in elsewhere) else 1.0
+    def weight(one: Found) -> float:
+        aside = _ASIDE_SHARE if one.kind in _COMMENTARY or "Appendix" in one.section else 1.0
+        if cited & set(_CITED.findall(one.section)):
+            return _CITED_SHARE * aside
+        if any(where.match(one.section) for where in elsewhere):
+            return _OTHER_SHARE * aside
+        term = one.title.rpartition(". ")[2].lower()
+        return _NAMED_SHARE * aside if len(term) > 3 and term in asked else aside
 
-    scaled = [one._replace(score=one.score * weight(one.section)) for one in found]
+    scaled = [one._replace(score=one.score * weight(one)) for one in found]
     return sorted(scaled, key=lambda one: (-one.score, one.number))
 
 
 def fused(rankings: Sequence[Sequence[Found]]) -> list[Found]:
-    """Several rankings as one, by reciprocal rank; one alone keeps its scores."""
+    """Several rankings as one, by reciprocal rank, the first weighing most; one alone keeps its scores."""
     if len(rankings) == 1:
         return list(rankings[0])
     scores: dict[int, float] = defaultdict(float)
     known: dict[int, Found] = {}
-    for ranking in rankings:
-        for rank, one in enumerate(ranking, start=1):
-            scores[one.number] += 1 / (_RRF + rank)
+    for place, ranking in enumerate(rankings):
+        share = _LATER_SHARE if place else 1.0
+        for rank, one in enumerate(ranking, start=RANK_FROM):
+            scores[one.number] += share / rank
             known[one.number] = one
     merged = [known[number]._replace(score=score) for number, score in scores.items()]
     return sorted(merged, key=lambda one: (-one.score, one.number))

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from compliance.audit.log import Entry, append
 from compliance.facts import Dossier, Flag, Source, flagged_id_of
-from compliance.ports import Database, Seals, queries
+from compliance.ports import Database, queries
 from compliance.results import ReviewResult
 from compliance.review.enrichment import Enricher
-from compliance.review.kept import keep
+from compliance.review.kept import Keeper
 from compliance.review.queue import Claim
 from compliance.review.reviewer import Reviewer
 from compliance.roles import Actor, Permission, require
@@ -21,13 +21,13 @@ class ReviewDesk:
     def __init__(
         self,
         database: Database,
-        seals: Seals,
+        keeper: Keeper,
         enricher: Enricher,
         reviewer: Reviewer,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._seals = seals
+        self._keeper = keeper
         self._enricher = enricher
         self._reviewer = reviewer
         self._now = now
@@ -58,5 +58,5 @@ class ReviewDesk:
                 new={"force_refresh": force_refresh},
             )
             await append(connection, [asked])
-            await keep(connection, self._seals, [review], self._now(), actor, temporary=not flagged)
+            await self._keeper.keep(connection, [review], self._now(), actor, temporary=not flagged)
         return review.result

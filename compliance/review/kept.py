@@ -1,14 +1,15 @@
 """What came of reviews, kept: the review, its case, its audit rows and its place in the queue, in one transaction."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 from compliance.audit.log import Entry, append
+from compliance.cases.clocks import ServiceLevels
 from compliance.cases.opening import NewCase, open_cases
+from compliance.cases.reviewed import SEALED_REVIEW
 from compliance.facts import Source
 from compliance.ports import Seals, queries
 from compliance.results import document
@@ -16,95 +17,79 @@ from compliance.review.queue import Queue
 from compliance.review.reviewer import Reviewed, summary_of
 from compliance.roles import Actor
 
-_SEALED: Final = "reviews.document"
-
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """The newest review of something, as it was made."""
+class Keeper:
+    """Keeps reviews, in the caller's transaction: all of it or nothing."""
 
-    id: UUID
-    document: dict[str, Any]  # compliance.results.ReviewResult
-    reviewed_at: datetime
-    reviewed_by: str
-    temporary: bool
+    seals: Seals
+    levels: ServiceLevels
 
+    async def keep_claimed(
+        self, connection: Any, queue: Queue, reviews: Sequence[Reviewed], now: datetime, actor: Actor
+    ) -> list[Reviewed]:
+        """
+        Those whose claim is still held are kept, and done.
 
-async def keep_claimed(
-    connection: Any, seals: Seals, queue: Queue, reviews: Sequence[Reviewed], now: datetime, actor: Actor
-) -> list[Reviewed]:
-    """
-    Those whose claim is still held are kept and done; in the caller's transaction, which holds all of it or nothing.
+        A review whose claim was lost meanwhile is somebody else's by now: it leaves no trace.
+        """
+        held = await queue.finish(connection, [review.result.flagged_id for review in reviews])
+        kept = [review for review in reviews if review.result.flagged_id in held]
+        if kept:
+            await self.keep(connection, kept, now, actor)
+        return kept
 
-    A review whose claim was lost meanwhile is somebody else's by now: it leaves no trace.
-    """
-    held = await queue.finish(connection, [review.result.flagged_id for review in reviews])
-    kept = [review for review in reviews if review.result.flagged_id in held]
-    if kept:
-        await keep(connection, seals, kept, now, actor)
-    return kept
-
-
-async def keep(
-    connection: Any,
-    seals: Seals,
-    reviews: Sequence[Reviewed],
-    now: datetime,
-    actor: Actor,
-    *,
-    temporary: bool = False,
-) -> list[UUID]:
-    """The reviews' ids; each has its case but where it is `temporary`. A customer on a list is blocked."""
-    ids = [uuid4() for _ in reviews]
-    results = [review.result for review in reviews]
-    subjects = [review.dossier.subject for review in reviews]
-    sql = queries("compliance.review")
-    await connection.execute(
-        sql["add_reviews"],
-        ids,
-        [result.flagged_id for result in results],
-        [subject.source for subject in subjects],
-        [subject.source_id for subject in subjects],
-        [result.analysis.tier for result in results],
-        [result.assessment.composite for result in results],
-        [result.analysis.origin for result in results],
-        [len(result.hits) for result in results],
-        [any(hit.is_match for hit in result.hits) for result in results],
-        [seals.seal(_SEALED, document(result)) for result in results],
-        actor.name,
-        now,
-        temporary,
-    )
-    entries = [_entry(review, identifier, actor) for review, identifier in zip(reviews, ids, strict=True)]
-    blocked = {review.dossier.subject.customer_number for review in reviews if review.blocks_customer}
-    if blocked:
-        rows = await connection.fetch(sql["block_customers"], sorted(blocked))
-        entries += [
-            Entry(
-                actor.name,
-                actor.role,
-                "customer.block",
-                f"customer:{row['number']}",
-                {"compliance_block": False},
-                {"compliance_block": True},
-            )
-            for row in rows
-        ]
-    if not temporary:
-        cases = [_case(review, identifier) for review, identifier in zip(reviews, ids, strict=True)]
-        await open_cases(connection, cases, now, actor=actor)
-    # Last: appending holds the log's end until the transaction's.
-    await append(connection, entries)
-    return ids
-
-
-async def newest(connection: Any, seals: Seals, flagged_id: UUID) -> Kept | None:
-    """The review that counts; None where there is none yet."""
-    row = await connection.fetchrow(queries("compliance.review")["newest_review"], flagged_id)
-    if row is None:
-        return None
-    found = json.loads(seals.unseal(_SEALED, row["document"]))
-    return Kept(row["id"], found, row["reviewed_at"], row["reviewed_by"], row["temporary"])
+    async def keep(
+        self,
+        connection: Any,
+        reviews: Sequence[Reviewed],
+        now: datetime,
+        actor: Actor,
+        *,
+        temporary: bool = False,
+    ) -> list[UUID]:
+        """The reviews' ids; each has its case but where it is `temporary`. A customer on a list is blocked."""
+        ids = [uuid4() for _ in reviews]
+        results = [review.result for review in reviews]
+        subjects = [review.dossier.subject for review in reviews]
+        sql = queries("compliance.review")
+        await connection.execute(
+            sql["add_reviews"],
+            ids,
+            [result.flagged_id for result in results],
+            [subject.source for subject in subjects],
+            [subject.source_id for subject in subjects],
+            [result.analysis.tier for result in results],
+            [result.assessment.composite for result in results],
+            [result.analysis.origin for result in results],
+            [len(result.hits) for result in results],
+            [any(hit.is_match for hit in result.hits) for result in results],
+            [self.seals.seal(SEALED_REVIEW, document(result)) for result in results],
+            actor.name,
+            now,
+            temporary,
+        )
+        entries = [_entry(review, identifier, actor) for review, identifier in zip(reviews, ids, strict=True)]
+        blocked = {review.dossier.subject.customer_number for review in reviews if review.blocks_customer}
+        if blocked:
+            rows = await connection.fetch(sql["block_customers"], sorted(blocked))
+            entries += [
+                Entry(
+                    actor.name,
+                    actor.role,
+                    "customer.block",
+                    f"customer:{row['number']}",
+                    {"compliance_block": False},
+                    {"compliance_block": True},
+                )
+                for row in rows
+            ]
+        if not temporary:
+            cases = [_case(review, identifier) for review, identifier in zip(reviews, ids, strict=True)]
+            await open_cases(connection, cases, now, levels=self.levels, actor=actor)
+        # Last: appending holds the log's end until the transaction's.
+        await append(connection, entries)
+        return ids
 
 
 def _case(review: Reviewed, review_id: UUID) -> NewCase:

@@ -294,11 +294,6 @@ SELECT *, $11, $12, $13
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::real[], $7::text[], $8::integer[],
             $9::boolean[], $10::bytea[]);
 
--- name: newest_review
--- The newest review of flagged row $1.
-SELECT id, document, reviewed_at, reviewed_by, temporary FROM reviews
-WHERE flagged_id = $1 ORDER BY reviewed_at DESC LIMIT 1;
-
 -- name: is_flagged
 -- Whether $1 is a row of the queue.
 SELECT EXISTS (SELECT FROM flagged WHERE id = $1);

@@ -20,12 +20,12 @@ import structlog
 
 from compliance.audit.log import Entry, append
 from compliance.facts import Dossier
-from compliance.ports import Database, Seals
+from compliance.ports import Database
 from compliance.review import queue as queues
 from compliance.review.counters import Counters
 from compliance.review.enrichment import Enricher, Unknown
 from compliance.review.intake import Intake
-from compliance.review.kept import keep_claimed
+from compliance.review.kept import Keeper
 from compliance.review.queue import Claim, Queue
 from compliance.review.reviewer import Reviewed, Reviewer
 from compliance.roles import WORKER
@@ -57,7 +57,7 @@ class Worker:
     def __init__(
         self,
         database: Database,
-        seals: Seals,
+        keeper: Keeper,
         intake: Intake,
         enricher: Enricher,
         reviewer: Reviewer,
@@ -68,7 +68,7 @@ class Worker:
         pace: Pace,
     ) -> None:
         self._database = database
-        self._seals = seals
+        self._keeper = keeper
         self._intake = intake
         self._enricher = enricher
         self._reviewer = reviewer
@@ -146,7 +146,7 @@ class Worker:
                 raise outcome
         if reviews:
             async with self._database.acquire() as connection, connection.transaction():
-                kept = await keep_claimed(connection, self._seals, self._queue, reviews, self._now(), WORKER)
+                kept = await self._keeper.keep_claimed(connection, self._queue, reviews, self._now(), WORKER)
             self._counters.note([review.result for review in kept], time.perf_counter() - began)
         for identifier, error in wrong.items():
             await self._fail(identifier, error)

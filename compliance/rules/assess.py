@@ -26,7 +26,7 @@ def assess(dossier: Dossier, hits: Sequence[Hit], policy: RulesPolicy, countries
     """Risk, findings and duties. Pure: the same facts make the same assessment."""
     factors = risk.factors(dossier, countries)
     points = risk.points(dossier, hits, policy, countries)
-    reasons = risk.review_reasons(dossier, hits, policy, countries)
+    reasons = risk.review_reasons(dossier, policy, countries)
     findings = find(dossier, hits, policy, countries)
     return Assessment(
         composite=risk.composite(factors),
@@ -50,19 +50,20 @@ def find(
     }:
         return tuple(found)
     zone = ZoneInfo(policy.business_zone)
+    cash = currency.cash_of(dossier)
+    moved = patterns.transfers_of(dossier)
     return (
         *found,
-        *currency.currency_report(dossier, policy, zone),
-        *structuring.structuring(dossier, policy, zone),
-        *structuring.near_limit(dossier, policy, zone),
+        *currency.currency_report(dossier, cash, policy, zone),
+        *structuring.structuring(dossier, cash, policy, zone),
         *travel_rule.travel_rule(dossier, policy),
         *suspicious.high_rated(dossier, policy),
         *suspicious.exposed_destination(dossier, policy, countries),
-        *patterns.rapid_movement(dossier, policy),
-        *patterns.round_trip(dossier, policy),
+        *patterns.rapid_movement(dossier, moved, policy),
+        *patterns.round_trip(dossier, moved, policy),
         *cycles.cycle(dossier, policy),
-        *patterns.fan_in(dossier, policy),
-        *patterns.fan_out(dossier, policy),
+        *patterns.fan_in(dossier, moved, policy),
+        *patterns.fan_out(dossier, moved, policy),
         *activity.dormant(dossier, policy),
         *activity.unusual(dossier, policy),
         *disclosures.remittance(dossier),

@@ -1,20 +1,25 @@
 """Currency reports: cash by person and business day, over accounts and branches, in and out apart."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from compliance.calendar import business_day_of
 from compliance.facts import CASH, Direction, Dossier, Movement, Source
 from compliance.results import Finding, Severity
-from compliance.rules.policy import RulesPolicy, worth
+from compliance.rules.policy import RulesPolicy, is_called_off, worth
 from compliance.rules.wording import dollars
 
 _CITATION: Final = "31 CFR 1010.311"
 _AGGREGATED: Final = "31 CFR 1010.313"
+_NEAR: Final = timedelta(days=6)
+"""Longer than any run of days on which banks are closed, and a time zone."""
 
 
-def currency_report(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> list[Finding]:
+def currency_report(
+    dossier: Dossier, cash: Sequence[Movement], policy: RulesPolicy, zone: ZoneInfo
+) -> list[Finding]:
     """
     More than 10,000 in currency by or on behalf of one person on one business day: 31 CFR 1010.311, 1010.313(b).
 
@@ -22,11 +27,10 @@ def currency_report(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> li
     stands there, what he moves on anybody's accounts. Both are looked at; one set of movements is told once.
     """
     subject = dossier.subject
-    if subject.kind not in CASH:
+    if subject.kind not in CASH or is_called_off(subject):
         return []
     today = business_day_of(subject.at, zone)
-    movements = [m for m in cash_of(dossier) if m.direction == subject.direction]
-    movements = [m for m in movements if business_day_of(m.at, zone) == today]
+    movements = [m for m in cash if m.direction == subject.direction and is_booked_on(today, m, zone)]
     own = next((m for m in movements if m.id == subject.source_id), None)
     conductor = own.conductor if own else ""
     holders = [m for m in movements if m.customer_number == subject.customer_number]
@@ -65,6 +69,13 @@ def currency_report(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> li
             )
         )
     return found
+
+
+def is_booked_on(business_day: date, movement: Movement, zone: ZoneInfo) -> bool:
+    """Whether a movement belongs to that business day."""
+    # Most are far from it: the calendar is asked about those that are near.
+    is_near = abs(movement.at.date() - business_day) <= _NEAR
+    return is_near and business_day_of(movement.at, zone) == business_day
 
 
 def cash_of(dossier: Dossier) -> Sequence[Movement]:

@@ -34,7 +34,7 @@ def cycle(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     subject = dossier.subject
     if subject.kind != Kind.INTERNAL:
         return []
-    own = next((m for m in dossier.history if m.id == subject.source_id), None)
+    own = next((m for m in reversed(dossier.history) if m.id == subject.source_id), None)
     if own is None or own.usd_minor < policy.suspicious_from_usd_minor or (last := _hop(own)) is None:
         return []
     since = (subject.at - timedelta(days=policy.cycle_days)).timestamp()

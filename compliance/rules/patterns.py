@@ -1,4 +1,8 @@
-"""Patterns over the customer's own movements: rapid movement, round trips, fan-in and fan-out."""
+"""
+Patterns over the customer's own movements with others: rapid movement, round trips, fan-in and fan-out.
+
+`moved` is `transfers_of(dossier)`, made once for all of them.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +18,7 @@ _RETURNED_SHARES: Final = (0.9, 1.1)
 _ROUND_TRIP: Final = timedelta(days=30)
 
 
-def rapid_movement(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
+def rapid_movement(dossier: Dossier, moved: Sequence[Movement], policy: RulesPolicy) -> list[Finding]:
     """
     Money that comes in and leaves within 48 hours: 31 CFR 1020.320(a)(2)(i).
 
@@ -25,7 +29,7 @@ def rapid_movement(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     if subject.direction != Direction.OUT or subject.kind == Kind.CARD:
         return []
     since = subject.at - timedelta(hours=policy.rapid_hours)
-    near = [m for m in transfers_of(dossier) if since <= m.at <= subject.at]
+    near = [m for m in moved if since <= m.at <= subject.at]
     came = [m for m in near if m.direction == Direction.IN]
     if not came:
         return []
@@ -60,11 +64,10 @@ def rapid_movement(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     ]
 
 
-def round_trip(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
+def round_trip(dossier: Dossier, moved: Sequence[Movement], policy: RulesPolicy) -> list[Finding]:
     """Money that goes to somebody and comes back, or the other way, within 30 days, a tenth more or less."""
     subject = dossier.subject
-    moved = transfers_of(dossier)
-    own = next((m for m in moved if m.id == subject.source_id), None)
+    own = next((m for m in reversed(moved) if m.id == subject.source_id), None)
     if own is None or not own.other or own.usd_minor < policy.suspicious_from_usd_minor:
         return []
     low, high = (share * own.usd_minor for share in _RETURNED_SHARES)
@@ -96,22 +99,24 @@ def round_trip(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     ]
 
 
-def fan_in(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
+def fan_in(dossier: Dossier, moved: Sequence[Movement], policy: RulesPolicy) -> list[Finding]:
     """Many who never paid before pay within 7 days: 31 CFR 1020.320(a)(2)(i)."""
-    return _fan(dossier, policy, Direction.IN)
+    return _fan(dossier, moved, policy, Direction.IN)
 
 
-def fan_out(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
+def fan_out(dossier: Dossier, moved: Sequence[Movement], policy: RulesPolicy) -> list[Finding]:
     """Many who were never paid before are paid within 7 days: 31 CFR 1020.320(a)(2)(i)."""
-    return _fan(dossier, policy, Direction.OUT)
+    return _fan(dossier, moved, policy, Direction.OUT)
 
 
-def _fan(dossier: Dossier, policy: RulesPolicy, direction: Direction) -> list[Finding]:
+def _fan(
+    dossier: Dossier, moved: Sequence[Movement], policy: RulesPolicy, direction: Direction
+) -> list[Finding]:
     subject = dossier.subject
     if subject.direction != direction or subject.kind == Kind.CARD:
         return []
     since = subject.at - timedelta(days=policy.fan_days)
-    moved = [m for m in transfers_of(dossier) if m.direction == direction and m.other and m.at <= subject.at]
+    moved = [m for m in moved if m.direction == direction and m.other and m.at <= subject.at]
     known: dict[str, Movement] = {}
     for movement in moved:
         known.setdefault(movement.other, movement)

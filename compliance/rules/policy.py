@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from compliance.facts import Flag, Kind, Subject
 
@@ -72,6 +73,13 @@ class RulesPolicy:
             raise ValueError("medium_from_points must be under high_from_points")
         if not self.points_over_usd_minor < self.more_points_over_usd_minor:
             raise ValueError("points_over_usd_minor must be under more_points_over_usd_minor")
+        for name, words in (("flag_kinds", Kind), ("flag_reasons", Flag)):
+            if not set(getattr(self, name)) <= set(words):
+                raise ValueError(f"{name}: of {', '.join(words)}")
+        try:
+            ZoneInfo(self.business_zone)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise ValueError(f"business_zone: no such time zone: {self.business_zone!r}") from None
         for name in ("rapid_share", "cycle_kept_share", "flag_over_score", "review_over_score"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must be over 0 and at most 1")
@@ -82,6 +90,11 @@ def worth(subject: Subject) -> int | None:
     if subject.usd_minor is None and subject.currency == USD:
         return subject.amount_minor
     return subject.usd_minor
+
+
+def is_called_off(subject: Subject) -> bool:
+    """Whether the transfer came to nothing: attempted, it may be suspicious; no currency and no order moved."""
+    return subject.state in {"failed", "rejected", "blocked"}
 
 
 def passes(usd_minor: int | None, over_usd_minor: int) -> bool:

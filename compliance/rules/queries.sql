@@ -23,12 +23,16 @@ UPDATE countries SET removed_by = $2, removed_at = now() WHERE source = $1 AND r
 INSERT INTO countries (country, status, as_of, note, source, changed_by)
 SELECT rows.*, $5, $6 FROM unnest($1::text[], $2::text[], $3::date[], $4::text[]) AS rows;
 
+-- name: has_account
+-- Whether there is such an account.
+SELECT EXISTS (SELECT FROM accounts WHERE number = $1);
+
 -- name: open_dispute
 -- An error that a consumer told of.
 INSERT INTO disputes
-    (id, account_number, transfer_id, authorization_id, kind, currency, amount_minor, statement_on, learned_on, noticed_on,
-     is_new_account, is_extended, reason, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+    (id, account_number, source_id, kind, device, until_2_days_minor, until_60_days_minor, after_60_days_minor, first_on,
+     noticed_on, learned_on, statement_on, is_new_account, is_extended, reason, changed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
 
 -- name: dispute
 -- One dispute.
@@ -39,7 +43,7 @@ SELECT * FROM disputes WHERE id = $1;
 SELECT * FROM disputes WHERE id = $1 FOR UPDATE;
 
 -- name: disputes
--- Disputes, open ones first, those that were told first of them.
+-- Disputes of a state, or all: open ones first, those that were told first of them.
 SELECT * FROM disputes WHERE $1::text IS NULL OR state = $1 ORDER BY state <> 'open', noticed_on, id LIMIT $2;
 
 -- name: credit_dispute

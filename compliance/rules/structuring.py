@@ -1,5 +1,6 @@
 """Structuring: currency broken into amounts under the report's limit, on one day or over several."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 from compliance.calendar import business_day_of
 from compliance.facts import CASH, Direction, Dossier, Movement
 from compliance.results import Finding, Severity
-from compliance.rules.currency import cash_of
+from compliance.rules.currency import is_booked_on
 from compliance.rules.policy import RulesPolicy
 from compliance.rules.wording import day, dollars
 
@@ -18,13 +19,16 @@ _PART_FROM_USD_MINOR: Final = 3_000_00
 _PARTS_MIN: Final = 3
 
 
-def structuring(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> list[Finding]:
+def structuring(
+    dossier: Dossier, cash: Sequence[Movement], policy: RulesPolicy, zone: ZoneInfo
+) -> list[Finding]:
     """
     Amounts at or under 10,000 that together are over it, deposits and withdrawals apart: 31 CFR 1010.100(xx), 1010.314.
 
-    Three ways, the subject being one of the amounts: two and more just under the limit within 10 days; three and more
+    Three ways, the subject being one of the amounts in `cash` (all
+    that is known, oldest first): two and more just under the limit within 10 days; three and more
     of 3,000 and more within 10 days, where that is not what the customer usually does; on one business day, over
-    branches or in three parts and more.
+    branches or in three parts and more. One amount just under the limit alone is `near_limit`.
     """
     subject = dossier.subject
     if subject.kind not in CASH:
@@ -32,36 +36,30 @@ def structuring(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> list[F
     since = subject.at - timedelta(days=policy.structuring_days)
     parts = [
         m
-        for m in cash_of(dossier)
+        for m in cash
         if m.direction == subject.direction
         and since <= m.at <= subject.at
         and 0 < m.usd_minor <= policy.currency_over_usd_minor
     ]
-    if not any(m.id == subject.source_id for m in parts):
+    own = next((m for m in parts if m.id == subject.source_id), None)
+    if own is None:
         return []
     today = business_day_of(subject.at, zone)
     ways = (
         ("near the limit", _near(parts, policy), policy.structuring_count),
         ("over days", _over_days(dossier, parts), _PARTS_MIN),
-        ("on one day", _on_one_day([m for m in parts if business_day_of(m.at, zone) == today]), 2),
+        ("on one day", _on_one_day([m for m in parts if is_booked_on(today, m, zone)]), 2),
     )
     for how, chosen, count_min in ways:
         total = sum(m.usd_minor for m in chosen)
-        own = any(m.id == subject.source_id for m in chosen)
-        if own and len(chosen) >= count_min and total > policy.currency_over_usd_minor:
+        if own in chosen and len(chosen) >= count_min and total > policy.currency_over_usd_minor:
             return [_finding(how, chosen, total, subject.direction, policy)]
-    return []
+    return _near_limit(own, policy)
 
 
-def near_limit(dossier: Dossier, policy: RulesPolicy, zone: ZoneInfo) -> list[Finding]:
-    """One amount of cash just under the limit: worth remembering, no more; part of a structure, that is told."""
-    subject = dossier.subject
-    if subject.kind not in CASH or structuring(dossier, policy, zone):
-        return []
-    own = next((m for m in cash_of(dossier) if m.id == subject.source_id), None)
-    if own is None or not (
-        policy.structuring_near_from_usd_minor <= own.usd_minor <= policy.currency_over_usd_minor
-    ):
+def _near_limit(own: Movement, policy: RulesPolicy) -> list[Finding]:
+    """One amount just under the limit: worth remembering, no more."""
+    if own.usd_minor < policy.structuring_near_from_usd_minor:
         return []
     return [
         Finding(

@@ -13,7 +13,6 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
-flagged_past  transfers that compliance is measured on
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
@@ -22,6 +21,9 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
+bench_review  flagged transfers worked through beside a server under load
+review_kills  the compliance worker and PostgreSQL, killed while transfers come
+flagged_past  transfers that compliance is measured on
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
@@ -31,14 +33,22 @@ limits       what programmes, accounts and cards may use: set, list, move on, re
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
+countries    lists of high-risk and sanctioned countries
+disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
-filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
+cases        cases of compliance: listed, worked on, decided; everything on record
+cases_tables  how those are printed
 profiles     what filings ask of a customer: set and show
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
+audit        the audit log: verify, list, show, prove, checkpoint, export
+retention    what is too old deleted; legal holds placed, lifted, listed
 golden       how well the rules, or a model under them, meet the golden cases
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+sanctions    sanctions lists: import, list, changes, matches, exceptions
+screen       a name, or a file of them, held against the sanctions lists
 policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
@@ -53,13 +63,17 @@ import typer
 
 from server.cli import (
     accounts,
+    audit,
     backtest,
     bench,
     blocks,
     calls,
     cards,
+    cases,
     comply,
+    countries,
     customers,
+    disputes,
     evaluate,
     filings,
     label,
@@ -71,7 +85,10 @@ from server.cli import (
     rates,
     registry,
     replay,
+    retention,
     rules,
+    sanctions,
+    screen,
     serve,
     train,
     transfers,
@@ -106,10 +123,17 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.command()(screen.screen)
+app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
+app.add_typer(countries.app, name="countries")
+app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")
+app.add_typer(cases.app, name="cases")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
 app.add_typer(filings.app, name="filings")
 app.add_typer(profiles.app, name="profiles")
 

@@ -124,3 +124,31 @@ def _per_node(details: Mapping[str, Any]) -> Any:
         )
     ]
     return rows("per node", ("graph", "by", "found", "precision", "recall", "F1"), lines)
+
+
+@app.command("compliance")
+def bench_compliance(
+    transfers: Annotated[int, typer.Option(min=100, help="Flagged transfers of each measurement.")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1, help="Authorizations a second meanwhile.")] = 300.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement of latency.")] = 8.0,
+    rounds: Annotated[int, typer.Option(min=1, help="With and without the worker, in turns.")] = 5,
+    kills: Annotated[
+        int, typer.Option(min=0, help="Instead: so many kill -9, of the worker and of PostgreSQL.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the kills.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the compliance worker beside a running server: its rate on rules, with an instant model, and authorization's p99.
+
+    With --kills: whether every flagged transfer has exactly one case after all of them. The exit status is 1 where a bar is missed.
+    """
+    if kills:
+        from server.cli.review_kills import kill_figures
+
+        measure(lambda told: kill_figures(kills, seed, told), "compliance bench", as_json=as_json)
+        return
+    from server.cli.bench_review import ReviewOptions, review_figures
+
+    options = ReviewOptions(transfers=transfers, rate=rate, seconds=seconds, rounds=rounds)
+    measure(lambda told: review_figures(options, told), "compliance bench", as_json=as_json)

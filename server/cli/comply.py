@@ -54,9 +54,10 @@ def _run(server_settings: Any, settings: Any, *, beside: bool) -> None:
     from server.front.door import PortTaken
     from server.keys import KeysError
     from server.office.assembly import OfficeError
+    from server.office.door import DoorClosed
     from server.store.postgres import StoreError
 
-    @explained(OfficeError, StoreError, KeysError, PortTaken)
+    @explained(OfficeError, DoorClosed, StoreError, KeysError, PortTaken)
     def run() -> None:
         asyncio.run(_serve(server_settings, settings, beside=beside))
 

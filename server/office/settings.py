@@ -12,6 +12,7 @@ from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
 from compliance.roles import Role
+from compliance.screening.entries import Thresholds
 
 
 class OfficeSettings(BaseSettings):
@@ -142,6 +143,60 @@ class OfficeSettings(BaseSettings):
     transmitter_postal_code: str = Field(default="", description="of the transmitter")
     transmitter_country: str = Field(default="US", description="of the transmitter")
 
+    # Audit log and retention.
+    checkpoints: Path | None = Field(
+        default=None,
+        description="folder of the second place of audit checkpoints, best on another disk or host; else checkpoints in HOLDFAST_HOME",
+    )
+    checkpoint_rows: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="audit rows after which a checkpoint is signed at once",
+    )
+    checkpoint_s: float = Field(
+        default=60.0,
+        ge=1.0,
+        le=86_400.0,
+        description="seconds after which a checkpoint is signed where there are new rows",
+    )
+    summary_s: float = Field(
+        default=300.0, ge=1.0, le=86_400.0, description="seconds between two refreshes of the daily summary"
+    )
+    retention_hours: float = Field(
+        default=24.0, ge=1.0, le=720.0, description="hours between two deletions of what is too old"
+    )
+    transactions_days: int = Field(
+        default=2_555,
+        ge=1_825,
+        le=36_500,
+        description="days that transactions are kept; five years is the law's least (31 CFR 1010.430)",
+    )
+    analyses_days: int = Field(
+        default=2_555,
+        ge=1_825,
+        le=36_500,
+        description="days that reviews, cases and filings are kept after they are over",
+    )
+    audit_days: int = Field(default=3_650, ge=1_825, le=36_500, description="days that the audit log is kept")
+    temporary_analyses_hours: int = Field(
+        default=24,
+        ge=1,
+        le=8_760,
+        description="hours that analyses of transfers which nothing flagged are kept",
+    )
+
+    # Screening.
+    sanctions_hit_min: float = Field(
+        default=0.84, ge=0.5, le=1, description="likeness from which a listed name is looked at"
+    )
+    sanctions_match_min: float = Field(
+        default=0.95,
+        ge=0.5,
+        le=1,
+        description="likeness from which a listed name blocks, where nothing contradicts",
+    )
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -150,6 +205,11 @@ class OfficeSettings(BaseSettings):
         except (OSError, ValueError) as error:
             raise ValueError(f"{name!r} is no time zone: use one such as America/New_York") from error
         return name
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As screening takes them."""
+        return Thresholds(self.sanctions_hit_min, self.sanctions_match_min)
 
     @property
     def analyst(self) -> AnalystConfig:

@@ -30,38 +30,45 @@ SELECT country, 'sanctioned', 'OFAC: comprehensive programmes', DATE '2025-10-24
 FROM (VALUES ('CU', '31 CFR part 515'), ('IR', '31 CFR part 560'), ('KP', '31 CFR part 510')) AS known (country, part);
 
 CREATE TABLE disputes (
-    id               uuid PRIMARY KEY,
-    account_number   integer NOT NULL,
-    transfer_id      uuid,
-    authorization_id uuid,
-    kind             text NOT NULL CHECK (kind IN ('unauthorized', 'error')),
-    device           boolean NOT NULL,
-    currency         text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-    amount_minor     bigint NOT NULL CHECK (amount_minor > 0),
-    first_on         date NOT NULL,
-    statement_on     date,
-    learned_on       date,
-    noticed_on       date NOT NULL,
-    is_new_account   boolean NOT NULL,
-    is_extended      boolean NOT NULL,
-    reason           text NOT NULL CHECK (length(reason) BETWEEN 1 AND 1000),
-    state            text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'error_found', 'no_error', 'withdrawn')),
-    credited_minor   bigint NOT NULL DEFAULT 0 CHECK (credited_minor >= 0),
-    credited_on      date,
-    resolved_on      date,
-    liability_minor  bigint CHECK (liability_minor BETWEEN 0 AND amount_minor),
-    resolution       text NOT NULL DEFAULT '' CHECK (length(resolution) <= 1000),
-    changed_by       text NOT NULL,
-    changed_at       timestamptz NOT NULL DEFAULT now(),
-    CHECK ((state = 'open') = (resolved_on IS NULL))
+    id                  uuid PRIMARY KEY,
+    account_number      integer NOT NULL REFERENCES accounts,
+    source_id           uuid,
+    kind                text NOT NULL CHECK (kind IN ('unauthorized', 'error')),
+    device              boolean NOT NULL,
+    until_2_days_minor  bigint NOT NULL CHECK (until_2_days_minor >= 0),
+    until_60_days_minor bigint NOT NULL CHECK (until_60_days_minor >= 0),
+    after_60_days_minor bigint NOT NULL CHECK (after_60_days_minor >= 0),
+    first_on            date NOT NULL,
+    noticed_on          date NOT NULL,
+    learned_on          date,
+    statement_on        date,
+    is_new_account      boolean NOT NULL,
+    is_extended         boolean NOT NULL,
+    reason              text NOT NULL CHECK (length(reason) BETWEEN 1 AND 1000),
+    state               text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'error_found', 'no_error', 'withdrawn')),
+    credited_minor      bigint NOT NULL DEFAULT 0 CHECK (credited_minor >= 0),
+    credited_on         date,
+    resolved_on         date,
+    liability_minor     bigint CHECK (liability_minor >= 0),
+    resolution          text NOT NULL DEFAULT '' CHECK (length(resolution) <= 1000),
+    changed_by          text NOT NULL,
+    changed_at          timestamptz NOT NULL DEFAULT now(),
+    CHECK (until_2_days_minor + until_60_days_minor + after_60_days_minor > 0),
+    CHECK ((state = 'open') = (resolved_on IS NULL)),
+    CHECK ((credited_minor > 0) = (credited_on IS NOT NULL))
 );
 CREATE INDEX disputes_open ON disputes (noticed_on) WHERE state = 'open';
 CREATE INDEX disputes_by_account ON disputes (account_number);
-COMMENT ON TABLE disputes IS 'Errors that a consumer told of: 12 CFR 1005.11; what an unauthorized transfer may cost him: 1005.6.';
+COMMENT ON TABLE disputes IS
+    'Errors that a consumer told of: 12 CFR 1005.11; what unauthorized transfers may cost him: 1005.6. Amounts are US cents.';
+COMMENT ON COLUMN disputes.source_id IS 'The transfer or authorization, where it is one of ours.';
 COMMENT ON COLUMN disputes.device IS 'A lost or stolen card (or code) was used: the tiers of 50 and 500 dollars apply.';
+COMMENT ON COLUMN disputes.until_2_days_minor IS 'Within two business days after the consumer learned of the loss.';
+COMMENT ON COLUMN disputes.until_60_days_minor IS 'After that, until 60 days after the statement.';
+COMMENT ON COLUMN disputes.after_60_days_minor IS 'Later, before notice.';
 COMMENT ON COLUMN disputes.first_on IS 'Day of the transfer; of several the first.';
-COMMENT ON COLUMN disputes.statement_on IS 'Day on which the first statement that shows it was sent.';
 COMMENT ON COLUMN disputes.learned_on IS 'Day on which the consumer learned of the loss or theft.';
-COMMENT ON COLUMN disputes.is_new_account IS 'Within 30 days after the first deposit: 20 and 90 days.';
+COMMENT ON COLUMN disputes.statement_on IS 'Day on which the first statement that shows it was sent.';
+COMMENT ON COLUMN disputes.is_new_account IS 'Within 30 days after the first deposit: 20 business days and 90 days.';
 COMMENT ON COLUMN disputes.is_extended IS 'At a point of sale, or initiated abroad: 90 days.';
 COMMENT ON COLUMN disputes.reason IS 'What the consumer says; no personal data belongs here.';

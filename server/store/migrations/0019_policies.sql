@@ -2,6 +2,7 @@
 
 CREATE TABLE policy_documents (
     id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    number       bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     name         text NOT NULL,
     title        text NOT NULL,
     kind         text NOT NULL,
@@ -19,6 +20,7 @@ CREATE TABLE policy_documents (
     UNIQUE (name, digest)
 );
 COMMENT ON TABLE policy_documents IS 'Editions: a new one of the same name supersedes; none is ever changed or deleted.';
+COMMENT ON COLUMN policy_documents.number IS 'In the order of import.';
 COMMENT ON COLUMN policy_documents.effective IS 'First day in force, as stated; null = not known.';
 COMMENT ON COLUMN policy_documents.since IS 'That day; where it is not known, the day of import, and of a name''s first edition always.';
 COMMENT ON COLUMN policy_documents.until IS 'First day on which a newer edition is in force instead; null = none is.';

@@ -88,26 +88,26 @@ def test_writers_at_the_same_time_make_one_chain_without_gaps(database_url):
     assert len(rows) == 150
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE audit SET content = '{}'",
-        "UPDATE audit SET actor = 'bob'",
-        "DELETE FROM audit",
-        "TRUNCATE audit",
-        "TRUNCATE audit_head",
-        "DELETE FROM audit_head",
-        "INSERT INTO audit (number, content, hash, actor) VALUES (2, '{}', '', 'bob')",
-    ],
+CHANGES = (
+    "UPDATE audit SET content = '{}'",
+    "UPDATE audit SET actor = 'bob'",
+    "DELETE FROM audit",
+    "TRUNCATE audit",
+    "TRUNCATE audit_head",
+    "DELETE FROM audit_head",
+    "INSERT INTO audit (number, content, hash, actor) VALUES (2, '{}', '', 'bob')",
 )
-def test_a_change_is_refused_whoever_asks(database_url, statement):
+
+
+def test_a_change_is_refused_whoever_asks(database_url):
     """The owner of the tables too: the trigger holds him, and columns made from the content take no other value."""
 
     async def work(connection):
         async with connection.transaction():
             await append(connection, [ENTRY])
-        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)):
-            await connection.execute(statement)
+        for statement in CHANGES:
+            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.GeneratedAlwaysError)):
+                await connection.execute(statement)
 
     run(database_url, work)
 

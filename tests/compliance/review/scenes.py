@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from compliance.cases.clocks import ServiceLevels
 from compliance.facts import Flag
 from compliance.results import Analysis, Assessment, Duty, DutyKind, Hit, Origin, Tier
 from compliance.review.counters import Counters
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
+from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
@@ -107,7 +109,7 @@ class Scene:
         self.pace = pace or Pace(hands=1)
         self.worker = Worker(
             database,
-            keys,
+            Keeper(keys, ServiceLevels()),
             self.intake,
             self.enricher,
             self.reviewer,

@@ -3,8 +3,9 @@
 import asyncio
 from datetime import timedelta
 
+from compliance.cases.reviewed import newest_review
 from compliance.facts import Source, flagged_id_of
-from compliance.review import kept, queue
+from compliance.review import queue
 from compliance.review.queue import Queue
 from compliance.review.schedule import PAUSES, TRIES_MAX, pause_after
 from compliance.review.worker import Pace
@@ -220,8 +221,8 @@ def test_a_review_is_sealed_where_it_is_kept(database_url, keys):
         raw = await scene.value("SELECT document FROM reviews")
         assert b"Family1" not in raw
         async with scene.database.acquire() as connection:
-            found = await kept.newest(connection, keys, identifier)
-        assert found.document["hits"][0]["entry_name"] == "Given1 Family1"
+            found = await newest_review(connection, keys, identifier)
+        assert found["hits"][0]["entry_name"] == "Given1 Family1"
 
     _with(database_url, keys, claim, listed="Given1 Family1")
 

@@ -1,0 +1,107 @@
+"""
+A name as tokens: transliterated to ASCII, particles and titles apart, each with its sound.
+
+Romanised Arabic loses what its servant-of names begin with (Abd al-Rahman, Abdul Rahman, Abdurrahman: all rahman) and drops articles
+(al-, el-); a run of Han characters is taken apart by syllable.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from anyascii import anyascii
+
+TOKENS_MAX: Final = 16
+"""More words than this of one name are not looked at: strangers write names."""
+NAME_CHARS_MAX: Final = 300
+
+PARTICLES: Final = frozenset(
+    """al el as ash at ad an ar az bin ibn ben bint de la del der den das dos da di du van von le les y e of the and for
+    und et i ul ur abd abdul abdel abdal abdol""".split()
+)
+"""Words that bind names: spelled or left out as one likes."""
+TITLES: Final = frozenset(
+    "mr mrs ms miss dr prof sir sheikh shaykh shaikh sheik haji hajj hajji hadji maulavi mawlawi mullah mulla molla"
+    " maulana qari general gen colonel col major maj captain capt brigadier lt ayatollah sayyid sayed seyed imam".split()
+)
+SUFFIXES: Final = frozenset(
+    """ltd limited inc incorporated corp corporation co company llc llp lp plc gmbh ag kg sa sas sarl srl spa bv nv oy ab
+    as aps jsc pjsc ojsc cjsc oao ooo zao pao ao fze fzco fzc fz dmcc pte pty pvt private bhd sdn kft doo dooel ead eood
+    ood sl cv rl de cia ltda eirl tic sti sanayi ve ticaret sirketi anonim jr sr ii iii iv""".split()
+)
+"""Legal forms: they tell nobody from anybody."""
+ORDINARY: Final = frozenset(
+    """international trading trade trader traders general group holding holdings services service bank banco banque
+    enterprise enterprises industries industry industrial import export investment investments shipping marine maritime
+    technology technologies engineering construction transport logistics foundation charity organization organisation
+    institute institution university center centre national state global world management development systems
+    solutions consulting commercial commerce business partners capital finance financial insurance exchange money
+    airlines airways aviation air oil gas petroleum petrochemical energy power electric electronics steel metal mining
+    chemical pharmaceutical medical health food foods agricultural farm products production factory complex plant
+    equipment machinery supply tools design research studies science scientific information network communications
+    telecom media news press club hotel travel tours tourism real estate properties property first united new north
+    south east west central eastern western northern southern city home house store shop market auto motors parts
+    islamic people peoples army front movement party republic ministry office department agency security defense
+    american america usa""".split()
+)
+"""Words of trades: alone, or among themselves, they name nobody."""
+
+_SERVANT: Final = re.compile(
+    r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})"
+)
+_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!l?ah)(?=\w{3})")
+_ARTICLE: Final = re.compile(r"\b(?:al|el|ul)[-'](?=\w)")
+_APART: Final = re.compile(r"[^a-z0-9]+")
+_HAN: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}(?:[a-z]\b)?")
+_VOWELS: Final = str.maketrans("", "", "aeiouy")
+_SOUNDS: Final = (
+    (re.compile(r"tch|tsch|tsh"), "c"),
+    (re.compile(r"sch|sh"), "s"),
+    (re.compile(r"(?<!^)mc(?=[a-z])"), "mk"),
+    (re.compile(r"dzh|dj|zh"), "j"),
+    (re.compile(r"kh|ck|q"), "k"),
+    (re.compile(r"c(?=[eiy])"), "s"),
+    (re.compile(r"ch"), "c"),
+    (re.compile(r"c(?!$)(?=[^h])|c$"), "k"),
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"([gdtbrlw])h"), r"\1"),
+    (re.compile(r"ks|x"), "ks"),
+    (re.compile(r"w"), "v"),
+    (re.compile(r"oo|ou|u|o"), "u"),
+    (re.compile(r"ee|ei|ie|iy|yi|y|e|i"), "i"),
+    (re.compile(r"z"), "s"),
+    (re.compile(r"(?<=[aiu])h(?=$|[^aiu])"), ""),
+    (re.compile(r"(.)\1+"), r"\1"),
+)
+
+
+def tokens_of(name: str) -> list[str]:
+    """Lower-case ASCII tokens in their order; titles, articles and possessives are gone, legal forms stay."""
+    text = unicodedata.normalize("NFC", name[:NAME_CHARS_MAX])
+    if not text.isascii():
+        text = "".join(
+            anyascii(c) + (" " if unicodedata.category(c) == "Lo" and ord(c) >= 0x2E80 else "") for c in text
+        )
+        text = _HAN.sub(" ", text) if any(ord(c) >= 0x2E80 for c in name) else text
+    text = text.lower().replace("`", "'")
+    text = _DOTTED.sub(lambda found: found.group().replace(".", "") + " ", text)
+    text = _SERVANT_JOINED.sub("", _SERVANT.sub(" ", text))
+    text = _ARTICLE.sub(" ", text).replace("'", "")
+    found = [token for token in _APART.split(text) if token]
+    kept = [token for token in found if token not in TITLES]
+    return (kept or found)[:TOKENS_MAX]
+
+
+@lru_cache(maxsize=200_000)
+def sound_of(token: str) -> str:
+    """The token as it sounds: ways of writing one name in Latin letters fall together."""
+    for pattern, instead in _SOUNDS:
+        token = pattern.sub(instead, token)
+    return token
+
+
+def bones_of(sound: str) -> str:
+    """The consonants of a sound, its first letter kept: what is left of a name written without its vowels."""
+    return sound[:1].replace("i", "").replace("a", "").replace("u", "") + sound[1:].translate(_VOWELS)
