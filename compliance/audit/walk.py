@@ -162,13 +162,22 @@ class Walk:
             not whole or root(self._leaves).hex() == checkpoint.root
         )
         if not same and self.broken == self._breaks_at_seal:
-            self._found(
-                BreakKind.REWRITTEN,
-                f"other rows than checkpoint {checkpoint.number} sealed, in a chain that was made to fit",
-                checkpoint.first_row,
-                checkpoint.last_row,
-                checkpoint.number,
-            )
+            if whole and root([*self._leaves[:-1], bytes.fromhex(checkpoint.chain)]).hex() == checkpoint.root:
+                self._found(
+                    BreakKind.EDITED,
+                    f"not what checkpoint {checkpoint.number} ends with",
+                    self.last,
+                    self.last,
+                    checkpoint.number,
+                )
+            else:
+                self._found(
+                    BreakKind.REWRITTEN,
+                    f"other rows than checkpoint {checkpoint.number} sealed, in a chain that was made to fit",
+                    checkpoint.first_row,
+                    checkpoint.last_row,
+                    checkpoint.number,
+                )
         self._reached += 1
         self._leaves.clear()
         self._breaks_at_seal = self.broken

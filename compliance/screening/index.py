@@ -8,7 +8,7 @@ left out: Garbe's symmetric delete), or whose consonants are equal. Postings are
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -33,7 +33,8 @@ ALIKE_MIN: Final = 0.6
 _BONES_MIN: Final = 3
 _BONES_ALIKE: Final = 0.86
 _KEPT_TOKENS_MAX: Final = 100_000
-_BUCKET_MIN: Final = 5
+_LEFT_OUT_MIN: Final = 4
+_SLIP: Final = 0.8
 _TELLS: Final = 0.1  # tokens that weigh less find nobody
 _SHARE_MIN: Final = 0.55
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
@@ -64,9 +65,11 @@ class Index:
                         split.append((number, entry, name, tokens))
         postings: dict[str, list[int]] = defaultdict(list)
         self._joined: dict[str, list[int]] = defaultdict(list)
+        self._whole: dict[str, list[int]] = defaultdict(list)
         for place, (_, _, _, tokens) in enumerate(split):
             for token in set(tokens):
                 postings[token].append(place)
+            self._whole["".join(tokens)].append(place)
             for left, right in pairwise(tokens):
                 self._joined[left + right].append(place)
         self._tokens = list(postings)
@@ -92,8 +95,7 @@ class Index:
             if len(bones) >= _BONES_MIN:
                 self._by_bones[bones].append(token)
             self._by_tail[token[1:]].append(token)
-            if len(token) >= _BUCKET_MIN - 1:
-                self._buckets[token[0]].append(token)
+            self._buckets[token[0]].append(token)
         self.by_identifier: dict[str, list[int]] = defaultdict(list)
         for place, listed in enumerate(self.names):
             for identifier in listed.entry.identifiers:
@@ -109,6 +111,8 @@ class Index:
         if len(token) == 1:
             return 0.25
         count = self._counts.get(token, 0)
+        if not count and len(token) <= 3:
+            return 0.5  # too short to tell much by not being listed
         rarity = 1.0 / (1.0 + math.log1p(count) / math.log1p(_RARE_IN))
         return min(rarity, 0.22) if token in ORDINARY else rarity
 
@@ -131,16 +135,25 @@ class Index:
             near.update(self._by_bones.get(bones, ()))
         near.update(self._by_tail.get(token, ()))
         near.update(self._by_tail.get(token[1:], ()))
-        if len(token) >= _BUCKET_MIN:  # two letters wrong: those of the same first letter, all at once, in C
+        if token in self._number:
+            near.add(token)
+        else:  # two letters wrong: those of the same first letter, all at once, in C
             bucket = self._buckets.get(token[0], [])
             if bucket:
                 cut = process.cdist(
-                    [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.66, dtype=np.float32
+                    [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.62, dtype=np.float32
                 )
                 near.update(bucket[at] for at in np.flatnonzero(cut[0]))
-        if token in self._number:
-            near.add(token)
-        measured = ((other, similarity(token, other)) for other in near)
+            swapped = token[1] + token[0] + token[2:]
+            if swapped in self._number:
+                near.add(swapped)
+        measured: Iterable[tuple[str, float]] = ((other, similarity(token, other)) for other in near)
+        if token not in self._number and len(token) > 2:
+            # No listed name is spelled so: one letter off is likelier a slip than another name.
+            measured = (
+                (other, max(alike, _SLIP) if OSA.distance(token, other, score_cutoff=1) == 1 else alike)
+                for other, alike in measured
+            )
         return {other: alike for other, alike in measured if alike >= ALIKE_MIN}
 
     def candidates(self, tokens: Sequence[str], weights: Sequence[float], limit: int) -> list[int]:
@@ -158,6 +171,9 @@ class Index:
             if at and (number := self._number.get(tokens[at - 1] + token)) is not None:
                 places.append(self._postings[number])
                 shares.append(weights[at - 1] + weights[at])
+        if (same := self._whole.get("".join(tokens))) is not None:  # spaces apart
+            places.append(np.array(same, np.int32))
+            shares.append(2 * sum(weights))
         if not places:
             return []
         lengths = [len(posting) for posting in places]
@@ -183,12 +199,12 @@ def similarity(asked: str, listed: str) -> float:
     bones = bones_of(sound)
     if len(bones) >= _BONES_MIN and bones == bones_of(other):
         # Written without its vowels, as Arabic is; else only the vowels differ.
-        alike = max(alike, _BONES_ALIKE if bones == sound else min(_BONES_ALIKE, letters + 0.25))
+        alike = max(alike, _BONES_ALIKE if bones == sound else min(_BONES_ALIKE, letters + 0.17))
     return alike
 
 
 def _left_out(sound: str) -> set[str]:
     """The sound, and with each letter left out."""
-    if len(sound) < 3:
+    if len(sound) < _LEFT_OUT_MIN:
         return {sound}
     return {sound, *(sound[:at] + sound[at + 1 :] for at in range(len(sound)))}

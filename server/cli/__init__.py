@@ -46,6 +46,7 @@ calls        commands that talk to a running server: authorize, increment, rever
 comply       the compliance worker, and what waits for it
 audit        the audit log: verify, list, show, prove, checkpoint, export
 retention    what is too old deleted; legal holds placed, lifted, listed
+golden       how well the rules, or a model under them, meet the golden cases
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
 sanctions    sanctions lists: import, list, changes, matches, exceptions

@@ -199,11 +199,10 @@ def withdraw(number: Annotated[int, typer.Argument(help="Of the exception.")], h
 
 
 async def _flag(connection: Any, numbers: Any) -> None:
-    from compliance.review.intake import flag_customer
+    from compliance.review.intake import flag_customers
     from compliance.roles import WORKER
 
-    for number in numbers:
-        await flag_customer(connection, number, datetime.now(UTC), WORKER.name)
+    await flag_customers(connection, numbers, datetime.now(UTC), WORKER.name)
 
 
 def _table(title: str, columns: tuple[str, ...], found: list[dict[str, Any]]) -> Any:
