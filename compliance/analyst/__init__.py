@@ -3,6 +3,7 @@ The analyst: a language model that is asked without a name in it, and believed o
 
 Floor plan, in reading order:
 
+golden     golden cases: dossiers with the duties that the law asks for, and how well they are met
 analyst    asked within its limits, checked, never below the rules
 asking     one request to a model, by the openai SDK
 purse      the day's budget and the answers that are kept

@@ -17,7 +17,7 @@ from compliance.analyst.breaker import Breaker, BreakerState
 from compliance.analyst.by_rules import from_rules
 from compliance.analyst.checking import checked, fallen_back
 from compliance.analyst.config import AnalystConfig
-from compliance.analyst.prompt import PASSAGES_MAX, PROMPT_VERSION, Prompt, prompt_of
+from compliance.analyst.prompt import PASSAGES_MAX, TASK, Prompt, prompt_of
 from compliance.analyst.purse import Kept, Purse, Reserved
 from compliance.analyst.retries import pause_s
 from compliance.facts import Dossier
@@ -104,8 +104,8 @@ class Analyst:
             return self._counted(by_rules)
         given = passages[:PASSAGES_MAX]
         aliases = Aliases(dossier, hits)
-        prompt = prompt_of(dossier, assessment, hits, given, aliases)
-        key = prompt.key(self._config.base_url, self._config.model)
+        prompt = prompt_of(dossier, assessment, hits, given, aliases, self._config.task or TASK)
+        key = prompt.key(self._config.base_url, self._config.model, self._config.prompt_version)
         try:
             kept = None if force else await self._purse.kept(key)
             bought = kept or await self._bought(self._model, prompt, key)
@@ -145,7 +145,12 @@ class Analyst:
             raise _NoAnswer("shape", f"the answer has another shape: {error}") from None
         text = bought.text.replace("\x00", "")
         await self._purse.keep(
-            key, self._config.model, PROMPT_VERSION, bought._replace(text=text), reserved, self._now()
+            key,
+            self._config.model,
+            self._config.prompt_version,
+            bought._replace(text=text),
+            reserved,
+            self._now(),
         )
         return bought
 
@@ -215,7 +220,7 @@ class Analyst:
         return dataclasses.replace(
             analysis,
             model=self._config.model,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=self._config.prompt_version,
             tokens_in=bought.tokens_in if bought and paid else 0,
             tokens_out=bought.tokens_out if bought and paid else 0,
             cost_micro_usd=bought.cost_micro_usd if bought and paid else 0,

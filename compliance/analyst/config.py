@@ -1,9 +1,13 @@
 """What the analyst is told: which model, how long, how much."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
 from compliance.results import Tier
+
+PROMPT_VERSION: Final = "2026-11-21.1"
+"""Changes with every change of what is sent."""
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
@@ -33,6 +37,7 @@ class AnalystConfig:
     micro_usd_per_million_out: int = 600_000
     tokens_out_max: int = 2_000
     tier_min: Tier = Tier.LOW  # reviews below it are left to the rules
+    task: str = ""  # what is asked instead of our own task, to compare prompts
     struck_share_max: float = 0.34  # of all claims; above it the rules' own analysis stands
 
     def __post_init__(self) -> None:
@@ -56,6 +61,13 @@ class AnalystConfig:
     def is_set(self) -> bool:
         """Whether there is a model to ask, and somewhere to ask it."""
         return bool(self.model and (self.api_key or self.base_url))
+
+    @property
+    def prompt_version(self) -> str:
+        """What tells one prompt from another: ours by its number, another by its text."""
+        if not self.task:
+            return PROMPT_VERSION
+        return f"{PROMPT_VERSION}+{hashlib.sha256(self.task.encode()).hexdigest()[:8]}"
 
     def cost_micro_usd(self, tokens_in: int, tokens_out: int) -> int:
         """What these tokens cost, rounded up."""

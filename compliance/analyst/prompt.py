@@ -14,7 +14,6 @@ from compliance.analyst.wording import KIND_TEXT, day, money, plain
 from compliance.facts import Dossier, Movement
 from compliance.results import Assessment, Hit, Passage
 
-PROMPT_VERSION: Final = "2026-11-21.1"
 MOVEMENTS_MAX: Final = 60
 PASSAGES_MAX: Final = 12
 PASSAGE_LENGTH_MAX: Final = 1_800
@@ -49,10 +48,10 @@ class Prompt:
     record: str  # what is known, under pseudonyms
     purpose: str  # what is sent of what a stranger wrote
 
-    def key(self, endpoint: str, model: str) -> bytes:
+    def key(self, endpoint: str, model: str, prompt_version: str) -> bytes:
         """32 bytes that are the same for the same request to the same model."""
         digest = hashlib.sha256()
-        for part in (endpoint, model, PROMPT_VERSION, self.task, self.given, self.record, self.purpose):
+        for part in (endpoint, model, prompt_version, self.task, self.given, self.record, self.purpose):
             digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
         return digest.digest()
 
@@ -74,6 +73,7 @@ def prompt_of(
     hits: Sequence[Hit],
     passages: Sequence[Passage],
     aliases: Aliases,
+    task: str = TASK,
 ) -> Prompt:
     """The request about a dossier. The same dossier gives the same text."""
     subject = dossier.subject
@@ -86,7 +86,7 @@ def prompt_of(
         ("Names on sanctions lists", _hits(hits, aliases)),
     )
     record = "\n\n".join(f"# {title}\n{text}" for title, text in sections if text)
-    return Prompt(TASK, _passages(passages[:PASSAGES_MAX]), record, aliases.of_strangers(subject.purpose))
+    return Prompt(task, _passages(passages[:PASSAGES_MAX]), record, aliases.of_strangers(subject.purpose))
 
 
 def _passages(passages: Sequence[Passage]) -> str:

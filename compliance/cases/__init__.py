@@ -6,6 +6,7 @@ Floor plan, in reading order:
 trail     everything on record about one transaction, in order of time
 desk      what people do with cases: each call one transaction
 changes   what is new since a position, without gaps
+reading   what can be seen of cases, by whom
 filed     what was filed for a case, as whoever files tells it
 steps     one step of a case: its row held, the event and the audit row beside it
 acting    what a decision does: transfers, cards, customers, labels

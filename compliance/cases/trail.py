@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from compliance.cases.desk import NEEDS
+from compliance.cases.reading import NEEDS
 from compliance.cases.records import By
 from compliance.cases.states import Event, State
 from compliance.facts import Source, flagged_id_of

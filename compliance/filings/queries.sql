@@ -41,8 +41,9 @@ ORDER BY t.created_at, t.id
 LIMIT $3;
 
 -- name: holders
--- Whose these accounts are, and how the accounts are written.
-SELECT a.number, a.customer_number, a.account_number FROM accounts a WHERE a.number = ANY ($1);
+-- Whose these accounts are, and how they are written; a customer's own accounts too.
+SELECT a.number, a.customer_number, a.account_number FROM accounts a
+WHERE a.number = ANY ($1) OR a.customer_number = $2;
 
 -- name: people
 -- What the directory and the profile know of these customers.

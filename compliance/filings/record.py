@@ -62,7 +62,7 @@ class Record:
         ]
         if subject is not None and all(each.id != subject.id for each in transfers):
             transfers.append(subject)
-        numbers, owners = await self._accounts(connection, [*transfers, *cash])
+        numbers, owners = await self._accounts(connection, [*transfers, *cash], case["customer_number"])
         people = await self._people(connection, {*owners.values(), case["customer_number"]} - {None})
         holders = {number: people[owner] for number, owner in owners.items()}
         return Material(
@@ -112,11 +112,11 @@ class Record:
         return [each for each in found if each.day == subject.day]
 
     async def _accounts(
-        self, connection: Any, transfers: Iterable[Money]
+        self, connection: Any, transfers: Iterable[Money], customer: int | None
     ) -> tuple[dict[int, str], dict[int, int]]:
-        """How these accounts are written, and whose they are."""
+        """How the accounts of these transfers, and the customer's own, are written, and whose they are."""
         rows = await connection.fetch(
-            queries(_ROOM)["holders"], list({each.account_number for each in transfers})
+            queries(_ROOM)["holders"], list({each.account_number for each in transfers}), customer
         )
         unseal = self._seals.unseal
         written = {row["number"]: unseal("accounts.account_number", row["account_number"]) for row in rows}

@@ -54,7 +54,7 @@ def validate(data: bytes, schemas: Schemas) -> tuple[str, list[Fault]]:
         element.tag = _IN + _local(element)
     tree = root.getroottree()
     if not schema.validate(tree):
-        faults += [_told(tree, entry) for entry in schema.error_log]
+        faults += [_told(tree, entry) for entry in list(schema.error_log)[:FAULTS_MAX]]
     elif form in RULES:
         faults += [_fault(element, text) for rule in RULES[form] for element, text in rule(root)]
     return form, faults[:FAULTS_MAX]

@@ -28,6 +28,10 @@ class Embed(Protocol):
         """One vector for each text; None where there are none to be had just now. Raises nothing for that."""
         ...
 
+    async def close(self) -> None:
+        """Ends its connections."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class EmbedConfig:

@@ -9,7 +9,7 @@ from compliance.policies.citing import Cited, citations, nearest
 from compliance.policies.edition import DocumentKind
 from compliance.policies.embedding import Embed
 from compliance.policies.mandatory import mandatory, question
-from compliance.policies.ranking import CANDIDATES, Found, fused, spread, weighed, words
+from compliance.policies.ranking import CANDIDATES, RANK_FROM, Found, fused, spread, weighed, words
 from compliance.policies.splitting import cited
 from compliance.ports import Database, queries
 from compliance.results import Assessment, Passage
@@ -154,7 +154,9 @@ class Library:
             near = await connection.fetch(
                 self._sql["nearest"], self._embed.model, str(vector), *filters, CANDIDATES
             )
-            ranking = [_found(row, 1 / place) for place, row in enumerate(near, start=1)]
+            ranking = weighed(
+                text, [_found(row, 1 / place) for place, row in enumerate(near, start=RANK_FROM)]
+            )
             rankings += [ranking] if ranking else []
         return fused(rankings)
 

@@ -13,7 +13,10 @@ PER_SECTION_MAX: Final = 2
 COMMENTARY_SHARE: Final = 0.4
 """Of an answer: manuals and interpretations tell much of what the law says in few words, and would crowd it out."""
 
-_RRF: Final = 60  # Cormack, Clarke and Büttcher, SIGIR 2009
+RANK_FROM: Final = 61
+"""What a reciprocal rank begins at (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+
+_LATER_SHARE: Final = 0.6  # of rankings after the first: the words that law is written in weigh more
 
 _SAME: Final[Mapping[str, str]] = {
     r"ctrs?|form 112|currency transaction reports?": "currency transaction report, reports of transactions in currency, filing obligations",
@@ -135,14 +138,15 @@ def weighed(question: str, found: Iterable[Found]) -> list[Found]:
 
 
 def fused(rankings: Sequence[Sequence[Found]]) -> list[Found]:
-    """Several rankings as one, by reciprocal rank; one alone keeps its scores."""
+    """Several rankings as one, by reciprocal rank, the first weighing most; one alone keeps its scores."""
     if len(rankings) == 1:
         return list(rankings[0])
     scores: dict[int, float] = defaultdict(float)
     known: dict[int, Found] = {}
-    for ranking in rankings:
-        for rank, one in enumerate(ranking, start=1):
-            scores[one.number] += 1 / (_RRF + rank)
+    for place, ranking in enumerate(rankings):
+        share = _LATER_SHARE if place else 1.0
+        for rank, one in enumerate(ranking, start=RANK_FROM):
+            scores[one.number] += share / rank
             known[one.number] = one
     merged = [known[number]._replace(score=score) for number, score in scores.items()]
     return sorted(merged, key=lambda one: (-one.score, one.number))

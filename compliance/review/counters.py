@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from compliance.results import Origin, ReviewResult
+from compliance.results import ReviewResult
 
 
 @dataclass(slots=True)
@@ -16,12 +16,6 @@ class Counters:
     parked: int = 0
     rescued: int = 0
     seconds: float = 0.0  # a review's share of its batch, summed
-    calls: int = 0  # of an LLM; an answer from the cache is none
-    fallbacks: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_micro_usd: int = 0
-    struck: int = 0
     depth: dict[str, int] = field(default_factory=dict)  # gauge: flagged rows by state, but for done
     oldest_s: float = 0.0  # gauge: how long the longest-waiting one has waited
 
@@ -29,12 +23,4 @@ class Counters:
         """Count a batch of reviews that was kept, which took so long."""
         self.seconds += seconds
         for result in results:
-            analysis = result.analysis
-            self.reviewed[analysis.tier.value, analysis.origin.value] += 1
-            self.struck += len(analysis.struck)
-            self.fallbacks += analysis.origin == Origin.FALLBACK
-            if not analysis.cached:
-                self.calls += analysis.origin == Origin.MODEL
-                self.tokens_in += analysis.tokens_in
-                self.tokens_out += analysis.tokens_out
-                self.cost_micro_usd += analysis.cost_micro_usd
+            self.reviewed[result.analysis.tier.value, result.analysis.origin.value] += 1

@@ -161,8 +161,13 @@ class Intake:
         await connection.execute(self._sql["tell_flagged"])
 
 
-async def flag_customer(connection: Any, number: int, at: datetime, actor: str) -> None:
-    """A customer's own name was met on a list: flagged, or reviewed again. In the caller's transaction."""
+async def flag_customers(connection: Any, numbers: Sequence[int], at: datetime, actor: str) -> None:
+    """Customers whose own names were met on a list: flagged, or reviewed again. In the caller's transaction."""
+    for number in numbers:
+        await _flag_customer(connection, number, at, actor)
+
+
+async def _flag_customer(connection: Any, number: int, at: datetime, actor: str) -> None:
     sql = queries("compliance.review")
     source_id = UUID(int=number)
     identifier = flagged_id_of(Source.CUSTOMER, source_id)

@@ -111,7 +111,7 @@ class Reviewer:
     async def review(self, dossier: Dossier, *, force: bool = False) -> Reviewed:
         """Screened, assessed, given its passages, analysed."""
         now = self._now()
-        hits = self._screen(dossier)
+        hits, cleared = self._screen(dossier)
         assessment = self._assess(dossier, hits)
         passages = await self._policies.passages(dossier, assessment, as_of=now.date())
         analysis = await self._analyst.analyse(dossier, assessment, hits, passages, force=force)
@@ -123,14 +123,17 @@ class Reviewer:
             passages=tuple(passages),
             analysis=analysis,
             lists=dict(self._lists.versions),
+            cleared=tuple(cleared),
         )
         return Reviewed(dossier, result)
 
-    def _screen(self, dossier: Dossier) -> list[Hit]:
+    def _screen(self, dossier: Dossier) -> tuple[list[Hit], list[Hit]]:
+        """What its parties met, and what of that was cleared."""
         screener = self._lists.screener
         if screener is not self._screened_by or len(self._screened) > SCREENED_MAX:
             self._screened, self._screened_by = {}, screener
         found: list[Hit] = []
+        cleared: list[Hit] = []
         for party in _screened_parties(dossier.subject):
             key = (party.role, party.name, party.birth_date, party.country)
             hits = self._screened.get(key)
@@ -140,8 +143,9 @@ class Reviewer:
                     party.name, birth_date=party.birth_date, countries=countries, role=party.role
                 )
                 self._screened[key] = hits
-            found += [hit for hit in hits if not self._cleared(dossier, party, hit)]
-        return sorted(found, key=lambda hit: -hit.score)
+            for hit in hits:
+                (cleared if self._cleared(dossier, party, hit) else found).append(hit)
+        return sorted(found, key=lambda hit: -hit.score), cleared
 
 
 def _screened_parties(subject: Subject) -> list[Party]:

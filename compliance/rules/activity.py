@@ -46,15 +46,19 @@ def unusual(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     More than three times what is usual: 31 CFR 1020.320(a)(2)(iii).
 
     The last 30 days against the mean month, or this amount against the largest; from 5,000 on, and only where two
-    months and more are known.
+    months and more are known. A month is told by the movement that takes it over, and by those of 5,000 and more after.
     """
     subject, usual = dossier.subject, dossier.usual
     if usual.months < policy.unusual_months_min or usual.count == 0:
         return []
     usd_minor = worth(subject)
     found = []
-    month, limit = usual.last_30_days_usd_minor, policy.unusual_times * usual.month_usd_minor
-    if month > limit and month >= policy.unusual_from_usd_minor and usual.month_usd_minor:
+    month = usual.last_30_days_usd_minor
+    limit = max(policy.unusual_times * usual.month_usd_minor, policy.unusual_from_usd_minor - 1)
+    is_told_here = usd_minor is not None and (
+        month - usd_minor <= limit or usd_minor >= policy.unusual_from_usd_minor
+    )
+    if month > limit and is_told_here and usual.month_usd_minor:
         found.append(
             (
                 month,

@@ -26,7 +26,7 @@ def assess(dossier: Dossier, hits: Sequence[Hit], policy: RulesPolicy, countries
     """Risk, findings and duties. Pure: the same facts make the same assessment."""
     factors = risk.factors(dossier, countries)
     points = risk.points(dossier, hits, policy, countries)
-    reasons = risk.review_reasons(dossier, hits, policy, countries)
+    reasons = risk.review_reasons(dossier, policy, countries)
     findings = find(dossier, hits, policy, countries)
     return Assessment(
         composite=risk.composite(factors),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from compliance.calendar import business_day_of
 from compliance.facts import CASH, Direction, Dossier, Movement, Source
 from compliance.results import Finding, Severity
-from compliance.rules.policy import RulesPolicy, worth
+from compliance.rules.policy import RulesPolicy, is_called_off, worth
 from compliance.rules.wording import dollars
 
 _CITATION: Final = "31 CFR 1010.311"
@@ -27,7 +27,7 @@ def currency_report(
     stands there, what he moves on anybody's accounts. Both are looked at; one set of movements is told once.
     """
     subject = dossier.subject
-    if subject.kind not in CASH:
+    if subject.kind not in CASH or is_called_off(subject):
         return []
     today = business_day_of(subject.at, zone)
     movements = [m for m in cash if m.direction == subject.direction and is_booked_on(today, m, zone)]

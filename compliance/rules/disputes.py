@@ -20,10 +20,11 @@ from compliance.rules.regulation_e import (
     Clocks,
     Liability,
     Loss,
+    Notice,
     clocks,
-    corrected_due,
+    credit_notices,
     liability,
-    report_results_due,
+    result_notices,
 )
 
 TEXT_MAX: Final = 1_000
@@ -109,16 +110,20 @@ class Dispute:
         )
 
     @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the consumer is told or given, and by when."""
+        found = credit_notices(self.credited_on) if self.credited_on else ()
+        if self.resolved_on is None or self.state == DisputeState.WITHDRAWN:
+            return found
+        return found + result_notices(
+            self.resolved_on,
+            error_found=self.state == DisputeState.ERROR_FOUND,
+            credited=self.credited_on is not None,
+        )
+
+    @property
     def next_due(self) -> tuple[date, str] | None:
-        """What comes next and by when; None where nothing is left to do by a clock."""
-        if self.state == DisputeState.ERROR_FOUND and self.resolved_on:
-            return corrected_due(
-                self.resolved_on
-            ), "correct the error, and tell the consumer within three business days"
-        if self.state == DisputeState.NO_ERROR and self.resolved_on:
-            return report_results_due(
-                self.resolved_on
-            ), "explain in writing; give notice of taking a credit back"
+        """What an open one asks for next, and by when; None where no clock runs."""
         if self.state != DisputeState.OPEN or not self.clocks.is_timely:
             return None
         if self.credited_on is None or self.credited_on > self.clocks.investigate_due:

@@ -10,7 +10,7 @@ sanctions_possible, sanctioned_country, customer_blocked
                                    → SANCTIONS_REVIEW
 amount over 50,000, or politically exposed
                                    → ENHANCED_DUE_DILIGENCE
-any reason why a review is mandatory, or a finding that weighs MEDIUM and more
+any reason why a review is mandatory
                                    → REVIEW
 """
 
@@ -20,7 +20,7 @@ from typing import Final
 
 from compliance.calendar import business_days_after
 from compliance.facts import Dossier
-from compliance.results import Duty, DutyKind, Finding, Severity
+from compliance.results import Duty, DutyKind, Finding
 from compliance.rules.policy import RulesPolicy, passes, worth
 from compliance.rules.wording import dollars
 
@@ -74,7 +74,7 @@ def duties(
         lambda: _currency(findings),
         lambda: _suspicious(findings, today, policy),
         lambda: _due_diligence(dossier, policy),
-        lambda: _review(findings, reasons),
+        lambda: _review(reasons),
     )
     return tuple(duty for part in parts if (duty := part()) is not None)
 
@@ -126,15 +126,15 @@ def _currency(findings: Sequence[Finding]) -> Duty | None:
 
 
 def _suspicious(findings: Sequence[Finding], today: date, policy: RulesPolicy) -> Duty | None:
-    found = [
-        finding
-        for finding in _named(findings, SAR_RULES)
-        if finding.facts["total_usd_minor"] >= policy.suspicious_from_usd_minor
-    ]
+    found = [f for f in _named(findings, SAR_RULES) if _is_reportable(f, policy)]
     if not found:
         return None
     due = sar_due(today, has_suspect=True)  # the customer is known
     return Duty(DutyKind.SAR, "31 CFR 1020.320", _text(found), "FinCEN 111", due)
+
+
+def _is_reportable(finding: Finding, policy: RulesPolicy) -> bool:
+    return bool(finding.facts["total_usd_minor"] >= policy.suspicious_from_usd_minor)
 
 
 def _due_diligence(dossier: Dossier, policy: RulesPolicy) -> Duty | None:
@@ -149,8 +149,5 @@ def _due_diligence(dossier: Dossier, policy: RulesPolicy) -> Duty | None:
     return Duty(DutyKind.ENHANCED_DUE_DILIGENCE, "31 CFR 1020.210", " ".join(reasons))
 
 
-def _review(findings: Sequence[Finding], reasons: Sequence[str]) -> Duty | None:
-    told = [*reasons, *(f.rule.replace("_", " ") for f in findings if f.severity >= Severity.MEDIUM)]
-    if not told:
-        return None
-    return Duty(DutyKind.REVIEW, "31 CFR 1020.210", "; ".join(dict.fromkeys(told)))
+def _review(reasons: Sequence[str]) -> Duty | None:
+    return Duty(DutyKind.REVIEW, "31 CFR 1020.210", "; ".join(reasons)) if reasons else None

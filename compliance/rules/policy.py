@@ -92,6 +92,11 @@ def worth(subject: Subject) -> int | None:
     return subject.usd_minor
 
 
+def is_called_off(subject: Subject) -> bool:
+    """Whether the transfer came to nothing: attempted, it may be suspicious; no currency and no order moved."""
+    return subject.state in {"failed", "rejected", "blocked"}
+
+
 def passes(usd_minor: int | None, over_usd_minor: int) -> bool:
     """Whether an amount is over a limit; one of unknown worth is not."""
     return usd_minor is not None and usd_minor > over_usd_minor

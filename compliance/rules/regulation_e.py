@@ -133,14 +133,60 @@ def clocks(
     )
 
 
-def report_results_due(resolved_on: date) -> date:
-    """Results are told within three business days, 12 CFR 1005.11(c)(1); an error is corrected within one: `corrected_due`."""
-    return business_days_after(resolved_on, 3)
-
-
 def corrected_due(resolved_on: date) -> date:
     """An error that was found is corrected within one business day, 12 CFR 1005.11(c)(1)."""
     return business_days_after(resolved_on, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a consumer is told or given."""
+
+    text: str
+    due: date | None  # None: before the first transfer
+    citation: str
+
+
+def account_disclosures(opened_on: date, last_error_notice_on: date | None) -> tuple[Notice, ...]:
+    """What an account itself asks for: initial disclosures, statements, the yearly error-resolution notice."""
+    last = last_error_notice_on or opened_on
+    return (
+        Notice("initial disclosures, before the first electronic fund transfer", None, "12 CFR 1005.7"),
+        Notice("a statement for each month with a transfer, else each quarter", None, "12 CFR 1005.9(b)"),
+        Notice(
+            "error-resolution notice, once a calendar year", date(last.year + 1, 12, 31), "12 CFR 1005.8(b)"
+        ),
+    )
+
+
+def credit_notices(credited_on: date) -> tuple[Notice, ...]:
+    """What a provisional credit asks for."""
+    due = business_days_after(credited_on, 2)
+    return (Notice("amount and date of the provisional credit", due, "12 CFR 1005.11(c)(2)(ii)"),)
+
+
+def result_notices(resolved_on: date, *, error_found: bool, credited: bool) -> tuple[Notice, ...]:
+    """What the end of an investigation asks for."""
+    told = business_days_after(resolved_on, 3)
+    if error_found:
+        return (
+            Notice(
+                "correct the error, with interest and fees",
+                corrected_due(resolved_on),
+                "12 CFR 1005.11(c)(1)",
+            ),
+            Notice("the result, and that a provisional credit is final", told, "12 CFR 1005.11(c)(1)"),
+        )
+    found = [Notice("written explanation, and the right to the documents", told, "12 CFR 1005.11(d)(1)")]
+    if credited:
+        found.append(
+            Notice(
+                "date and amount of taking the credit back; items are honoured for five business days",
+                told,
+                "12 CFR 1005.11(d)(2)",
+            )
+        )
+    return tuple(found)
 
 
 def is_new_account(first_deposit_on: date, transferred_on: date) -> bool:

@@ -120,14 +120,13 @@ def tier_of(found: Sequence[Point], policy: RulesPolicy) -> Tier:
     return Tier.MEDIUM if total >= policy.medium_from_points else Tier.LOW
 
 
-def review_reasons(
-    dossier: Dossier, hits: Sequence[Hit], policy: RulesPolicy, countries: CountryTable
-) -> tuple[str, ...]:
+def review_reasons(dossier: Dossier, policy: RulesPolicy, countries: CountryTable) -> tuple[str, ...]:
     """
     Why somebody must look; empty = nobody must.
 
     Amounts over 50,000, a score over 0.7, politically exposed, high-risk country, KYC not complete; and what can't be
-    left to a rule: hits, a blocked customer, an amount whose worth is not known, a transfer that waits, somebody's wish.
+    left to a rule: an amount whose worth is not known, a transfer that waits, somebody's wish.
+    Hits and blocked customers have a duty of their own: SANCTIONS_REVIEW.
     """
     subject, customer = dossier.subject, dossier.customer
     usd_minor = worth(subject)
@@ -144,12 +143,6 @@ def review_reasons(
         reasons.append(f"high-risk country: {', '.join(risky)}")
     if customer.kyc_state != "verified":
         reasons.append(f"KYC not complete: {customer.kyc_state}")
-    if customer.compliance_block:
-        reasons.append("customer blocked by compliance")
-    if hits:
-        reasons.append(
-            "a name is on a sanctions list" if any(h.is_match for h in hits) else "possible sanctions hit"
-        )
     if Flag.WAITING in subject.flags or subject.state == "pending_review":
         reasons.append("waits for a decision")
     if Flag.BY_HAND in subject.flags:

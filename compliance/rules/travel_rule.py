@@ -4,7 +4,7 @@ from typing import Final
 
 from compliance.facts import WIRES, Direction, Dossier, PartyRole
 from compliance.results import Finding, Severity
-from compliance.rules.policy import RulesPolicy, reaches, worth
+from compliance.rules.policy import RulesPolicy, is_called_off, reaches, worth
 from compliance.rules.wording import dollars
 
 _SENT: Final = "31 CFR 1010.410(f)"
@@ -21,7 +21,12 @@ def travel_rule(dossier: Dossier, policy: RulesPolicy) -> list[Finding]:
     """
     subject = dossier.subject
     usd_minor = worth(subject)
-    if subject.kind not in WIRES or usd_minor is None or not reaches(usd_minor, policy.travel_from_usd_minor):
+    if (
+        subject.kind not in WIRES
+        or is_called_off(subject)
+        or usd_minor is None
+        or not reaches(usd_minor, policy.travel_from_usd_minor)
+    ):
         return []
     other = next((p for p in subject.parties if p.role == PartyRole.COUNTERPARTY), None)
     bank = next((p for p in subject.parties if p.role == PartyRole.BANK), None)

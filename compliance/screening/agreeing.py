@@ -48,7 +48,9 @@ def by_country(asked: Sequence[str], entry: ListEntry) -> Agreement:
         return Agreement()
     shared = given & set(entry.countries)
     if shared:
-        return Agreement(0.02, bears_out="US" not in shared, note=f"country agrees ({', '.join(sorted(shared))}): +0.02")
+        return Agreement(
+            0.02, bears_out="US" not in shared, note=f"country agrees ({', '.join(sorted(shared))}): +0.02"
+        )
     return Agreement(-0.03, note=f"country differs (listed {', '.join(entry.countries[:4])}): -0.03")
 
 

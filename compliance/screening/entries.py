@@ -84,3 +84,11 @@ class Edition:
     def name_count(self) -> int:
         """Names and aliases together."""
         return sum(len(entry.names) for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where a likeness is told, and from where it blocks."""
+
+    hit: float = 0.84  # somebody looks
+    match: float = 0.95  # blocks, where what else is known agrees

@@ -8,12 +8,14 @@ left out: Garbe's symmetric delete), or whose consonants are equal. Postings are
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from compliance.screening.entries import Edition, ListEntry, Name
@@ -31,6 +33,10 @@ ALIKE_MIN: Final = 0.6
 _BONES_MIN: Final = 3
 _BONES_ALIKE: Final = 0.86
 _KEPT_TOKENS_MAX: Final = 100_000
+_LEFT_OUT_MIN: Final = 4
+_SLIP: Final = 0.8
+_TELLS: Final = 0.1  # tokens that weigh less find nobody
+_SHARE_MIN: Final = 0.55
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
 
 
@@ -59,9 +65,11 @@ class Index:
                         split.append((number, entry, name, tokens))
         postings: dict[str, list[int]] = defaultdict(list)
         self._joined: dict[str, list[int]] = defaultdict(list)
+        self._whole: dict[str, list[int]] = defaultdict(list)
         for place, (_, _, _, tokens) in enumerate(split):
             for token in set(tokens):
                 postings[token].append(place)
+            self._whole["".join(tokens)].append(place)
             for left, right in pairwise(tokens):
                 self._joined[left + right].append(place)
         self._tokens = list(postings)
@@ -72,23 +80,27 @@ class Index:
             Listed(number, entry, name, tokens, weights := tuple(map(self.weight, tokens)), sum(weights))
             for number, entry, name, tokens in split
         ]
-        self._totals = np.array([listed.total for listed in self.names], np.float32)
-        self._by_sound: dict[str, list[int]] = defaultdict(list)
-        self._by_bones: dict[str, list[int]] = defaultdict(list)
-        self._sounds = [sound_of(token) for token in self._tokens]
-        for number, sound in enumerate(self._sounds):
-            if self._tokens[number] in PARTICLES or len(self._tokens[number]) == 1:
+        self._costs = np.array([0.4 * listed.total for listed in self.names])
+        self._by_sound: dict[str, list[str]] = defaultdict(list)
+        self._by_bones: dict[str, list[str]] = defaultdict(list)
+        self._by_tail: dict[str, list[str]] = defaultdict(list)
+        self._buckets: dict[str, list[str]] = defaultdict(list)
+        for token in self._tokens:
+            if token in PARTICLES or len(token) == 1:
                 continue
+            sound = sound_of(token)
             for key in _left_out(sound):
-                self._by_sound[key].append(number)
+                self._by_sound[key].append(token)
             bones = bones_of(sound)
             if len(bones) >= _BONES_MIN:
-                self._by_bones[bones].append(number)
+                self._by_bones[bones].append(token)
+            self._by_tail[token[1:]].append(token)
+            self._buckets[token[0]].append(token)
         self.by_identifier: dict[str, list[int]] = defaultdict(list)
         for place, listed in enumerate(self.names):
             for identifier in listed.entry.identifiers:
                 self.by_identifier[identifier].append(place)
-        self._asked: dict[str, list[tuple[int, float]]] = {}
+        self._asked: dict[str, Mapping[str, float]] = {}
 
     def weight(self, token: str) -> float:
         """How much a token tells, 0.05 to 1."""
@@ -99,11 +111,13 @@ class Index:
         if len(token) == 1:
             return 0.25
         count = self._counts.get(token, 0)
+        if not count and len(token) <= 3:
+            return 0.5  # too short to tell much by not being listed
         rarity = 1.0 / (1.0 + math.log1p(count) / math.log1p(_RARE_IN))
         return min(rarity, 0.22) if token in ORDINARY else rarity
 
-    def alike(self, token: str) -> list[tuple[int, float]]:
-        """Listed tokens that may be this one, as numbers with how alike they are, 0 to 1."""
+    def alike(self, token: str) -> Mapping[str, float]:
+        """Listed tokens that may be this one, with how alike they are, 0 to 1. Bounded work; asked again, it is kept."""
         found = self._asked.get(token)
         if found is None:
             if len(self._asked) >= _KEPT_TOKENS_MAX:
@@ -111,72 +125,86 @@ class Index:
             found = self._asked[token] = self._alike(token)
         return found
 
-    def _alike(self, token: str) -> list[tuple[int, float]]:
-        own = self._number.get(token)
+    def _alike(self, token: str) -> Mapping[str, float]:
         if token in PARTICLES or token in SUFFIXES or len(token) == 1:
-            return []
+            return {token: 1.0} if token in self._number else {}
         sound = sound_of(token)
-        numbers = {number for key in _left_out(sound) for number in self._by_sound.get(key, ())}
+        near = {other for key in _left_out(sound) for other in self._by_sound.get(key, ())}
         bones = bones_of(sound)
         if len(bones) >= _BONES_MIN:
-            numbers.update(self._by_bones.get(bones, ()))
-        if own is not None:
-            numbers.add(own)
-        near = ((number, similarity(token, self._tokens[number])) for number in numbers)
-        return [(number, alike) for number, alike in near if alike >= ALIKE_MIN]
+            near.update(self._by_bones.get(bones, ()))
+        near.update(self._by_tail.get(token, ()))
+        near.update(self._by_tail.get(token[1:], ()))
+        if token in self._number:
+            near.add(token)
+        else:  # two letters wrong: those of the same first letter, all at once, in C
+            bucket = self._buckets.get(token[0], [])
+            if bucket:
+                cut = process.cdist(
+                    [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.62, dtype=np.float32
+                )
+                near.update(bucket[at] for at in np.flatnonzero(cut[0]))
+            swapped = token[1] + token[0] + token[2:]
+            if swapped in self._number:
+                near.add(swapped)
+        measured: Iterable[tuple[str, float]] = ((other, similarity(token, other)) for other in near)
+        if token not in self._number and len(token) > 2:
+            # No listed name is spelled so: one letter off is likelier a slip than another name.
+            measured = (
+                (other, max(alike, _SLIP) if OSA.distance(token, other, score_cutoff=1) == 1 else alike)
+                for other, alike in measured
+            )
+        return {other: alike for other, alike in measured if alike >= ALIKE_MIN}
 
-    def candidates(self, tokens: Sequence[str], limit: int) -> list[int]:
+    def candidates(self, tokens: Sequence[str], weights: Sequence[float], limit: int) -> list[int]:
         """Places of `names` that share most with these tokens, weighed; best first, at most `limit`."""
-        places: list[np.ndarray] = []
-        weights: list[np.ndarray] = []
-        asked = 0.0
-        for token in tokens:
-            weight = self.weight(token)
-            asked += weight
-            for number, alike in self.alike(token):
-                posting = self._postings[number]
-                places.append(posting)
-                weights.append(np.full(len(posting), weight * alike, np.float32))
-            if (joined := self._joined.get(token)) is not None:
-                places.append(np.array(joined, np.int32))
-                weights.append(np.full(len(joined), 2 * weight, np.float32))
-        for left, right in pairwise(tokens):
-            number = self._number.get(left + right)
-            if number is not None:
-                posting = self._postings[number]
-                places.append(posting)
-                weights.append(np.full(len(posting), self.weight(left) + self.weight(right), np.float32))
+        places: list[Any] = []
+        shares: list[float] = []
+        for at, token in enumerate(tokens):
+            if weights[at] >= _TELLS:
+                for other, alike in self.alike(token).items():
+                    places.append(self._postings[self._number[other]])
+                    shares.append(weights[at] * alike)
+                if token in self._joined:
+                    places.append(np.array(self._joined[token], np.int32))
+                    shares.append(2 * weights[at])
+            if at and (number := self._number.get(tokens[at - 1] + token)) is not None:
+                places.append(self._postings[number])
+                shares.append(weights[at - 1] + weights[at])
+        if (same := self._whole.get("".join(tokens))) is not None:  # spaces apart
+            places.append(np.array(same, np.int32))
+            shares.append(2 * sum(weights))
         if not places:
             return []
-        shared = np.bincount(np.concatenate(places), np.concatenate(weights), len(self.names))
-        share = shared / (asked + 0.4 * self._totals)
-        best = np.flatnonzero(share > 0.42)
+        lengths = [len(posting) for posting in places]
+        shared = np.bincount(np.concatenate(places), np.repeat(shares, lengths), len(self.names))
+        share = 1.4 * shared / (sum(weights) + self._costs)
+        best = np.flatnonzero(share > _SHARE_MIN)
         if len(best) > limit:
             best = best[np.argpartition(share[best], -limit)[-limit:]]
         return [int(place) for place in best[np.argsort(-share[best], kind="stable")]]
 
 
+@lru_cache(maxsize=200_000)
 def similarity(asked: str, listed: str) -> float:
     """How alike two tokens are, 0 to 1: by letters, by sound, by consonants."""
     if asked == listed:
         return 1.0
+    letters = float(OSA.normalized_similarity(asked, listed))
     sound, other = sound_of(asked), sound_of(listed)
+    is_short = max(len(asked), len(listed)) <= 3
     if sound == other:
-        return 0.97
-    alike = max(
-        OSA.normalized_similarity(asked, listed),
-        0.97 * OSA.normalized_similarity(sound, other),
-    )
+        return max(letters, min(0.88 if is_short else 0.97, letters + 0.25))
+    alike = max(letters, min(0.9, (letters + float(OSA.normalized_similarity(sound, other))) / 2 + 0.05))
     bones = bones_of(sound)
     if len(bones) >= _BONES_MIN and bones == bones_of(other):
-        alike = max(alike, _BONES_ALIKE)
-    if asked[0] != listed[0] and sound[:1] != other[:1]:
-        alike -= 0.04
-    return float(alike)
+        # Written without its vowels, as Arabic is; else only the vowels differ.
+        alike = max(alike, _BONES_ALIKE if bones == sound else min(_BONES_ALIKE, letters + 0.17))
+    return alike
 
 
 def _left_out(sound: str) -> set[str]:
     """The sound, and with each letter left out."""
-    if len(sound) < 3:
+    if len(sound) < _LEFT_OUT_MIN:
         return {sound}
     return {sound, *(sound[:at] + sound[at + 1 :] for at in range(len(sound)))}

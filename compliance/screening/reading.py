@@ -38,7 +38,9 @@ def _treasury(parts: dict[int, list[_Part]], list_date: str) -> list[Edition]:
     for path, rows in parts[ofac.PRIMARY]:
         name = _list_name(path) or "ofac_sdn"
         if name in primaries:
-            raise ListError(f"{path.name} and {primaries[name][0].name} are the same list: import one of them")
+            raise ListError(
+                f"{path.name} and {primaries[name][0].name} are the same list: import one of them"
+            )
         primaries[name] = (path, rows)
     beside: dict[str, dict[int, list[_Part]]] = {
         name: {ofac.ALIASES: [], ofac.ADDRESSES: []} for name in primaries

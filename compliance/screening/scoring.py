@@ -6,11 +6,13 @@ held against everything that was asked for and what is listed; a listed token th
 than one that was given and isn't listed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from rapidfuzz.distance import OSA
+
 from compliance.results import TokenMatch
-from compliance.screening.index import ALIKE_MIN, Index, Listed, similarity
+from compliance.screening.index import Listed, similarity
 from compliance.screening.words import ORDINARY, PARTICLES, SUFFIXES
 
 DROPPED_INDIVIDUAL: Final = 0.4
@@ -19,6 +21,9 @@ DROPPED_OTHER: Final = 0.75
 _INITIAL: Final = 0.9
 _JOINED_MIN: Final = 0.85
 _WEAK: Final = 0.93
+_LEFT_OUT_MAX: Final = 0.18
+_SPACED_MIN: Final = 0.88
+_SPACED_CHARS_MIN: Final = 7
 RARE: Final = 0.45
 """A token of this weight tells somebody from others."""
 
@@ -33,9 +38,11 @@ class Scored(NamedTuple):
     note: str = ""
 
 
-def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: Listed) -> Scored:
-    """How alike a name as tokens (with their weights) and a listed one are."""
-    pairs = _paired(asked, listed.tokens)
+def score(
+    asked: Sequence[str], weights: Sequence[float], alike_to: Sequence[Mapping[str, float]], listed: Listed
+) -> Scored:
+    """How alike a name as tokens (with their weights, and `Index.alike` of each) and a listed one are."""
+    pairs = _paired(asked, alike_to, listed.tokens, listed.entry.kind == "individual")
     given_left, listed_left = set(range(len(asked))), set(range(len(listed.tokens)))
     matches: list[TokenMatch] = []
     both = cost = 0.0
@@ -50,7 +57,7 @@ def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: 
         given_left -= set(gs)
         listed_left -= set(ls)
         # Below nine tenths a likeness falls faster: two letters of five are another name.
-        worth = alike if alike >= 0.9 else max(0.0, 0.9 - 1.15 * (0.9 - alike))
+        worth = alike if alike >= 0.9 else max(0.0, 0.9 - 1.05 * (0.9 - alike))
         both += worth * (weight_given + weight_listed)
         cost += weight_given + weight_listed
         if weight_listed >= RARE and how != "initial":
@@ -67,8 +74,11 @@ def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: 
     for given in sorted(given_left):
         cost += weights[given]
         matches.append(TokenMatch(asked[given], "", 0.0, "dropped"))
+    left_out = dropped * sum(listed.weights[at] for at in listed_left)
+    if exact and rare and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
+        left_out = min(left_out, _LEFT_OUT_MAX * cost)  # first and last of many names
+    cost += left_out
     for at in sorted(listed_left):
-        cost += dropped * listed.weights[at]
         matches.append(TokenMatch("", listed.tokens[at], 0.0, "dropped"))
     left = {asked[g] for g in given_left} | {listed.tokens[at] for at in listed_left}
     exact = exact and not left - PARTICLES - SUFFIXES
@@ -77,9 +87,17 @@ def score(index: Index, asked: Sequence[str], weights: Sequence[float], listed: 
     if strong < 2 and not exact and (listed_left - _small(listed.tokens) or given_left - _small(asked)):
         value *= 0.7  # one name of several
         note = "only one token agrees"
-    if not rare and not (exact and strong >= 2 and not _is_ordinary(listed.tokens)):
-        value *= 0.85 if strong >= 2 and not _is_ordinary(listed.tokens) else 0.5
+    is_named = strong >= 2 and not _is_ordinary(listed.tokens)
+    is_long = exact and len(matches) >= 3
+    if not rare and not (exact and is_named) and not is_long:
+        value *= 0.9 if is_named else 0.5
         note = "only frequent words agree"
+    given_text, listed_text = "".join(asked), "".join(listed.tokens)
+    if len(given_text) >= _SPACED_CHARS_MIN and len(asked) > 1 and not _is_ordinary(listed.tokens):
+        spaced = OSA.normalized_similarity(given_text, listed_text)
+        if spaced >= _SPACED_MIN and 0.98 * spaced > value:
+            value = 0.98 * spaced
+            note = "alike with spaces apart"
     if listed.name.is_weak:
         value *= _WEAK
         note = "; ".join(filter(None, (note, f"weak alias: times {_WEAK}")))
@@ -100,32 +118,29 @@ def _is_ordinary(tokens: Sequence[str]) -> bool:
 _Pair = tuple[tuple[int, ...], tuple[int, ...], float, str]
 
 
-def _paired(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
+def _paired(
+    asked: Sequence[str],
+    alike_to: Sequence[Mapping[str, float]],
+    listed: Sequence[str],
+    with_initials: bool,  # noqa: FBT001 - people have them
+) -> list[_Pair]:
     """Pairs of tokens, the most alike first; then two on one side that are one on the other."""
     found: list[_Pair] = []
+    whole = 0
     for g, token in enumerate(asked):
+        near = alike_to[g]
         for at, other in enumerate(listed):
             if token == other:
                 found.append(((g,), (at,), 1.0, "equal"))
+                whole += 1
             elif len(token) == 1 or len(other) == 1:
-                if token[0] == other[0]:
+                if token[0] == other[0] and with_initials:
                     found.append(((g,), (at,), _INITIAL, "initial"))
-            elif (alike := similarity(token, other)) >= ALIKE_MIN:
+            elif alike := near.get(other, 0.0):
                 found.append(((g,), (at,), alike, "sound" if alike >= 0.97 else "spelling"))
-        if g + 1 < len(asked):
-            both = token + asked[g + 1]
-            found += [
-                ((g, g + 1), (at,), alike - 0.01, "joined")
-                for at, other in enumerate(listed)
-                if len(other) > len(token) and (alike := similarity(both, other)) >= _JOINED_MIN
-            ]
-    for at in range(len(listed) - 1):
-        both = listed[at] + listed[at + 1]
-        found += [
-            ((g,), (at, at + 1), alike - 0.01, "joined")
-            for g, token in enumerate(asked)
-            if len(token) > len(listed[at]) and (alike := similarity(token, both)) >= _JOINED_MIN
-        ]
+                whole += 1
+    if whole < min(len(asked), len(listed)) or len(asked) != len(listed):
+        found += _joined(asked, listed)
     # A pair that joins explains more letters: it goes before a likeness of one token that is no better.
     found.sort(key=lambda pair: (-pair[2] - 0.05 * (len(pair[0]) + len(pair[1]) - 2), pair[0], pair[1]))
     kept: list[_Pair] = []
@@ -137,3 +152,27 @@ def _paired(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
             given_met.update(pair[0])
             listed_met.update(pair[1])
     return kept
+
+
+def _joined(asked: Sequence[str], listed: Sequence[str]) -> list[_Pair]:
+    found: list[_Pair] = []
+    for g in range(len(asked) - 1):
+        both = asked[g] + asked[g + 1]
+        found += [
+            ((g, g + 1), (at,), alike - 0.01, "joined")
+            for at, other in enumerate(listed)
+            if abs(len(other) - len(both)) <= 2
+            and min(len(asked[g]), len(asked[g + 1])) > 1
+            and other[0] == both[0]
+            and (alike := similarity(both, other)) >= _JOINED_MIN
+        ]
+    for at in range(len(listed) - 1):
+        both = listed[at] + listed[at + 1]
+        found += [
+            ((g,), (at, at + 1), alike - 0.01, "joined")
+            for g, token in enumerate(asked)
+            if abs(len(token) - len(both)) <= 2
+            and token[0] == both[0]
+            and (alike := similarity(token, both)) >= _JOINED_MIN
+        ]
+    return found

@@ -2,29 +2,22 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
 from compliance.facts import PartyRole
 from compliance.results import Hit, TokenMatch
 from compliance.screening.agreeing import by_birth, by_country
-from compliance.screening.entries import Edition
+from compliance.screening.entries import Edition, Thresholds
 from compliance.screening.index import Index, Listed
 from compliance.screening.scoring import Scored, score
-from compliance.screening.words import tokens_of
+from compliance.screening.words import PARTICLES, tokens_of
 
-_CANDIDATES_MAX: Final = 24
+_CANDIDATES_MAX: Final = 14
 _HITS_MAX: Final = 10
+LAST_WEIGHT: Final = 0.5
+"""A particle at the end is a family name."""
 _IDENTIFIER: Final = re.compile(r"\b(?:IMO[ :#-]*)?(\d{7})\b|\b([A-Z]{1,2}-?[A-Z]{3,4})\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From where a likeness is told, and from where it blocks."""
-
-    hit: float = 0.84  # somebody looks
-    match: float = 0.95  # blocks, where what else is known agrees
 
 
 class Asked(NamedTuple):
@@ -65,11 +58,14 @@ class Screener:
         if not asked:
             return []
         weights = [self._index.weight(token) for token in asked]
+        if asked[-1] in PARTICLES:  # such as Patricia Le
+            weights[-1] = LAST_WEIGHT
+        alike = [self._index.alike(token) for token in asked]
         best: dict[tuple[int, str], Hit] = {}
-        places = self._index.candidates(asked, _CANDIDATES_MAX)
+        places = self._index.candidates(asked, weights, _CANDIDATES_MAX)
         for place in places:
             listed = self._index.names[place]
-            scored = score(self._index, asked, weights, listed)
+            scored = score(asked, weights, alike, listed)
             if scored.score < self._thresholds.hit - 0.05:
                 continue
             self._keep(best, listed, self._hit(listed, scored, birth_date, countries, role))
@@ -145,5 +141,3 @@ class Screener:
             notes,
             edition.list_date,
         )
-
-

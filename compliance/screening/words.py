@@ -1,7 +1,7 @@
 """
 A name as tokens: transliterated to ASCII, particles and titles apart, each with its sound.
 
-Romanised Arabic joins its servant-of names (Abd al-Rahman, Abdul Rahman, Abdurrahman → abdrahman) and drops articles
+Romanised Arabic loses what its servant-of names begin with (Abd al-Rahman, Abdul Rahman, Abdurrahman: all rahman) and drops articles
 (al-, el-); a run of Han characters is taken apart by syllable.
 """
 
@@ -18,7 +18,7 @@ NAME_CHARS_MAX: Final = 300
 
 PARTICLES: Final = frozenset(
     """al el as ash at ad an ar az bin ibn ben bint de la del der den das dos da di du van von le les y e of the and for
-    und et i ul ur""".split()
+    und et i ul ur abd abdul abdel abdal abdol""".split()
 )
 """Words that bind names: spelled or left out as one likes."""
 TITLES: Final = frozenset(
@@ -47,8 +47,10 @@ ORDINARY: Final = frozenset(
 )
 """Words of trades: alone, or among themselves, they name nobody."""
 
-_SERVANT: Final = re.compile(r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})")
-_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?=\w{3})")
+_SERVANT: Final = re.compile(
+    r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})"
+)
+_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!l?ah)(?=\w{3})")
 _ARTICLE: Final = re.compile(r"\b(?:al|el|ul)[-'](?=\w)")
 _APART: Final = re.compile(r"[^a-z0-9]+")
 _HAN: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -85,7 +87,7 @@ def tokens_of(name: str) -> list[str]:
         text = _HAN.sub(" ", text) if any(ord(c) >= 0x2E80 for c in name) else text
     text = text.lower().replace("`", "'")
     text = _DOTTED.sub(lambda found: found.group().replace(".", "") + " ", text)
-    text = _SERVANT_JOINED.sub("abd", _SERVANT.sub("abd", text))
+    text = _SERVANT_JOINED.sub("", _SERVANT.sub(" ", text))
     text = _ARTICLE.sub(" ", text).replace("'", "")
     found = [token for token in _APART.split(text) if token]
     kept = [token for token in found if token not in TITLES]

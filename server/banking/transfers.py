@@ -130,6 +130,9 @@ class TransferDesk:
         found = await self._transfers.decide(identifier, decision, decided_by, reason)
         if found is None:
             found = await self._known(identifier)
+            if found.state == State.PENDING_REVIEW:
+                text = f"transfer {identifier.hex} names somebody who may be on a list: compliance decides its case first"
+                raise Refused("HELD_BY_COMPLIANCE", text)
             if found.decision is None:
                 raise Refused(
                     "NOT_PENDING", f"transfer {identifier.hex} is {found.state}: it waits for no decision"

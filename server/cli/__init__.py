@@ -13,9 +13,6 @@ balance      whether the books of a stopped server balance: its ledger against i
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
-bench_review  flagged transfers worked through beside a server under load
-flagged_past  transfers that compliance is measured on
-review_kills  the compliance worker and PostgreSQL, killed while transfers come
 limits_file  the limits to try, as a TOML file
 evaluate     what a model makes of a labelled history
 report       the report of an evaluation: which models, which currency, which costs
@@ -24,6 +21,9 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
+bench_review  flagged transfers worked through beside a server under load
+review_kills  the compliance worker and PostgreSQL, killed while transfers come
+flagged_past  transfers that compliance is measured on
 customers    add, show, and set what is known of them
 cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
@@ -38,14 +38,17 @@ disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
 cases_tables  how those are printed
-filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 profiles     what filings ask of a customer: set and show
+filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate
 calls        commands that talk to a running server: authorize, increment, reverse, clear, explain
 comply       the compliance worker, and what waits for it
 audit        the audit log: verify, list, show, prove, checkpoint, export
 retention    what is too old deleted; legal holds placed, lifted, listed
+golden       how well the rules, or a model under them, meet the golden cases
 summary      what compliance flagged, reviewed and decided, by the day
 patterns     laundering patterns in a whole graph of transfers
+sanctions    sanctions lists: import, list, changes, matches, exceptions
+screen       a name, or a file of them, held against the sanctions lists
 policies     the policy library: import, list, show, search, withdraw
 office       how commands of compliance reach this home: who acts, and whether they may
 desk         what those share: the store of this home, opened for one command
@@ -84,6 +87,8 @@ from server.cli import (
     replay,
     retention,
     rules,
+    sanctions,
+    screen,
     serve,
     train,
     transfers,
@@ -118,6 +123,8 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
+app.command()(screen.screen)
+app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(countries.app, name="countries")

@@ -323,7 +323,7 @@ def analyse(
     """Review any transaction now, flagged or not."""
     import json
 
-    from compliance.cases.desk import NEEDS
+    from compliance.cases.reading import NEEDS
     from compliance.cases.reviewed import review_as_seen_by
     from compliance.facts import Source
     from compliance.results import document
@@ -354,7 +354,7 @@ def analyse(
 
 def _at(home: Path | None, need: str, work: Callable[[Any, Any], Awaitable[T]]) -> T:
     """Runs `work(desk, by)` where whoever acts may do what is called `need`."""
-    from compliance.cases.desk import NEEDS
+    from compliance.cases.reading import NEEDS
 
     async def inside(office: Office) -> T:
         return await work(*_desk(office))

@@ -11,12 +11,14 @@ from uuid import UUID
 import typer
 
 from server.cli.desk import AsJson, Home, settings_of
+from server.cli.golden import evaluate
 from server.cli.office import Office, at_office
 from server.cli.output import explained, fail, rows, say, show, stderr
 from server.cli.summary import summary
 
 app = typer.Typer(help="The compliance worker: reviews what was flagged.", invoke_without_command=True)
 app.command("summary")(summary)
+app.command("evaluate")(evaluate)
 
 
 @app.callback()

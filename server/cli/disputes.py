@@ -175,6 +175,7 @@ def _document(found: Any) -> dict[str, Any]:
         "credited_on": found.credited_on.isoformat() if found.credited_on else None,
         "resolved_on": found.resolved_on.isoformat() if found.resolved_on else None,
         "liability": None if found.liability_minor is None else _dollars(found.liability_minor),
+        "notices": [f"{n.due}: {n.text} ({n.citation})" for n in found.notices],
         "reason": told.reason,
         "resolution": found.resolution,
         "changed_by": found.changed_by,

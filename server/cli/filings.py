@@ -314,16 +314,14 @@ def validate(
             form, faults = "", [Fault(0, "", str(error))]
         told = [each._asdict() for each in faults]
         document.append({"file": str(path), "form": form, "is_valid": not faults, "faults": told})
-    lines = [
-        (each["file"], each["form"], fault["line"] or "", fault["path"], fault["text"])
-        for each in document
-        for fault in each["faults"] or [{"line": "", "path": "", "text": "may be filed"}]
-    ]
-    show(
-        document,
-        as_json=as_json,
-        table=lambda: rows("batches", ("file", "form", "line", "element", "what"), lines),
-    )
+    if as_json:
+        show(document, as_json=True, table=list)
+    for each in () if as_json else document:
+        if each["is_valid"]:
+            say(f"{each['file']}: may be filed ({each['form']})", markup=False)
+        for fault in each["faults"]:  # as compilers tell them
+            place = f"{each['file']}:{fault['line']}" if fault["line"] else each["file"]
+            say(": ".join(filter(None, (place, fault["path"], fault["text"]))), markup=False)
     if not all(each["is_valid"] for each in document):
         raise typer.Exit(1)
 

@@ -13,7 +13,8 @@ from grpc_status import rpc_status
 
 from compliance.audit.log import Entry, append
 from compliance.cases import refusals
-from compliance.cases.desk import EVIDENCE_BYTES_MAX, NEEDS, ByHand, CaseDesk
+from compliance.cases.desk import EVIDENCE_BYTES_MAX, ByHand, CaseDesk
+from compliance.cases.reading import NEEDS
 from compliance.cases.records import By, Case
 from compliance.cases.reviewed import review_as_seen_by
 from compliance.cases.trail import Trails

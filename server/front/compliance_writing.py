@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from compliance.cases.desk import WholeCase
+from compliance.cases.reading import WholeCase
 from compliance.cases.records import Case, CaseEvent, Evidence
 from compliance.cases.trail import Trail
 from holdfast.v1 import compliance_pb2 as pb

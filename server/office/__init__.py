@@ -9,7 +9,7 @@ beside    the office as the server's companion, started again when it dies
 metrics   what operators see: families read from the worker's counters
 record    the audit log and retention of this home
 identity  who acts: a name and its role, from the settings
-unlisted  no lists
+demo      customers whom filings can name, and the cash that makes a SAR and a CTR
 filer     the bank that files, as the settings describe it
 settings  what the office is told, with units and bounds
 """

@@ -18,30 +18,35 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from compliance.analyst.analyst import Analyst
-from compliance.facts import Customer, Dossier, Flag, Party, Subject
+from compliance.facts import Customer, Dossier, Flag, Party, PartyRole, Subject
+from compliance.policies.desk import PolicyDesk
 from compliance.policies.embedding import embedder
 from compliance.policies.library import Library
 from compliance.results import Assessment, Hit
 from compliance.review.counters import Counters
 from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
-from compliance.review.intake import Intake, Reach
+from compliance.review.intake import Intake, Reach, flag_customers
 from compliance.review.kept import Keeper
 from compliance.review.reviewer import Reviewer
+from compliance.review.summary import refresh_summary
 from compliance.review.tables import Tables
 from compliance.review.worker import Pace, Worker
+from compliance.roles import WORKER
 from compliance.rules.assess import assess
 from compliance.rules.countries import CountryTable, load_countries
 from compliance.rules.flags import flags
 from compliance.rules.policy import RulesPolicy
+from compliance.screening.customers import screen_customers
+from compliance.screening.lists import Lists
 from ledger.exchange import Exchange
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
 from server.office.door import OfficeDoor, levels_of
 from server.office.metrics import families
+from server.office.record import record_at, upkeep_of
 from server.office.settings import OfficeSettings
-from server.office.unlisted import Lists
 from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError, StoreUnavailableError
@@ -51,11 +56,18 @@ from server.telemetry import Families, serve_metrics
 AWAY: Final = (*TRANSIENT, StoreError)
 """Errors after which the same work may succeed later."""
 
+COMES_BACK: Final = (
+    ConnectionError,
+    StoreUnavailableError,
+    *(kind for kind in TRANSIENT if kind is not OSError),
+)
+"""Those of PostgreSQL alone: an address that is taken is an OSError too, and is not waited for."""
+
 OPEN_AGAIN_S: Final = 1.0
 CLOSE_S: Final = 5.0
 """So long a stop waits for calls under way."""
 
-LOOK_AGAIN_S: Final = 5.0
+LOOK_AGAIN_S: Final = 2.0
 """So soon after a change of lists and countries the worker goes by it."""
 
 _log = structlog.get_logger("compliance")
@@ -68,14 +80,12 @@ class OfficeError(RuntimeError):
 class ComplianceOffice:
     """Everything that runs in the compliance process. Made by `open`."""
 
-    def __init__(self, home: Settings, settings: OfficeSettings, told: Callable[[str], None]) -> None:
+    def __init__(self, home: Settings, settings: OfficeSettings) -> None:
         self._home = home
         self.settings = settings
-        self._told = told
         self._stack = contextlib.AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._exchange = Exchange()
-        self._rated: list[int] = [USD]
         self.counters = Counters()
         self.port = 0
         self.countries = CountryTable()
@@ -96,15 +106,20 @@ class ComplianceOffice:
 
         While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error.
         """
-        office = cls(home, settings, told)
-        try:
-            await office._open()
-            if working:
-                await office._work()
-        except BaseException:
-            await office._stack.aclose()
-            raise
-        return office
+        while True:
+            office = cls(home, settings)
+            try:
+                await office._open()
+                if working:
+                    await office._work()
+                return office
+            except COMES_BACK as error:
+                await office._stack.aclose()
+                told(f"PostgreSQL is away, waiting for it ({error})")
+                await asyncio.sleep(OPEN_AGAIN_S)
+            except BaseException:
+                await office._stack.aclose()
+                raise
 
     async def close(self) -> None:
         """Give back what is claimed, and take everything down."""
@@ -131,10 +146,18 @@ class ComplianceOffice:
         self.keys = Keys.open(self._home.home)
         self.database = Database.at(self._home.home, self._home.database_url, nice=self.settings.nice)
         self._stack.push_async_callback(self.database.close)
-        await self._reach()
-        self.lists = await Lists.open(self.database, self.keys)
+        await self.database.open()
+        await self.database.belongs_to(self.keys)
+        self.lists = await Lists.open(self.database, self.keys, self.settings.thresholds)
         self.countries = await load_countries(self.database)
-        self.library = Library(self.database, embedder(self.settings.embedding))
+        try:
+            embed = embedder(self.settings.embedding)
+        except ValueError as error:
+            raise OfficeError(f"HOLDFAST_COMPLIANCE_EMBEDDING_FOLDER: {error}") from error
+        if embed is not None:
+            self._stack.push_async_callback(embed.close)
+        await PolicyDesk(self.database, _now, embed).add_shipped()
+        self.library = Library(self.database, embed)
         self.analyst = Analyst(self.database, self.settings.analyst, _now)
         self._stack.push_async_callback(self.analyst.close)
         enricher = Enricher(self.keys, tables)
@@ -169,25 +192,22 @@ class ComplianceOffice:
         self._run(self._rates.follow(time.time, self._take_rates), "rates")
         self._run(self.worker.run(), "worker")
         self._run(self._follow(), "lists and countries")
+        upkeep = upkeep_of(
+            record_at(self._home.home, self.database, self.settings),
+            self.settings,
+            lambda: refresh_summary(self.database),
+        )
+        self._run(upkeep.run(), "upkeep of the record")
         door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
         self.port = door.port
         self._stack.push_async_callback(door.close, CLOSE_S)
-
-    async def _reach(self) -> None:
-        while True:
-            try:
-                await self.database.open()
-                await self.database.belongs_to(self.keys)
-                return
-            except (StoreUnavailableError, *TRANSIENT) as error:
-                self._told(f"PostgreSQL is away, waiting for it ({error})")
-                await asyncio.sleep(OPEN_AGAIN_S)
 
     async def _follow(self) -> None:
         """Lists, countries and policies as they change; while PostgreSQL is away the last good ones stand."""
         while True:
             try:
                 await self.lists.refresh()
+                await screen_customers(self.database, self.keys, self.lists, _now(), self._flag_customers)
                 self.countries = await load_countries(self.database)
                 await self.library.refresh()
             except AWAY as error:
@@ -202,18 +222,17 @@ class ComplianceOffice:
             currency_letters(),
             country_letters(),
             worth,
-            lambda: self._rated,
+            self._rated,
             ZoneInfo(self.settings.timezone),
         )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self._exchange = exchange
+
+    def _rated(self) -> list[int]:
         now_s = int(time.time())
-        self._rated = [
-            number
-            for number in {*exchange.currencies, USD}
-            if worth_usd_minor(exchange, 100, number, now_s) is not None
-        ]
+        known = {*self._exchange.currencies, USD}
+        return [n for n in known if worth_usd_minor(self._exchange, 100, n, now_s) is not None]
 
     def _flags(self, subject: Subject, customer: Customer) -> tuple[Flag, ...]:
         return flags(subject, customer, self.policy, self.countries)
@@ -222,13 +241,18 @@ class ComplianceOffice:
         return assess(dossier, hits, self.policy, self.countries)
 
     def _cleared(self, dossier: Dossier, party: Party, hit: Hit) -> bool:
-        del party
-        return self.lists.cleared(dossier.customer.number, hit)
+        who = dossier.customer.number if party.role == PartyRole.CUSTOMER else party.name
+        return self.lists.cleared(who, hit)
+
+    async def _flag_customers(self, connection: Any, numbers: Sequence[int]) -> None:
+        await flag_customers(connection, numbers, _now(), WORKER.name)
 
     def _open_metrics(self) -> None:
         if not self.settings.metrics_port:
             return
-        collected = families(self.counters, lambda: self.lists.versions, lambda: _now().date())
+        collected = families(
+            self.counters, self.analyst.tally, lambda: self.lists.versions, lambda: _now().date()
+        )
         try:
             stop = serve_metrics(self.settings.host, self.settings.metrics_port, Families(collected))
         except OSError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from compliance.analyst.analyst import Tally
 from compliance.review.counters import Counters
 from server.telemetry import Family
 
@@ -10,7 +11,7 @@ _STATES = ("waiting", "claimed", "parked")
 
 
 def families(
-    counters: Counters, versions: Callable[[], Mapping[str, str]], today: Callable[[], date]
+    counters: Counters, tally: Tally, versions: Callable[[], Mapping[str, str]], today: Callable[[], date]
 ) -> list[Family]:
     """Reviews, the queue, the analyst, and how old each list is."""
 
@@ -68,30 +69,41 @@ def families(
             (),
             one(lambda: counters.oldest_s),
         ),
-        Family("holdfast_compliance_llm_calls_total", "Analyses by an LLM.", (), one(lambda: counters.calls)),
+        Family(
+            "holdfast_compliance_llm_calls_total",
+            "Requests to an LLM, by how they went.",
+            ("outcome",),
+            lambda: {(outcome,): float(count) for outcome, count in tally.calls.items()},
+        ),
         Family(
             "holdfast_compliance_llm_fallbacks_total",
-            "Analyses that fell back to rules.",
+            "Analyses that fell back to rules, by reason.",
+            ("reason",),
+            lambda: {(reason,): float(count) for reason, count in tally.fallbacks.items()},
+        ),
+        Family(
+            "holdfast_compliance_llm_cached_total",
+            "Analyses from an answer that was kept.",
             (),
-            one(lambda: counters.fallbacks),
+            one(lambda: tally.cached),
         ),
         Family(
             "holdfast_compliance_llm_tokens_total",
             "Tokens, by direction.",
             ("direction",),
-            lambda: {("in",): float(counters.tokens_in), ("out",): float(counters.tokens_out)},
+            lambda: {("in",): float(tally.tokens_in), ("out",): float(tally.tokens_out)},
         ),
         Family(
             "holdfast_compliance_llm_cost_usd_total",
             "What they cost.",
             (),
-            one(lambda: counters.cost_micro_usd / 1e6),
+            one(lambda: tally.cost_micro_usd / 1e6),
         ),
         Family(
             "holdfast_compliance_struck_claims_total",
             "Claims of an LLM that the record did not bear out.",
             (),
-            one(lambda: counters.struck),
+            one(lambda: tally.struck),
         ),
         Family("holdfast_compliance_list_age_days", "Age of each sanctions list.", ("list",), ages),
     ]

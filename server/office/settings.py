@@ -12,6 +12,7 @@ from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
 from compliance.roles import Role
+from compliance.screening.entries import Thresholds
 
 
 class OfficeSettings(BaseSettings):
@@ -185,6 +186,17 @@ class OfficeSettings(BaseSettings):
         description="hours that analyses of transfers which nothing flagged are kept",
     )
 
+    # Screening.
+    sanctions_hit_min: float = Field(
+        default=0.84, ge=0.5, le=1, description="likeness from which a listed name is looked at"
+    )
+    sanctions_match_min: float = Field(
+        default=0.95,
+        ge=0.5,
+        le=1,
+        description="likeness from which a listed name blocks, where nothing contradicts",
+    )
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -193,6 +205,11 @@ class OfficeSettings(BaseSettings):
         except (OSError, ValueError) as error:
             raise ValueError(f"{name!r} is no time zone: use one such as America/New_York") from error
         return name
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """As screening takes them."""
+        return Thresholds(self.sanctions_hit_min, self.sanctions_match_min)
 
     @property
     def analyst(self) -> AnalystConfig:

@@ -403,10 +403,15 @@ LIMIT $10;
 UPDATE transfers SET state = $3, reason = $4, changed_at = now() WHERE id = $1 AND state = $2 RETURNING *;
 
 -- name: decide_transfer
--- Decision $2 on transfer $1, by $3, because of $4; nothing where it does not wait for one any more.
+-- Decision $2 on transfer $1, by $3, because of $4; nothing where it does not wait for one any more, or compliance has
+-- yet to decide whether its money is to be blocked.
 UPDATE transfers
 SET state = 'deciding', decision = $2, decided_by = $3, decision_reason = $4, decided_at = now(), changed_at = now()
 WHERE id = $1 AND state = 'pending_review'
+  AND ($2 <> 'approve' OR NOT EXISTS (
+      SELECT FROM cases
+      WHERE source = 'transfer' AND source_id = $1 AND state IN ('open', 'assigned', 'in_review', 'escalated')
+        AND duties @> '[{"kind": "block"}]'))
 RETURNING *;
 
 -- name: begin_reversal

@@ -191,3 +191,13 @@ def test_a_case_is_worked_on_from_the_command_line(cases, tmp_path):
     assert case in {found["case_id"] for found in cases("search", "tip")["cases"]}
     assert "must be one of" in cases("decide", case, "guilty", "--reason", "x", code=1)
     assert "there is no case" in cases("show", "0" * 32, code=1)
+
+
+def test_any_transaction_is_reviewed_on_demand_from_the_command_line(cases, wire):
+    """Flagged or not: what rules say of it, and who must look; a viewer may not ask."""
+    transfer_id, _, _ = wire
+    review = cases("analyse", "transfer", transfer_id)
+    assert review["assessment"]["tier"] in {"low", "medium", "high"}
+    assert review["assessment"]["review_reasons"]
+    assert "may not work cases" in cases("analyse", "transfer", transfer_id, user="vera", code=1)
+    assert "error" in cases("analyse", "transfer", "ab" * 16, code=1)

@@ -12,8 +12,7 @@ import pytest
 from compliance.analyst.analyst import Analyst
 from compliance.analyst.breaker import BreakerState
 from compliance.analyst.by_rules import from_rules
-from compliance.analyst.config import AnalystConfig
-from compliance.analyst.prompt import PROMPT_VERSION
+from compliance.analyst.config import PROMPT_VERSION, AnalystConfig
 from compliance.analyst.purse import Purse
 from compliance.results import DutyKind, Origin, Severity, Tier
 from loadtest.chat_stand_in import ChatStandIn, Manner

@@ -1,7 +1,7 @@
 """What people do with cases, on real PostgreSQL."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -12,11 +12,25 @@ from compliance.cases.records import Wanted
 from compliance.cases.refusals import Refused, Unfit
 from compliance.cases.states import ARROWS, Action, Disposition, State
 from compliance.facts import Source
-from compliance.results import DutyKind, Tier
+from compliance.results import (
+    Analysis,
+    Assessment,
+    Duty,
+    DutyKind,
+    Finding,
+    Hit,
+    Origin,
+    ReviewResult,
+    Severity,
+    Tier,
+    TokenMatch,
+    document,
+)
 from compliance.roles import Denied
 from tests.compliance.cases.office import ADAM, ANNA, BLOCK, CTR, OLAF, OTTO, SAR, VERA, deciding
 
 CLEARED, SUSPICIOUS, TRUE_MATCH = Disposition
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
 def test_the_table_of_moves_in_postgresql_is_the_codes(database_url, keys, run):
@@ -384,3 +398,49 @@ def test_search_finds_by_words_ids_and_customers(database_url, keys, run):
             return [len(await scene.desk.search(VERA, text, None, 10)) for text in texts]
 
     assert run(work()) == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_review_is_shown_without_names_and_signs_of_a_report_to_whom_it_may_not(database_url, keys, run):
+    """The newest one; its words to those who may see personal data, which is an audit row."""
+    sar = Duty(DutyKind.SAR, "31 CFR 1020.320", "structured", "FinCEN 111")
+    hit = Hit(None, "un", "1", "LISTED, MAN", "LISTED", "p", 0.9, False, (TokenMatch("byron", "byrom", 0.9, "spelling"),), ("born 1815",), "d")  # fmt: skip
+    findings = tuple(
+        Finding("a rule", Severity.LOW, cited, "x") for cited in ("31 CFR 1020.320(a)", "31 CFR 1010.314")
+    )
+
+    def review(narrative):
+        return ReviewResult(
+            uuid4(),
+            NOW,
+            Assessment(10.0, (), Tier.LOW, (), (), findings, (sar,)),
+            (hit,),
+            (),
+            Analysis(Origin.RULES, Tier.LOW, (), (), (sar,), ("ask Ada",), 1.0, narrative),
+        )
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            case = await scene.case()
+            for narrative, at in (("an older one", NOW), ("Ada Byron deposits", NOW + timedelta(hours=1))):
+                await scene.value(
+                    "INSERT INTO reviews (flagged_id, source, source_id, tier, composite, origin, hits, matched, document,"
+                    " reviewed_by, reviewed_at) SELECT flagged_id, source, source_id, 'low', 10, 'rules', 1, false, $1, 'w', $2"
+                    " FROM cases",
+                    keys.seal("reviews.document", document(review(narrative))),
+                    at,
+                )
+            viewer, analyst = [(await scene.desk.show(by, case)).review for by in (VERA, ANNA)]
+            return (
+                viewer,
+                analyst,
+                await scene.rows("SELECT actor, action FROM audit WHERE action LIKE 'view.%'"),
+            )
+
+    viewer, analyst, audit = run(work())
+    assert analyst["analysis"]["narrative"] == "Ada Byron deposits"
+    assert (len(analyst["assessment"]["findings"]), len(analyst["analysis"]["duties"])) == (2, 1)
+    for trace in ("Ada", "byron", "1815", "1020.320", "FinCEN 111"):
+        assert trace not in str(viewer)
+        assert trace in str(analyst)
+    assert [found["citation"] for found in viewer["assessment"]["findings"]] == ["31 CFR 1010.314"]
+    assert audit == [("anna", "view.case_texts")]

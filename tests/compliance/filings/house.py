@@ -110,9 +110,11 @@ class House:
         )
         return identifier
 
-    async def case(self, transfer, *, duties=(), findings=(), state="decided", hits=()):
-        """The id of a case about that transfer, decided for filing unless told otherwise."""
-        identifier, flagged = uuid4(), flagged_id_of(Source.TRANSFER, transfer)
+    async def case(
+        self, transfer, *, duties=(), findings=(), state="decided", hits=(), source=Source.TRANSFER
+    ):
+        """The id of a case about that transfer or customer, decided for filing unless told otherwise."""
+        identifier, flagged = uuid4(), flagged_id_of(source, transfer)
         await self.execute(_FLAGGED, flagged, transfer, 0, 0, MONDAY)
         review = {
             "assessment": {"findings": list(findings)},
@@ -127,7 +129,7 @@ class House:
             identifier,
             flagged,
             state,
-            "transfer",
+            source,
             transfer,
             0,
             json.dumps([{"kind": kind, "due": "2026-02-04"} for kind in duties]),

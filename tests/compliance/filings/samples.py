@@ -22,6 +22,7 @@ FINCEN = Path(__file__).parents[4] / "shared/data/fincen"
 HOME = Address("1 Mill Lane", "Springfield", "IL", "62701", "US")
 BRANCHES = {
     "north": Address("12 North Street", "Springfield", "IL", "62702", "US"),
+    "west": Address("3 West Street", "Springfield", "IL", "62704", "US"),
     "south": Address("9 South Street", "Chicago", "IL", "60601", "US"),
 }
 BANK = Bank(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -183,3 +184,15 @@ def test_every_invalid_sample_is_refused_by_the_command(holdfast, home):
     assert len(told) == 11
     assert not any(each["is_valid"] for each in told)
     assert all(each["faults"] for each in told)
+
+
+def test_filings_reach_no_log_no_bell_and_no_metric():
+    """The room has none of them, and the rooms that answer cardholders and merchants don't know of it."""
+    root = Path(filings.__file__).parents[2]
+    own = "".join(path.read_text() for path in sorted((root / "compliance/filings").glob("*.*")))
+    assert not any(
+        word in own for word in ("structlog", "logging", "print(", "NOTIFY", "pg_notify", "prometheus")
+    )
+    for room in ("banking", "core", "fraud", "store"):
+        for path in sorted((root / "server" / room).glob("*.py")):
+            assert "compliance.filings" not in path.read_text(), path

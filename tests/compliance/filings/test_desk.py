@@ -4,9 +4,11 @@ import dataclasses
 import json
 import stat
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 
+from compliance.facts import Source
 from compliance.filings.content import CashRole, Form, Report, text_of
 from compliance.filings.documents import DocumentError
 from compliance.filings.profiles import ProfileError
@@ -39,6 +41,16 @@ REJECTED = (
     .replace(b"<BSAID>31000000000001</BSAID>", b"")
     .replace(b"WARN", b"FATAL")
 )
+
+HIT = {
+    "list_name": "ofac_sdn",
+    "entry_id": "36",
+    "entry_name": "AEROCARIBBEAN AIRLINES",
+    "programme": "CUBA",
+    "score": 1.0,
+    "is_match": True,
+    "list_date": "2026-01-02",
+}
 
 
 async def _structuring(scene, **fields):
@@ -390,20 +402,11 @@ def test_reports_that_nobody_prepared_are_due_by_what_the_review_says(database_u
 
 def test_a_blocked_property_report_is_a_text_in_the_order_of_the_rule(database_url, keys, tmp_path, run):
     """Ten business days; every letter of 31 CFR 501.603(b)(1)(ii)."""
-    hit = {
-        "list_name": "ofac_sdn",
-        "entry_id": "36",
-        "entry_name": "AEROCARIBBEAN AIRLINES",
-        "programme": "CUBA",
-        "score": 1.0,
-        "is_match": True,
-        "list_date": "2026-01-02",
-    }
 
     async def scenario():
         async with house(database_url, keys, tmp_path) as scene:
             case = await scene.case(
-                await scene.cash(2_000_000), duties=("blocked_property_report",), hits=[hit]
+                await scene.cash(2_000_000), duties=("blocked_property_report",), hits=[HIT]
             )
             filing = await scene.desk.prepare(case, Form.BLOCKED_PROPERTY, ANNA)
             await scene.desk.approve(filing.id, OLAF, accept_unknown=True)
@@ -417,6 +420,22 @@ def test_a_blocked_property_report_is_a_text_in_the_order_of_the_rule(database_u
     assert "programme" not in text
     assert "(H) Legal authority: CUBA" in text
     assert "USD 20,000.00" in text
+
+
+def test_a_customer_on_a_list_is_reported_with_all_accounts(database_url, keys, tmp_path, run):
+    """The case is about no transfer: what is held is what is on the accounts, and its value is asked for."""
+
+    async def scenario():
+        async with house(database_url, keys, tmp_path) as scene:
+            case = await scene.case(
+                UUID(int=0), duties=("blocked_property_report",), hits=[HIT], source=Source.CUSTOMER
+            )
+            filing = await scene.desk.prepare(case, Form.BLOCKED_PROPERTY, ANNA)
+            return filing, scene.desk.missing(filing)
+
+    filing, lacking = run(scenario())
+    assert (filing.content.accounts, filing.content.transaction) == (("000123456780",), "")
+    assert [each.field for each in lacking] == ["value_minor"]
 
 
 def test_a_withdrawn_filing_can_be_prepared_anew(database_url, keys, tmp_path, run):

@@ -144,3 +144,10 @@ def test_one_amount_just_under_the_limit_is_remembered_and_no_more(usd, found):
     assessment = assessed(usd)
     assert ("near_limit" in rules_of(assessment)) is found
     assert "sar" not in duties_of(assessment)
+
+
+@pytest.mark.parametrize("state", ["failed", "rejected", "blocked"])
+def test_no_currency_report_is_due_when_the_cash_did_not_move(state):
+    """Attempted structuring stays suspicious: 31 CFR 1020.320(a)(2)."""
+    assert "ctr" not in duties_of(assessed(12_000, state=state))
+    assert "sar" in duties_of(assessed(9_500, before=(cash(9_800, ago=DAY),), state=state))

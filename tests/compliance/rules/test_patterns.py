@@ -195,6 +195,19 @@ def test_activity_is_unusual_over_three_times_the_pattern_only(month, last_30, l
     assert ("unusual" in rules_of(assessed(usd, usual=usual))) is found
 
 
+def test_an_unusual_month_is_told_by_the_movement_that_takes_it_over():
+    """And by large ones after it: not by every small payment until the month is over."""
+    usual = Usual(
+        months=12,
+        month_usd_minor=10_000_00,
+        largest_usd_minor=50_000_00,
+        count=20,
+        last_30_days_usd_minor=40_000_00,
+    )
+    told = {usd: "unusual" in rules_of(assessed(usd, usual=usual)) for usd in (10, 4_999.99, 5_000, 10_000)}
+    assert told == {10: False, 4_999.99: False, 5_000: True, 10_000: True}
+
+
 def test_a_quiet_payment_finds_nothing():
     """No finding, no duty."""
     found = assessed(250, usual=QUIET, before=[movement(n, 100, ago=n * DAY) for n in range(1, 20)])

@@ -6,13 +6,14 @@ import pytest
 
 from compliance.rules.regulation_e import (
     Loss,
+    account_disclosures,
     clocks,
-    corrected_due,
+    credit_notices,
     is_new_account,
     liability,
     notice_due,
     report_due,
-    report_results_due,
+    result_notices,
 )
 
 FRIDAY = date(2026, 3, 13)
@@ -82,10 +83,23 @@ def test_an_error_is_told_in_time_until_60_days_after_the_statement():
     assert not clocks(date(2026, 5, 31), statement_on=STATEMENT).is_timely
 
 
-def test_results_are_told_and_errors_corrected_in_business_days():
-    """Three, and one."""
-    assert report_results_due(FRIDAY) == date(2026, 3, 18)
-    assert corrected_due(FRIDAY) == date(2026, 3, 16)
+def test_notices_are_due_in_business_days():
+    """Correction in one, a credit's notice in two, the result in three; taking a credit back is told too."""
+    monday, tuesday, wednesday = (date(2026, 3, day) for day in (16, 17, 18))
+    found = result_notices(FRIDAY, error_found=True, credited=True)
+    assert [notice.due for notice in found] == [monday, wednesday]
+    assert [notice.due for notice in credit_notices(FRIDAY)] == [tuesday]
+    refused = result_notices(FRIDAY, error_found=False, credited=True)
+    assert [notice.citation for notice in refused] == ["12 CFR 1005.11(d)(1)", "12 CFR 1005.11(d)(2)"]
+    assert len(result_notices(FRIDAY, error_found=False, credited=False)) == 1
+
+
+def test_an_account_owes_its_disclosures_and_a_yearly_notice():
+    """By the end of the calendar year after the last one."""
+    found = account_disclosures(date(2024, 5, 1), None)
+    assert [notice.citation for notice in found] == ["12 CFR 1005.7", "12 CFR 1005.9(b)", "12 CFR 1005.8(b)"]
+    assert found[2].due == date(2025, 12, 31)
+    assert account_disclosures(date(2024, 5, 1), date(2025, 3, 1))[2].due == date(2026, 12, 31)
 
 
 def test_an_account_is_new_for_30_days_after_the_first_deposit():

@@ -105,7 +105,7 @@ def test_a_possible_match_and_a_sanctioned_country_are_reviewed_not_blocked():
     possible = Hit(
         *(False if name == "is_match" else getattr(HIT, name) for name in Hit.__dataclass_fields__)
     )
-    assert duties_of(assess(dossier(10), [possible], POLICY, COUNTRIES)) == ["sanctions_review", "review"]
+    assert duties_of(assess(dossier(10), [possible], POLICY, COUNTRIES)) == ["sanctions_review"]
     found = assess(dossier(10, Kind.CARD, country="IR"), (), POLICY, COUNTRIES)
     assert duties_of(found) == ["sanctions_review", "review"]
     assert rules_of(found) == ["sanctioned_country"]

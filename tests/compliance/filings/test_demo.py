@@ -1,0 +1,45 @@
+"""The demo's stories: they become a SAR and a CTR that validate."""
+
+from compliance.filings.content import Form
+from compliance.filings.validation import validate
+from holdfast.v1 import transfers_pb2 as pb
+from server.front.asking import asked
+from server.office.demo import ensure_profiles, stories
+from tests.compliance.filings.house import ANNA, MONDAY, OLAF, OTTO, finding, house
+from tests.compliance.filings.samples import schema_path
+
+
+def test_the_demo_tells_a_sar_and_a_ctr_that_validate(database_url, keys, tmp_path, run):
+    """Its requests are taken as they are; profiles are given once; both reports lack nothing but what nobody knows."""
+
+    async def scenario():
+        async with house(database_url, keys, tmp_path) as scene:
+            await scene.execute("DELETE FROM customer_profiles")
+            await ensure_profiles(scene.database, keys, MONDAY)
+            await ensure_profiles(scene.database, keys, MONDAY)
+            assert len(await scene.fetch("SELECT 1 FROM customer_profiles")) == 2
+            told = [asked(pb.CreateTransferRequest(**fields)) for fields in stories()]
+            made = [
+                await scene.cash(
+                    each.amount_minor,
+                    account=each.account_number,
+                    conductor=each.details.conductor,
+                    branch=each.details.branch,
+                )
+                for each in told
+            ]
+            suspicious = await scene.case(
+                made[3], duties=("sar",), findings=[finding("structuring", made[:4])]
+            )
+            large = await scene.case(made[4], duties=("ctr",))
+            files = []
+            for case, form, schema in ((suspicious, Form.SAR, "SAR"), (large, Form.CTR, "CTR")):
+                scene.schemas.install(schema_path(schema))
+                filing = await scene.desk.prepare(case, form, ANNA)
+                assert all(each.may_be_unknown for each in scene.desk.missing(filing))
+                await scene.desk.approve(filing.id, OLAF, accept_unknown=True)
+                files += (await scene.dispatch.export(form, tmp_path / "out", OTTO)).files
+            return [validate(path.read_bytes(), scene.schemas) for path in files]
+
+    assert run(scenario()) == [("SARX", []), ("CTRX", [])]
+    assert len({fields["idempotency_key"] for fields in stories()}) == 5
