@@ -91,7 +91,7 @@ def _rows_screened(source: IO[str], name: str, screener: Any, *, as_json: bool) 
     count = hits = bad = 0
     if as_json:
         sys.stdout.write("[")
-    for count, row in enumerate(_read(reader, name), 1):  # noqa: B007 - how many there were is told
+    for count, row in enumerate(_read(reader, name), 1):
         document = _screened(count, row, screener)
         hits += document["hit"] is True
         bad += "error" in document

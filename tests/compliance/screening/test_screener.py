@@ -43,7 +43,18 @@ def test_a_listed_name_is_found_as_people_write_it(screener, name, entry):
 
 @pytest.mark.parametrize(
     "name",
-    ["CORP", "Trading Company", "General Bank", "Company Ltd", "Faruq", "John Smith", "Maria Garcia", "", "...", "al"],
+    [
+        "CORP",
+        "Trading Company",
+        "General Bank",
+        "Company Ltd",
+        "Faruq",
+        "John Smith",
+        "Maria Garcia",
+        "",
+        "...",
+        "al",
+    ],
 )
 def test_frequent_words_and_ordinary_names_meet_nobody(screener, name):
     """A legal form or a trade names nobody, nor does a given name alone."""
