@@ -34,7 +34,7 @@ def screening_figures(data: Path, told: Callable[[str], None]) -> dict[str, Any]
     started = time.thread_time()
     screener = Screener(editions)
     build_s = time.thread_time() - started
-    rng = random.Random(SEED)  # noqa: S311 - a seeded experiment
+    rng = random.Random(SEED)
     un = next(edition for edition in editions if edition.list_name == "un")
     told("names with typing errors")
     typed = [(entry.id, mistyped(entry.names[0].text, rng)) for entry in un.entries]
@@ -57,7 +57,12 @@ def screening_figures(data: Path, told: Callable[[str], None]) -> dict[str, Any]
     ]
     return {
         "figures": [{"part": "screening", **figure.document()} for figure in figures],
-        "details": {"names": screener.name_count, "typed": len(typed), "ordinary": len(ordinary), "seed": SEED},
+        "details": {
+            "names": screener.name_count,
+            "typed": len(typed),
+            "ordinary": len(ordinary),
+            "seed": SEED,
+        },
         "passes": all(figure.passes for figure in figures),
     }
 

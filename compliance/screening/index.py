@@ -60,9 +60,11 @@ class Index:
         split: list[tuple[int, ListEntry, Name, tuple[str, ...]]] = []
         for number, edition in enumerate(editions):
             for entry in edition.entries:
-                for name in entry.names:
-                    if tokens := tuple(tokens_of(name.text)):
-                        split.append((number, entry, name, tokens))
+                split += [
+                    (number, entry, name, tokens)
+                    for name in entry.names
+                    if (tokens := tuple(tokens_of(name.text)))
+                ]
         postings: dict[str, list[int]] = defaultdict(list)
         self._joined: dict[str, list[int]] = defaultdict(list)
         self._whole: dict[str, list[int]] = defaultdict(list)

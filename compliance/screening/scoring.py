@@ -82,8 +82,7 @@ def score(
     if exact and telling and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
         left_out = min(left_out, _LEFT_OUT_MAX * cost)  # first and last of many names
     cost += left_out
-    for at in sorted(listed_left):
-        matches.append(TokenMatch("", listed.tokens[at], 0.0, "dropped"))
+    matches += [TokenMatch("", listed.tokens[at], 0.0, "dropped") for at in sorted(listed_left)]
     left = {asked[g] for g in given_left} | {listed.tokens[at] for at in listed_left}
     exact = exact and not left - PARTICLES - SUFFIXES
     value = both / cost if cost else 0.0
@@ -127,7 +126,7 @@ def _paired(
     asked: Sequence[str],
     alike_to: Sequence[Mapping[str, float]],
     listed: Sequence[str],
-    with_initials: bool,  # noqa: FBT001 - people have them
+    with_initials: bool,
 ) -> list[_Pair]:
     """Pairs of tokens, the most alike first; then two on one side that are one on the other."""
     found: list[_Pair] = []

@@ -122,7 +122,7 @@ class Screener:
         self,
         listed: Listed,
         value: float,
-        is_match: bool,  # noqa: FBT001 - a value of the hit
+        is_match: bool,
         tokens: tuple[TokenMatch, ...],
         notes: tuple[str, ...],
         role: PartyRole | None,

@@ -46,7 +46,10 @@ def test_an_import_switches_lists_that_a_reader_then_follows(files, database_url
             files["sdn"].write_text("".join(text[1:]).replace("1958", "1959"))
             (done,) = await import_editions(database, read_lists([files["sdn"], files["alt"]]), BOB)
             assert (done.added, done.changed, done.removed) == (0, 1, 1)
-            assert {row["change"] for row in await changes_of(database, "ofac_sdn", 10)} == {"changed", "removed"}
+            assert {row["change"] for row in await changes_of(database, "ofac_sdn", 10)} == {
+                "changed",
+                "removed",
+            }
 
     asyncio.run(story())
 
@@ -60,7 +63,7 @@ def test_a_listed_customer_is_blocked_once_and_the_clock_starts(files, database_
             await _customer(database, keys, 2, "John", "Smith")
             flagged = []
 
-            async def flag(connection, numbers):
+            async def flag(_connection, numbers):
                 flagged.extend(numbers)
 
             lists = await Lists.open(database, keys)
@@ -92,7 +95,12 @@ def test_a_person_who_was_cleared_stays_cleared_until_the_entry_changes(files, d
             new = NewException("ofac_sdn", "100", "another birth place", date(2027, 1, 1), customer_number=5)
             with pytest.raises(ExceptionError, match="entry: "):
                 await add_exception(
-                    database, keys, lists, NewException("un", "9", "why", date(2027, 1, 1), 5), BOB, NOW.date()
+                    database,
+                    keys,
+                    lists,
+                    NewException("un", "9", "why", date(2027, 1, 1), 5),
+                    BOB,
+                    NOW.date(),
                 )
             number = await add_exception(database, keys, lists, new, BOB, NOW.date())
             assert not lists.cleared(5, hit)

@@ -9,7 +9,12 @@ from compliance.screening.reading import read_lists
 def test_official_files_are_told_apart_by_what_is_in_them_whatever_their_order(files):
     """One list of the Treasury's three files, one of the UN's; orphans are counted."""
     un, sdn = read_lists([files["add"], files["un"], files["alt"], files["sdn"]])
-    assert (sdn.list_name, sdn.list_date, len(sdn.entries), sdn.orphan_count) == ("ofac_sdn", "2025-01-02", 6, 2)
+    assert (sdn.list_name, sdn.list_date, len(sdn.entries), sdn.orphan_count) == (
+        "ofac_sdn",
+        "2025-01-02",
+        6,
+        2,
+    )
     assert (un.list_name, un.list_date, un.entries[0].id) == ("un", "2026-02-27", "CDi.900")
     person = next(entry for entry in sdn.entries if entry.id == "100")
     assert [(name.text, name.is_weak) for name in person.names] == [
@@ -41,8 +46,14 @@ def test_an_entity_in_xml_is_not_resolved(files, tmp_path):
     """A file of this machine never becomes a name."""
     secret = tmp_path / "secret"
     secret.write_text("SECRET")
-    text = files["un"].read_text().replace(
-        "<CONSOLIDATED_LIST", f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]><CONSOLIDATED_LIST', 1
+    text = (
+        files["un"]
+        .read_text()
+        .replace(
+            "<CONSOLIDATED_LIST",
+            f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]><CONSOLIDATED_LIST',
+            1,
+        )
     )
     files["un"].write_text(text.replace("MBWALANKA", "&e;MBWALANKA"))
     (edition,) = read_lists([files["un"]])
