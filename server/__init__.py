@@ -13,6 +13,7 @@ fraud        about fraud, beside the answers: labels; models followed and watche
 banking      accounts and transfers: asked for, reviewed, priced, carried out
 store        PostgreSQL: the directory's tables, people and cards, decisions for reading
 core         the spine: a batch of requests to durable answers
+background   work that gives way to others
 keys         the secrets of one installation
 settings     what a server is told, with units and bounds
 telemetry    logs and metrics

@@ -36,6 +36,7 @@ def comply(
         return
     from pydantic import ValidationError
 
+    from server.background import give_way
     from server.office.settings import OfficeSettings
     from server.telemetry import configure_logs
 
@@ -45,7 +46,8 @@ def comply(
         settings = OfficeSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         fail("; ".join(f"compliance_{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
-    os.nice(settings.nice)
+    if settings.background:
+        give_way()
     _run(settings_of(home), settings, beside=beside)
 
 

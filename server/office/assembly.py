@@ -144,7 +144,9 @@ class ComplianceOffice:
         self.policy = _policy(self.settings)
         tables = self._tables()
         self.keys = Keys.open(self._home.home)
-        self.database = Database.at(self._home.home, self._home.database_url, nice=self.settings.nice)
+        self.database = Database.at(
+            self._home.home, self._home.database_url, background=self.settings.background
+        )
         self._stack.push_async_callback(self.database.close)
         await self.database.open()
         await self.database.belongs_to(self.keys)

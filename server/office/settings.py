@@ -56,7 +56,9 @@ class OfficeSettings(BaseSettings):
     )
     port: int = Field(default=50052, ge=0, le=65535, description="gRPC port; 0 takes a free one")
     metrics_port: int = Field(default=9465, ge=0, le=65535, description="Prometheus port; 0 for none")
-    nice: int = Field(default=10, ge=0, le=19, description="how much the worker gives way to the server")
+    background: bool = Field(
+        default=True, description="whether it only takes what the server leaves of the processors"
+    )
     batch_max: int = Field(default=64, ge=1, le=1_000, description="reviews in one transaction")
     hands: int = Field(default=2, ge=1, le=16, description="batches under way at once")
     lease_s: float = Field(

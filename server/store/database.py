@@ -7,7 +7,6 @@ Nothing here is on the way of an answer.
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from server.background import give_way
 from server.keys import Keys
 from server.store.postgres import EmbeddedPostgres, StoreError, StoreUnavailableError
 from server.store.queries import Migration, migrations, query
@@ -45,24 +45,26 @@ TRANSIENT: Final = (
 class Database:
     """A pool of connections to one database whose schema is ours."""
 
-    def __init__(self, url: str, *, embedded: EmbeddedPostgres | None = None, nice: int = 0) -> None:
+    def __init__(
+        self, url: str, *, embedded: EmbeddedPostgres | None = None, background: bool = False
+    ) -> None:
         self._url = url
         self._embedded = embedded
-        self._nice = nice
+        self._background = background
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
-    def at(cls, home: Path, url: str | None, *, nice: int = 0) -> Self:
+    def at(cls, home: Path, url: str | None, *, background: bool = False) -> Self:
         """
         The database at `url`, or the embedded one of this home where there is no URL. Connects to nothing yet.
 
-        Where it is embedded, what it does for these connections gives way to others by `nice`.
+        Where it is embedded, what it does for these connections gives way to others with `background`.
         """
         if url:
             return cls(url)
         embedded = EmbeddedPostgres(home)
-        return cls(embedded.url, embedded=embedded, nice=nice)
+        return cls(embedded.url, embedded=embedded, background=background)
 
     @property
     def url(self) -> str:
@@ -165,10 +167,8 @@ class Database:
             ) from error
 
     async def _give_way(self, connection: Any) -> None:
-        if self._nice:
-            # Where the system does not let us, it goes on as it is.
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, connection.get_server_pid(), self._nice)
+        if self._background:
+            give_way(connection.get_server_pid())
 
     async def belongs_to(self, keys: Keys) -> None:
         """Remembers whose PAN key this database was hashed with; refuses another one with StoreError."""
