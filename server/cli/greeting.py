@@ -1,19 +1,26 @@
-"""What a newcomer sees when the demo is ready: one real authorization, and two ways to send the next."""
+"""What a newcomer sees when the demo is ready: one real authorization, two ways to send the next, and cases to file on."""
 
 import json
 import secrets
 import shlex
 import time
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import grpc
 
 from holdfast.v1 import authorization_pb2 as pb
+from holdfast.v1 import transfers_pb2
 from server.cli.calls import TARGET, as_document
 from server.cli.output import say
+from server.keys import Keys
+from server.office.demo import OFFICER, ensure_profiles, put_bank, stories
+from server.settings import Settings
+from server.store.database import Database
 from server.store.portfolio import demo_pan
 
 _METHOD: Final = "holdfast.v1.AuthorizationService/Authorize"
+_TRANSFER: Final = "holdfast.v1.TransferService/CreateTransfer"
 _TIMEOUT_S: Final = 5.0
 
 
@@ -32,6 +39,30 @@ async def demonstrate(target: str) -> None:
     say("and with the command line:")
     where = "" if target == TARGET else f" --target {target}"
     say(f"  .venv/bin/holdfast authorize {request.pan} 12.50{where}", markup=False)
+    say("")
+
+
+async def tell_stories(target: str, settings: Settings) -> None:
+    """Send the demo's cash to the server, once for all starts, and print how it becomes reports that validate."""
+    keys = Keys.open(settings.home)
+    async with Database.at(settings.home, settings.database_url) as database:
+        await ensure_profiles(database, keys, datetime.now(UTC))
+    async with grpc.aio.insecure_channel(target) as channel:
+        create = channel.unary_unary(f"/{_TRANSFER}")
+        for fields in stories():
+            request = transfers_pb2.CreateTransferRequest(**fields)
+            await create(request.SerializeToString(), timeout=_TIMEOUT_S)
+    bank = put_bank(settings.home)
+    say("five cash deposits of the demo, for compliance: four under 10,000 on account 0, one of 15,200 on account 1")
+    say("in another shell, with the settings of a bank and its people that are made up:")
+    say(f"  . {shlex.quote(str(bank))}; alias holdfast=.venv/bin/holdfast", markup=False)
+    say("  holdfast cases list", markup=False)
+    say("  holdfast filings schemas FINCEN_XSD…", markup=False)
+    say("  holdfast filings prepare CASE sar", markup=False)
+    as_officer = f"HOLDFAST_COMPLIANCE_USER={OFFICER}"
+    say(f"  {as_officer} holdfast cases decide CASE suspicious --reason 'parts of one sum'", markup=False)
+    say(f"  {as_officer} holdfast filings approve FILING", markup=False)
+    say(f"  {as_officer} holdfast filings export sar", markup=False)
     say("")
 
 
