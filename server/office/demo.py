@@ -101,7 +101,9 @@ def put_bank(home: Path) -> Path:
     except FileExistsError:
         return path
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("# The settings of a bank that is made up: for the demo alone.\n" + "\n".join(lines) + "\n")
+        file.write(
+            "# The settings of a bank that is made up: for the demo alone.\n" + "\n".join(lines) + "\n"
+        )
     return path
 
 
