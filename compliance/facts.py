@@ -136,7 +136,7 @@ class Usual:
     month_usd_minor: int = 0  # mean per month, in and out together
     largest_usd_minor: int = 0
     count: int = 0
-    last_at: datetime | None = None  # of the last movement before the subject
+    last_at: datetime | None = None  # of the last movement before the subject, however long ago
     countries: tuple[str, ...] = ()
     last_30_days_usd_minor: int = 0  # the subject included
 

@@ -35,7 +35,8 @@ def report_of(
     """
     The report that `seed` belongs to, of the cash of its day; None where nobody's is over the limit.
 
-    It holds all transactions by or on behalf of whoever conducted the seed, or held its account, and is over the limit.
+    It holds all transactions by or on behalf of whoever conducted the seed, or held its account, and is over the limit;
+    or may be, because no rate was known for some: they are counted in `unpriced`, and the report lacks what they are worth.
     """
     counted = [each for each in day if each.day == seed.day]
     known = {same_person(person): person for person in holders.values()}
@@ -44,9 +45,7 @@ def report_of(
     for direction in Direction:
         way = [each for each in counted if each.direction is direction]
         over = {
-            key
-            for key in wanted
-            if _sum(each for each in way if key in _persons(each, holders)) > LIMIT_MINOR
+            key for key in wanted if _may_be_over([each for each in way if key in _persons(each, holders)])
         }
         ways.append([each for each in way if over & _persons(each, holders)])
     chosen = ways[0] + ways[1]
@@ -59,11 +58,16 @@ def report_of(
         out_minor=_sum(ways[1]),
         is_aggregated=len(chosen) > 1,
         branches=tuple(sorted({each.branch for each in chosen if each.branch})),
+        unpriced=sum(each.usd_minor is None for each in chosen),
     )
 
 
+def _may_be_over(transfers: Sequence[Money]) -> bool:
+    return _sum(transfers) > LIMIT_MINOR or any(each.usd_minor is None for each in transfers)
+
+
 def _sum(transfers: Iterable[Money]) -> int:
-    return sum(each.usd_minor for each in transfers)
+    return sum(each.usd_minor or 0 for each in transfers)
 
 
 def _persons(transfer: Money, holders: Mapping[int, Person]) -> set[Key]:
@@ -103,7 +107,7 @@ def _people(
             key = same_person(person)
             part = parts.setdefault((key, role), _Part(known.get(key, person)))
             part.count += 1
-            part.minor[each.direction] += each.usd_minor
+            part.minor[each.direction] += each.usd_minor or 0
             if role is not CashRole.CONDUCTOR and each.account_number in numbers:
                 part.accounts[each.direction].add(numbers[each.account_number])
     return tuple(

@@ -126,6 +126,9 @@ class Ctr:
     branches: tuple[str, ...] = ()  # codes
     report: Report = Report.INITIAL
     prior_bsa_id: str = ""
+    unpriced: int = (
+        0  # of its transactions, those whose worth in US dollars was not known: in no amount here yet
+    )
 
 
 @dataclass(frozen=True, slots=True)

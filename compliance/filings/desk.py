@@ -297,8 +297,9 @@ def _following(content: Content, before: Filing, report: Report) -> Content:
     if isinstance(content, Sar):
         total = None
         if report is Report.CONTINUES and isinstance(before.content, Sar):
-            sums = (before.content.cumulative_minor or before.content.amount_minor, content.amount_minor)
-            total = sum(each for each in sums if each is not None)
+            so_far = before.content.cumulative_minor or before.content.amount_minor
+            if so_far is not None and content.amount_minor is not None:  # part of a sum is not the sum
+                total = so_far + content.amount_minor
         return dataclasses.replace(content, report=report, prior_bsa_id=before.bsa_id, cumulative_minor=total)
     assert isinstance(content, Ctr)
     return dataclasses.replace(content, report=report, prior_bsa_id=before.bsa_id)

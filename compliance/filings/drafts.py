@@ -9,7 +9,7 @@ from compliance.facts import CASH, Direction, Kind
 from compliance.filings.cash import LIMIT_MINOR, report_of
 from compliance.filings.codes import CLASS_OF_RULE, OTHERWISE
 from compliance.filings.content import BlockedProperty, Content, Ctr, Form, Person, Sar, Subject
-from compliance.filings.material import Material, Money
+from compliance.filings.material import Material, Money, worth_of
 from compliance.filings.narrative import narrative_of, usd
 from compliance.filings.states import FilingError
 from compliance.results import Severity
@@ -40,7 +40,12 @@ def draft_sar(material: Material) -> Sar:
         named.add(material.subject.id)
     transfers = tuple(each for each in material.transfers if each.id in named)
     days = [each.day for each in transfers] or [material.detected]
-    accounts = {each.account_number for each in transfers}
+    accounts = {
+        number
+        for each in transfers
+        for number in (each.account_number, each.payee_account)
+        if number is not None
+    }
     classes = {CLASS_OF_RULE.get(str(each["rule"]), OTHERWISE) for each in suspicions}
     why = [f"{str(each['text']).rstrip('.')} ({each['citation']})." for each in suspicions]
     customer = material.customer
@@ -48,7 +53,7 @@ def draft_sar(material: Material) -> Sar:
         subjects=() if customer is None else (Subject(customer, _written(accounts, customer, material)),),
         classes=tuple(sorted(classes)) or (OTHERWISE,),
         instruments=tuple(sorted({_INSTRUMENT.get(each.kind, _FUNDS_TRANSFER) for each in transfers})),
-        amount_minor=sum(each.usd_minor for each in transfers) or None,
+        amount_minor=worth_of(transfers) or None,
         first_day=min(days),
         last_day=max(days),
         narrative=narrative_of(material, transfers, why),
@@ -61,6 +66,10 @@ def draft_ctr(material: Material) -> Ctr:
     subject = material.subject
     if subject is None or subject.kind not in CASH:
         raise FilingError("a currency report is of cash: this case is about none")
+    if all(each.id != subject.id for each in material.cash):
+        raise FilingError(
+            "this cash has not been taken or given: release the transfer first, or there is nothing to report"
+        )
     found = report_of(subject, material.cash, material.holders, material.numbers)
     if found is None:
         raise FilingError(

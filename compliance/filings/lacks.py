@@ -164,7 +164,13 @@ def _sar(sar: Sar) -> list[Lack]:
     if sar.first_day > sar.last_day:
         found.append(Lack("last_day", "not before first_day"))
     if sar.amount_minor is None:
-        found.append(Lack("amount_minor", "US cents", may_be_unknown=True))
+        found.append(
+            Lack(
+                "amount_minor",
+                "US cents of all its transfers: no rate was known for some",
+                may_be_unknown=True,
+            )
+        )
     elif sar.amount_minor <= 0:
         found.append(Lack("amount_minor", "more than 0 US cents, or null where nobody knows"))
     if not sar.subjects:
@@ -176,6 +182,14 @@ def _sar(sar: Sar) -> list[Lack]:
 
 def _ctr(ctr: Ctr) -> list[Lack]:
     found = _prior(ctr.report, ctr.prior_bsa_id)
+    if ctr.unpriced:
+        found.append(
+            Lack(
+                "unpriced",
+                f"no rate was known for {ctr.unpriced} of its transactions: add what they are worth to in_minor or out_minor, and"
+                " to their persons, then set this to 0",
+            )
+        )
     if not ctr.persons:
         found.append(Lack("persons", "who conducted the transactions, and on whose behalf"))
     if min(ctr.in_minor, ctr.out_minor) < 0 or max(ctr.in_minor, ctr.out_minor) <= 1_000_000:

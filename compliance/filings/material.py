@@ -1,6 +1,6 @@
 """What a report is drafted from: a case, its transfers, the cash of that day, and the people in them. Plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,13 +18,24 @@ class Money:
     day: date  # the business day
     kind: Kind
     direction: Direction
-    usd_minor: int
+    usd_minor: int | None  # None = no rate was known
     account_number: int
     country: str = ""  # of the other side
     branch: str = ""
     counterparty: str = ""
     conductor: Person | None = None  # None = the holder
     purpose: str = ""
+    payee_account: int | None = None  # of a transfer between accounts of this bank
+
+
+def worth_of(transfers: Iterable[Money]) -> int | None:
+    """US cents in all; None where one of them has no known worth, for part of a sum is not the sum."""
+    total = 0
+    for each in transfers:
+        if each.usd_minor is None:
+            return None
+        total += each.usd_minor
+    return total
 
 
 @dataclass(frozen=True, slots=True)

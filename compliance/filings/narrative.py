@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from compliance.filings.content import Person
-from compliance.filings.material import Material, Money
+from compliance.filings.material import Material, Money, worth_of
 from compliance.filings.sar import NARRATIVE_SIZE_MAX
 
 TRANSFERS_MAX: Final = 60
@@ -28,8 +28,10 @@ def narrative_of(material: Material, transfers: Sequence[Money], why: Sequence[s
     return text[:NARRATIVE_SIZE_MAX]
 
 
-def usd(amount_minor: int) -> str:
-    """Such as $1,234.56."""
+def usd(amount_minor: int | None) -> str:
+    """Such as $1,234.56, or that nobody knows it."""
+    if amount_minor is None:
+        return "an unknown worth in US dollars"
     return f"${amount_minor // 100:,}.{amount_minor % 100:02}"
 
 
@@ -61,7 +63,7 @@ def _what(transfers: Sequence[Money]) -> str:
         f"{count} {kind.replace('_', ' ')} ({direction})"
         for (kind, direction), count in sorted(counts.items())
     )
-    return f"{kinds}; {usd(sum(each.usd_minor for each in transfers))} in all."
+    return f"{kinds}; {usd(worth_of(transfers))} in all."
 
 
 def _when(transfers: Sequence[Money]) -> str:

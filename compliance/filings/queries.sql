@@ -26,14 +26,16 @@ WHERE c.id = $1;
 
 -- name: transfers_to_file
 -- These transfers, the oldest first.
-SELECT t.id, t.created_at, t.kind, t.direction, t.usd_minor, t.account_number, t.counterparty_country, t.details, t.state
+SELECT t.id, t.created_at, t.kind, t.direction, t.usd_minor, t.account_number, t.payee_account, t.counterparty_country, t.details,
+       t.state
 FROM transfers t
 WHERE t.id = ANY ($1)
 ORDER BY t.created_at, t.id;
 
 -- name: cash_between
 -- Cash that changed hands in a span of time, on any account, the oldest first.
-SELECT t.id, t.created_at, t.kind, t.direction, t.usd_minor, t.account_number, t.counterparty_country, t.details, t.state
+SELECT t.id, t.created_at, t.kind, t.direction, t.usd_minor, t.account_number, t.payee_account, t.counterparty_country, t.details,
+       t.state
 FROM transfers t
 WHERE t.created_at >= $1 AND t.created_at < $2 AND t.kind IN ('cash_deposit', 'cash_withdrawal')
   AND t.state IN ('posted', 'reversing')

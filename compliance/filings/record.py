@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -55,10 +55,11 @@ class Record:
         if case["source"] == "transfer":
             named.add(case["source_id"])
         rows = await connection.fetch(sql["transfers_to_file"], list(named))
-        subject = self._subject(case, rows)
+        _, own = await self._accounts(connection, [], case["customer_number"])
+        subject = self._subject(case, rows, own)
         cash = await self._cash_around(connection, subject)
         transfers = [
-            self._money(row) for row in rows if row["state"] in _POSTED or row["id"] == case["source_id"]
+            self._money(row, own) for row in rows if row["state"] in _POSTED or row["id"] == case["source_id"]
         ]
         if subject is not None and all(each.id != subject.id for each in transfers):
             transfers.append(subject)
@@ -79,10 +80,10 @@ class Record:
             analysis=str(review.get("analysis", {}).get("narrative", "")),
         )
 
-    def _subject(self, case: Any, rows: Iterable[Any]) -> Money | None:
+    def _subject(self, case: Any, rows: Iterable[Any], own: Container[int]) -> Money | None:
         """What was flagged: of a transfer its row, of a card payment what the queue keeps of it."""
         if case["source"] == "transfer":
-            return next((self._money(row) for row in rows if row["id"] == case["source_id"]), None)
+            return next((self._money(row, own) for row in rows if row["id"] == case["source_id"]), None)
         if case["source"] != "authorization" or case["happened_at"] is None:
             return None
         return Money(
@@ -90,7 +91,7 @@ class Record:
             day=business_day_of(case["happened_at"], self._zone),
             kind=Kind(case["kind"]),
             direction=Direction(case["direction"]),
-            usd_minor=case["usd_minor"] or 0,
+            usd_minor=case["usd_minor"],
             account_number=case["account_number"],
         )
 
@@ -116,7 +117,16 @@ class Record:
     ) -> tuple[dict[int, str], dict[int, int]]:
         """How the accounts of these transfers, and the customer's own, are written, and whose they are."""
         rows = await connection.fetch(
-            queries(_ROOM)["holders"], list({each.account_number for each in transfers}), customer
+            queries(_ROOM)["holders"],
+            list(
+                {
+                    number
+                    for each in transfers
+                    for number in (each.account_number, each.payee_account)
+                    if number is not None
+                }
+            ),
+            customer,
         )
         unseal = self._seals.unseal
         written = {row["number"]: unseal("accounts.account_number", row["account_number"]) for row in rows}
@@ -157,15 +167,21 @@ class Record:
             customer_number=row["number"],
         )
 
-    def _money(self, row: Any) -> Money:
+    def _money(self, row: Any, own: Container[int] = ()) -> Money:
+        """A transfer; one that an account of the customer's `own` was paid by is told from there."""
+        account, other = row["account_number"], row["payee_account"]
+        is_payee = other in own and account not in own
+        if is_payee:
+            account, other = other, account
         details = json.loads(self._seals.unseal("transfers.details", row["details"]))
         return Money(
             id=row["id"],
             day=business_day_of(row["created_at"], self._zone),
             kind=Kind(row["kind"]),
-            direction=Direction(row["direction"]),
-            usd_minor=row["usd_minor"] or 0,
-            account_number=row["account_number"],
+            direction=Direction.IN if is_payee else Direction(row["direction"]),
+            usd_minor=row["usd_minor"],
+            account_number=account,
+            payee_account=other,
             country=self._countries.get(row["counterparty_country"], ""),
             branch=details.get("branch", ""),
             counterparty=details.get("counterparty", {}).get("name", ""),

@@ -7,7 +7,7 @@ open) is told beside the others, and doesn't hold them up.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -281,7 +281,12 @@ class Enricher:
                     "last_30_days_usd_minor": worth("last_30_days_minor"),
                 }
             )
-        return {subject.id: self._pattern(subject, parts.get(subject.id, [])) for subject in subjects}
+        found = {subject.id: self._pattern(subject, parts.get(subject.id, [])) for subject in subjects}
+        asleep = [subject for subject in subjects if found[subject.id].last_at is None]
+        if asleep:
+            for row in await connection.fetch(self._sql["last_long_ago"], *_columns(asleep)):
+                found[row["subject_id"]] = replace(found[row["subject_id"]], last_at=row["last_at"])
+        return found
 
     def _pattern(self, subject: Subject, parts: Sequence[Mapping[str, Any]]) -> Usual:
         last_30_days = (subject.usd_minor or 0) + sum(part["last_30_days_usd_minor"] for part in parts)

@@ -286,6 +286,33 @@ JOIN authorizations t ON t.card_number = c.number AND t.transmission_time > s.at
 WHERE t.authorization_id <> s.own AND t.operation IN (1, 4) AND t.approved_minor > 0
 GROUP BY s.id, t.billing_currency;
 
+-- name: last_long_ago
+-- Of subjects $1 (customers $2, times $3) the last movement of all that lie more than 365 days back.
+SELECT s.id AS subject_id, max(t.at) AS last_at
+FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS s(id, customer_number, at)
+JOIN accounts a ON a.customer_number = s.customer_number
+CROSS JOIN LATERAL (
+    (SELECT created_at AS at FROM transfers
+     WHERE account_number = a.number AND created_at <= s.at - interval '365 days'
+       AND state NOT IN ('failed', 'rejected', 'blocked')
+     ORDER BY created_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT created_at FROM transfers
+     WHERE payee_account = a.number AND created_at <= s.at - interval '365 days'
+       AND state NOT IN ('failed', 'rejected', 'blocked')
+     ORDER BY created_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT l.at FROM cards c
+     CROSS JOIN LATERAL (
+         SELECT transmission_time AS at FROM authorizations
+         WHERE card_number = c.number AND transmission_time <= s.at - interval '365 days'
+           AND operation IN (1, 4) AND approved_minor > 0
+         ORDER BY transmission_time DESC LIMIT 1
+     ) l
+     WHERE c.account_number = a.number)
+) t
+GROUP BY s.id;
+
 -- name: add_reviews
 -- Reviews by $11 at $12, temporary where $13: id, flagged id, source, its id, tier, composite, origin, hits, matched, document.
 INSERT INTO reviews (id, flagged_id, source, source_id, tier, composite, origin, hits, matched, document, reviewed_by,

@@ -35,10 +35,14 @@ def currency_report(
     conductor = own.conductor if own else ""
     holders = [m for m in movements if m.customer_number == subject.customer_number]
     others = [m for m in movements if m.customer_number != subject.customer_number]
-    at_counter = [m for m in holders if m.conductor == conductor] + others
-    groups = [("customer", holders + others if conductor == "" else holders)]
+    groups = [("customer", holders + others)]
     if conductor:
-        groups.append(("conductor", at_counter))
+        # On strangers' accounts: what the one who stands here carried, or holds himself, and what our holder carried.
+        carried = [m for m in others if m.conductor in {conductor, ""}]
+        groups = [
+            ("customer", holders + [m for m in others if m not in carried]),
+            ("conductor", [m for m in holders if m.conductor == conductor] + carried),
+        ]
     found: list[Finding] = []
     for person, group in groups:
         ids = {movement.id for movement in group}

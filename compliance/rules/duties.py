@@ -17,6 +17,7 @@ any reason why a review is mandatory
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from compliance.calendar import business_days_after
 from compliance.facts import Dossier
@@ -65,7 +66,7 @@ def duties(
     dossier: Dossier, findings: Sequence[Finding], reasons: Sequence[str], policy: RulesPolicy
 ) -> tuple[Duty, ...]:
     """What the findings ask for, each kind once, in the order in which it is due."""
-    today = (dossier.as_of or dossier.subject.at).date()
+    today = (dossier.as_of or dossier.subject.at).astimezone(ZoneInfo(policy.business_zone)).date()
     parts: tuple[Callable[[], Duty | None], ...] = (
         lambda: _block(findings, today),
         lambda: _blocked_property(findings, today),

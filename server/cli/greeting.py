@@ -1,20 +1,45 @@
-"""What a newcomer sees when the demo is ready: one real authorization, and two ways to send the next."""
+"""What a newcomer sees when the demo is ready: one real authorization, two ways to send the next, and cases to file on."""
 
 import json
 import secrets
 import shlex
 import time
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import grpc
 
+from compliance.filings.profiles import ProfileError
 from holdfast.v1 import authorization_pb2 as pb
+from holdfast.v1 import transfers_pb2
 from server.cli.calls import TARGET, as_document
 from server.cli.output import say
+from server.keys import Keys
+from server.office.demo import OFFICER, ensure_profiles, put_bank, stories
+from server.settings import Settings
+from server.store.database import TRANSIENT, Database
 from server.store.portfolio import demo_pan
+from server.store.postgres import StoreError
 
 _METHOD: Final = "holdfast.v1.AuthorizationService/Authorize"
+_TRANSFER: Final = "holdfast.v1.TransferService/CreateTransfer"
 _TIMEOUT_S: Final = 5.0
+_FILING: Final = (
+    "cash for compliance: four deposits under 10,000 on account 0, one of 15,200 on account 1. Reports on them, in another",
+    "shell, as people of a bank that is made up; CASE and FILING are what the commands print:",
+    '  . {bank}; PATH="$PWD/.venv/bin:$PATH"',
+    "  holdfast filings schemas EFL_SARXBatchSchema.xsd EFL_CTRXBatchSchema.xsd  # FinCEN's: they are not shipped",
+    "  holdfast filings due",
+    "  HOLDFAST_COMPLIANCE_USER={officer} holdfast cases decide CASE suspicious --reason 'parts of one sum'",
+    "  holdfast filings prepare CASE sar",
+    "  HOLDFAST_COMPLIANCE_USER={officer} holdfast cases decide CASE cleared --action release_transfer --reason 'takings'",
+    "  holdfast filings prepare CASE ctr",
+    "  HOLDFAST_COMPLIANCE_USER={officer} holdfast filings approve FILING --accept-unknown",
+    "  HOLDFAST_COMPLIANCE_USER={officer} holdfast filings export sar",
+    "  HOLDFAST_COMPLIANCE_USER={officer} holdfast filings export ctr",
+    '  holdfast filings validate "$HOLDFAST_HOME"/filings/*.xml',
+)
+"""A handful of commands; of `due`, a case with a sar is the first story, the one with a ctr alone the second."""
 
 
 async def demonstrate(target: str) -> None:
@@ -32,6 +57,33 @@ async def demonstrate(target: str) -> None:
     say("and with the command line:")
     where = "" if target == TARGET else f" --target {target}"
     say(f"  .venv/bin/holdfast authorize {request.pan} 12.50{where}", markup=False)
+    say("")
+
+
+async def tell_stories(target: str, settings: Settings) -> None:
+    """
+    Send the demo's cash to the server, once for all starts, and print how it becomes reports that validate.
+
+    A portfolio where it finds no place (one card, an account that was closed) is told so; the server goes on.
+    """
+    try:
+        keys = Keys.open(settings.home)
+        async with Database.at(settings.home, settings.database_url) as database:
+            await ensure_profiles(database, keys, datetime.now(UTC))
+        async with grpc.aio.insecure_channel(target) as channel:
+            create = channel.unary_unary(f"/{_TRANSFER}")
+            for fields in stories():
+                request = transfers_pb2.CreateTransferRequest(**fields)
+                await create(request.SerializeToString(), timeout=_TIMEOUT_S)
+    except grpc.aio.AioRpcError as error:
+        say(f"the demo's cash for compliance was not taken: {error.details()}", markup=False)
+        return
+    except (ProfileError, StoreError, *TRANSIENT) as error:
+        say(f"the demo's cash for compliance was not brought: {error}", markup=False)
+        return
+    bank = put_bank(settings.home)
+    for line in _FILING:
+        say(line.format(bank=shlex.quote(str(bank)), officer=OFFICER), markup=False)
     say("")
 
 

@@ -94,7 +94,7 @@ async def _serve(settings: Any, demo_cards: int, *, comply: bool) -> None:
     waiting = asyncio.ensure_future(stopping.wait())
     beside = None
     try:
-        await _greet(server, demo=demo_cards > 0)
+        await _greet(server, demo=demo_cards > 0, comply=comply)
         if comply:
             beside = asyncio.ensure_future(Companion(settings.home, stderr.print).run())
         await asyncio.wait((waiting, server.failed), return_when=asyncio.FIRST_COMPLETED)
@@ -127,15 +127,17 @@ async def _open(server_type: Any, settings: Any, demo_cards: int) -> Any:
         )
 
 
-async def _greet(server: Any, *, demo: bool) -> None:
-    """Say where the server is; with the demo, show one authorization sent to itself, and how to send another."""
+async def _greet(server: Any, *, demo: bool, comply: bool) -> None:
+    """Say where the server is; with the demo, show what is sent to itself, and how to send more."""
     target = f"{server.settings.host}:{server.port}"
     say(f"[bold]holdfast[/] answers on {target} with {server.directory.count:,} cards")
     if server.settings.metrics_port:
         say(f"metrics on http://{server.settings.host}:{server.settings.metrics_port}/metrics")
     if demo:
-        from server.cli.greeting import demonstrate
+        from server.cli.greeting import demonstrate, tell_stories
 
         with contextlib.suppress(asyncio.CancelledError):
             await demonstrate(target)
+            if comply:
+                await tell_stories(target, server.settings)
     say("Ctrl-C stops it")

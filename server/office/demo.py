@@ -1,7 +1,14 @@
-"""The demo's stories for compliance: two customers whom filings can name, and the cash that makes a SAR and a CTR."""
+"""
+The demo's stories for compliance: a bank that files, two customers whom filings can name, and the cash that makes a SAR
+and a CTR. All of it is made up.
+"""
 
+import json
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from compliance.filings.profiles import Profile, Profiles
@@ -48,6 +55,56 @@ _CARRIER: Final = {
     "id_number": "C000-0000-0003",
     "id_country": "US",
 }
+ANALYST: Final = "ann"
+OFFICER: Final = "olaf"
+_BRANCHES: Final = {
+    "north": ("12 North Street", "Springfield", "62702"),
+    "south": ("9 South Street", "Chicago", "60601"),
+    "west": ("3 West Street", "Springfield", "62704"),
+}
+_BANK: Final = {
+    "PEOPLE": json.dumps({ANALYST: "analyst", OFFICER: "officer", "otto": "officer"}),
+    "USER": ANALYST,
+    "FILER_NAME": "First Demo Bank of Springfield",
+    "FILER_EIN": "370000000",
+    "FILER_REGULATOR": "fdic",
+    "FILER_STREET": "100 Bank Plaza",
+    "FILER_CITY": "Springfield",
+    "FILER_STATE": "IL",
+    "FILER_POSTAL_CODE": "62701",
+    "FILER_CONTACT_OFFICE": "BSA Compliance Office",
+    "FILER_CONTACT_PHONE": "2175550100",
+    "FILER_CONTACT_EMAIL": "bsa@bank.example",
+    "FILER_BRANCHES": json.dumps(
+        {
+            code: {"street": street, "city": city, "state": "IL", "postal_code": postal_code, "country": "US"}
+            for code, (street, city, postal_code) in _BRANCHES.items()
+        }
+    ),
+    "TRANSMITTER_CODE": "PDEMO000",
+    "TRANSMITTER_CONTACT": "Jane Filer",
+}
+
+
+def put_bank(home: Path) -> Path:
+    """
+    Writes `demo_bank.sh` into this home, unless it is there, and returns where it is.
+
+    A shell that reads it (`. FILE`) has the settings of a made-up bank and its people: an analyst and two officers. No
+    batch made with them may be sent to anybody.
+    """
+    path = home / "demo_bank.sh"
+    lines = [f"export HOLDFAST_HOME={shlex.quote(str(home.resolve()))}"]
+    lines += [f"export HOLDFAST_COMPLIANCE_{name}={shlex.quote(value)}" for name, value in _BANK.items()]
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(
+            "# The settings of a bank that is made up: for the demo alone.\n" + "\n".join(lines) + "\n"
+        )
+    return path
 
 
 async def ensure_profiles(database: Database, seals: Seals, now: datetime) -> None:

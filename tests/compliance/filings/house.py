@@ -91,6 +91,20 @@ class House:
         async with self.database.acquire() as connection:
             return await connection.fetch(sql, *arguments)
 
+    async def internal(self, amount_minor, *, payer=1, payee=0, at=MONDAY):
+        """The id of a posted transfer between two accounts."""
+        identifier = uuid4()
+        details = self.keys.seal("transfers.details", Details().text)
+        await self.execute(
+            _TRANSFER, identifier, identifier.hex, "internal", "out", payer, amount_minor, details, at
+        )
+        await self.execute("UPDATE transfers SET payee_account = $2 WHERE id = $1", identifier, payee)
+        return identifier
+
+    async def without_rate(self, identifier):
+        """No rate was known when that transfer was made."""
+        await self.execute("UPDATE transfers SET usd_minor = NULL WHERE id = $1", identifier)
+
     async def cash(
         self, amount_minor, *, account=0, at=MONDAY, kind="cash_deposit", conductor=None, branch="north"
     ):

@@ -160,6 +160,59 @@ def test_a_ctr_is_refused_where_nobody_is_over_the_limit(database_url, keys, tmp
     run(scenario())
 
 
+def test_a_report_names_what_it_lacks_where_a_worth_is_unknown(database_url, keys, tmp_path, run):
+    """A part of a sum is never filed as the sum: a SAR's amount is unknown, a CTR asks what the cash is worth."""
+
+    async def scenario():
+        async with house(database_url, keys, tmp_path) as scene:
+            first, second = await scene.cash(900_000), await scene.cash(1_900_000)
+            await scene.without_rate(first)
+            case = await scene.case(second, findings=[finding("structuring", [first, second])])
+            sar = await scene.desk.prepare(case, Form.SAR, ANNA)
+            ctr = await scene.desk.prepare(case, Form.CTR, ANNA)
+            only = await scene.cash(900_000, account=1, at=MONDAY + timedelta(days=1))
+            await scene.without_rate(only)
+            alone = await scene.desk.prepare(await scene.case(only), Form.CTR, ANNA)
+            with pytest.raises(FilingError, match="unpriced"):
+                await scene.desk.approve(ctr.id, OLAF, accept_unknown=True)
+            lacking = [[each.field for each in scene.desk.missing(one)] for one in (sar, ctr)]
+            return sar.content, ctr.content, alone.content, lacking
+
+    sar, ctr, alone, lacking = run(scenario())
+    assert sar.amount_minor is None
+    assert "unknown worth" in sar.narrative
+    assert (ctr.in_minor, ctr.unpriced, alone.in_minor, alone.unpriced) == (1_900_000, 1, 0, 1)
+    assert lacking == [["amount_minor"], ["unpriced"]]
+
+
+def test_a_sar_on_money_that_came_in_names_the_payees_account(database_url, keys, tmp_path, run):
+    """Grace pays Ada, who is reported: Ada's account is the subject's, and the money came in."""
+
+    async def scenario():
+        async with house(database_url, keys, tmp_path) as scene:
+            paid = [await scene.internal(600_000 + place) for place in range(2)]
+            case = await scene.case(paid[1], findings=[finding("fan_in", paid)])
+            return (await scene.desk.prepare(case, Form.SAR, ANNA)).content
+
+    sar = run(scenario())
+    assert [(each.person.first_name, each.accounts) for each in sar.subjects] == [("Ada", ("000123456780",))]
+    assert "2 internal (in)" in sar.narrative
+
+
+def test_a_ctr_waits_where_the_cash_has_not_moved(database_url, keys, tmp_path, run):
+    """A deposit that somebody must release first."""
+
+    async def scenario():
+        async with house(database_url, keys, tmp_path) as scene:
+            flagged = await scene.cash(1_200_000)
+            await scene.execute("ALTER TABLE transfers DISABLE TRIGGER USER")
+            await scene.execute("UPDATE transfers SET state = 'pending_review' WHERE id = $1", flagged)
+            with pytest.raises(FilingError, match="release the transfer"):
+                await scene.desk.prepare(await scene.case(flagged), Form.CTR, ANNA)
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(("form", "schema"), [(Form.SAR, "SAR"), (Form.CTR, "CTR")])
 def test_an_approved_report_goes_out_in_a_batch_that_validates(
     database_url, keys, tmp_path, run, form, schema

@@ -1,5 +1,6 @@
 """Currency reports and structuring."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -151,3 +152,38 @@ def test_no_currency_report_is_due_when_the_cash_did_not_move(state):
     """Attempted structuring stays suspicious: 31 CFR 1020.320(a)(2)."""
     assert "ctr" not in duties_of(assessed(12_000, state=state))
     assert "sar" in duties_of(assessed(9_500, before=(cash(9_800, ago=DAY),), state=state))
+
+
+def test_cash_that_the_holder_brings_for_another_is_his_when_somebody_else_stands_at_the_counter():
+    """A carrier's 6,000 on his account and his own 6,000 on a stranger's: by or on behalf of him, 31 CFR 1010.313(b)."""
+    own = dossier(6_000, IN, Direction.IN, conductor="party:carrier").history[-1]
+    elsewhere = cash(6_000, ago=HOUR, customer_number=9, account_number=90, conductor="party:holder")
+    found = assessed(6_000, conductor="party:carrier", cash_today=(elsewhere, own))
+    reports = [f for f in found.findings if f.rule == "currency_report"]
+    assert [(f.facts["person"], f.facts["total_usd_minor"]) for f in reports] == [("customer", 12_000_00)]
+
+
+def test_cash_that_somebody_else_brings_for_a_third_is_not_the_carriers():
+    """The carrier's 6,000 here; the holder's own 6,000 elsewhere was not in the carrier's hands."""
+    own = dossier(6_000, IN, Direction.IN, conductor="party:carrier").history[-1]
+    elsewhere = cash(6_000, ago=HOUR, customer_number=9, account_number=90, conductor="party:holder")
+    found = assessed(6_000, conductor="party:carrier", cash_today=(elsewhere, own))
+    assert not [f for f in found.findings if f.rule == "currency_report" and f.facts["person"] == "conductor"]
+
+
+def test_cash_on_the_carriers_own_account_is_added_to_what_he_carries():
+    """6,000 for a customer and 6,000 on an account of his own, where he stands as the holder."""
+    own = dossier(6_000, IN, Direction.IN, conductor="party:carrier").history[-1]
+    his = cash(6_000, ago=HOUR, customer_number=9, account_number=90)
+    found = assessed(6_000, conductor="party:carrier", cash_today=(his, own))
+    report = next(f for f in found.findings if f.rule == "currency_report")
+    assert (report.facts["person"], report.facts["total_usd_minor"]) == ("conductor", 12_000_00)
+
+
+def test_the_clock_of_suspicion_starts_on_the_banks_own_day_when_it_is_tomorrow_elsewhere():
+    """At nine in the evening in New York it is the next day in UTC: the report would be a day late."""
+    evening = datetime(2026, 3, 12, 1, tzinfo=UTC)
+    parts = dossier(9_500, IN, Direction.IN, before=(cash(9_800, ago=DAY),), at=evening)
+    found = assess(replace(parts, as_of=evening), (), POLICY, COUNTRIES)
+    duty = next(duty for duty in found.duties if duty.kind is DutyKind.SAR)
+    assert duty.due == date(2026, 4, 10)
