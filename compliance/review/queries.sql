@@ -337,3 +337,7 @@ REFRESH MATERIALIZED VIEW CONCURRENTLY daily_summary;
 -- name: daily_summary
 -- The summary from a day on, the newest day first.
 SELECT * FROM daily_summary WHERE day >= $1 ORDER BY day DESC, source, kind, tier, origin, disposition;
+
+-- name: commit_unhurried
+-- This transaction's commit returns before it is on disk: after a crash it may be gone, as a whole.
+SET LOCAL synchronous_commit = off;

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ import structlog
 
 from compliance.audit.log import Entry, append
 from compliance.facts import Dossier
-from compliance.ports import Database
+from compliance.ports import Database, queries
 from compliance.review import queue as queues
 from compliance.review.counters import Counters
 from compliance.review.enrichment import Enricher, Unknown
@@ -102,7 +102,7 @@ class Worker:
 
     async def turn(self) -> int:
         """Claims one batch, reviews and keeps it; how many it claimed. What fails is noted with the queue."""
-        async with self._database.acquire() as connection:
+        async with self._unhurried() as connection:
             claims = await self._queue.claim(connection, self._pace.batch_max)
         if not claims:
             return 0
@@ -117,6 +117,18 @@ class Worker:
             raise
         self._held -= ids  # where this is cancelled they stay: `run` gives them back
         return len(claims)
+
+    @contextlib.asynccontextmanager
+    async def _unhurried(self) -> AsyncIterator[Any]:
+        """
+        A transaction whose commit doesn't wait for the disk, which is the answers'.
+
+        Where PostgreSQL dies within the next second it is lost as a whole: what was claimed waits again, what was kept is
+        reviewed again after its lease. A checkpoint of the audit log waits for the disk, and so for all before it.
+        """
+        async with self._database.acquire() as connection, connection.transaction():
+            await connection.execute(queries("compliance.review")["commit_unhurried"])
+            yield connection
 
     async def _review(self, claims: Sequence[Claim], began: float) -> None:
         try:
@@ -145,7 +157,7 @@ class Worker:
             elif isinstance(outcome, BaseException):
                 raise outcome
         if reviews:
-            async with self._database.acquire() as connection, connection.transaction():
+            async with self._unhurried() as connection:
                 kept = await self._keeper.keep_claimed(connection, self._queue, reviews, self._now(), WORKER)
             self._counters.note([review.result for review in kept], time.perf_counter() - began)
         for identifier, error in wrong.items():
