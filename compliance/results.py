@@ -205,7 +205,9 @@ class ReviewResult:
     passages: tuple[Passage, ...]
     analysis: Analysis
     lists: Mapping[str, str] = field(default_factory=dict)  # which lists were asked, with their dates
-    cleared: tuple[Hit, ...] = ()  # hits that somebody has written down to be somebody else: shown, not acted on
+    cleared: tuple[
+        Hit, ...
+    ] = ()  # hits that somebody has written down to be somebody else: shown, not acted on
 
 
 def document(value: Any) -> str:

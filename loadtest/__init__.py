@@ -7,6 +7,7 @@ report         tables and JSON; `python -m loadtest.report locust` is `make load
 bench          Holdfast beside the empty server, in turns, with their ratio
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
 scoring_bench  how well the scorer tells fraud and how fast it is, each figure beside its bar
+screening_bench  how fast names are screened, and how many are found and falsely met
 audit_bench    how fast the audit log is verified, and whether it finds what was tampered with
 scoring_speed  velocity, features and score in one process: in batches, alone, after a start
 scoring_memory  what ten million cards take in memory

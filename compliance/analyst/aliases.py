@@ -22,7 +22,9 @@ WORD: Final = "[word]"
 _ALIAS: Final = re.compile(r"\b(PERSON|COMPANY|MERCHANT|BANK|ACCOUNT|CARD|PARTY|BRANCH|LISTED)_(\d{1,4})\b")
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+|[.,;:!?()/&-]")
 _PART: Final = re.compile(r"[^\W_]+")
-_REFERENCE: Final = re.compile(r"\b(account|card|customer)s?\b([ :#]*)(\d+)|\b(party:[0-9a-f]{32})\b", re.I)
+_REFERENCE: Final = re.compile(
+    r"\b(account|card|customer|entry)s?\b([ :#]*)(\d+)|\b(party:[0-9a-f]{32})\b", re.I
+)
 _LONG_NUMBER: Final = re.compile(
     r"(?<![\d.,-])(?!\d{4}-\d\d-\d\d\b)\d(?:-?\d){5,}(?!\d|,\d{3}|\.\d)(?!\s*[A-Z]{3}\b)"
 )  # no date, no amount
@@ -119,6 +121,7 @@ class Aliases:
             self._new("LISTED", f"listed:{hit.list_name}:{hit.entry_id}", hit.entry_name) for hit in hits
         )
         for hit, alias in zip(hits, self.listed, strict=True):
+            self._by_value[f"entry:{hit.entry_id}"] = alias
             for name in (hit.entry_name, hit.matched_name):
                 self._know(name, alias)
 
@@ -227,7 +230,8 @@ class Aliases:
     def _found(self, line: str, *, whole: bool = False) -> list[tuple[int, int, str]]:
         """Where names of the record stand in a line, not overlapping; whole names alone with `whole`."""
         spans: set[tuple[int, int, str]] = set()
-        for seen in (folded(line), folded(line, leet=True)):
+        # What rules wrote is disguised by nobody.
+        for seen in (folded(line),) if whole else (folded(line), folded(line, leet=True)):
             for known, anywhere in ((self._names, 8), ({} if whole else self._parts, _PART_ANYWHERE)):
                 for name, alias in known.items():
                     at = seen.letters.find(name)

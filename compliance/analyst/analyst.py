@@ -102,17 +102,37 @@ class Analyst:
         by_rules = from_rules(dossier, assessment, hits, passages)
         if self._model is None or _TIERS.index(assessment.tier) < _TIERS.index(self._config.tier_min):
             return self._counted(by_rules)
+        async with self._places:  # a batch of reviews comes at once; connections to PostgreSQL are few
+            return self._counted(
+                await self._asked_about(self._model, dossier, assessment, hits, passages, by_rules, force)
+            )
+
+    async def close(self) -> None:
+        """Give back its connections."""
+        if self._model is not None:
+            await self._model.close()
+
+    async def _asked_about(
+        self,
+        model: "Model",
+        dossier: Dossier,
+        assessment: Assessment,
+        hits: Sequence[Hit],
+        passages: Sequence[Passage],
+        by_rules: Analysis,
+        force: bool,
+    ) -> Analysis:
         given = passages[:PASSAGES_MAX]
         aliases = Aliases(dossier, hits)
         prompt = prompt_of(dossier, assessment, hits, given, aliases, self._config.task or TASK)
         key = prompt.key(self._config.base_url, self._config.model, self._config.prompt_version)
         try:
             kept = None if force else await self._purse.kept(key)
-            bought = kept or await self._bought(self._model, prompt, key)
+            bought = kept or await self._bought(model, prompt, key)
             answer = parse(bought.text)
         except _NoAnswer as error:
             self.tally.fallbacks[error.reason] += 1
-            return self._counted(self._signed(fallen_back(by_rules, str(error)), None, cached=False))
+            return self._signed(fallen_back(by_rules, str(error)), None, cached=False)
         analysis, share = checked(answer, by_rules, prompt, dossier, assessment, hits, given, aliases)
         self.tally.struck += len(analysis.struck)
         if share > self._config.struck_share_max:
@@ -120,12 +140,7 @@ class Analyst:
             note = f"{share:.0%} of the answer's claims are not borne out by the record"
             analysis = fallen_back(by_rules, note, analysis.struck)
         self.tally.cached += kept is not None
-        return self._counted(self._signed(analysis, bought, cached=kept is not None))
-
-    async def close(self) -> None:
-        """Give back its connections."""
-        if self._model is not None:
-            await self._model.close()
+        return self._signed(analysis, bought, cached=kept is not None)
 
     async def _bought(self, model: "Model", prompt: Prompt, key: bytes) -> Kept:
         """A new answer of the right shape, paid for and kept. Raises _NoAnswer."""
@@ -162,26 +177,25 @@ class Analyst:
 
         config = self._config
         for tried in range(1, config.tries + 1):
-            async with self._places:
-                reserved = await self._reserved(tokens_in)
-                try:
-                    reply = await model.ask(messages, SCHEMA)
-                except AskError as error:
-                    self._breaker.failed(self._seconds())
-                    self.tally.calls[error.failure] += 1
-                    await self._lost(error, reserved, tokens_in)
-                    if not error.is_worth_again or tried == config.tries:
-                        raise _NoAnswer(
-                            error.failure, f"the model gave no answer: {error.failure.replace('_', ' ')}"
-                        ) from None
-                    asked_s = error.retry_after_s
-                except asyncio.CancelledError:
-                    self._breaker.abandoned(self._seconds())
-                    raise
-                else:
-                    self._breaker.succeeded()
-                    self.tally.calls["answered"] += 1
-                    return reply, reserved
+            reserved = await self._reserved(tokens_in)
+            try:
+                reply = await model.ask(messages, SCHEMA)
+            except AskError as error:
+                self._breaker.failed(self._seconds())
+                self.tally.calls[error.failure] += 1
+                await self._lost(error, reserved, tokens_in)
+                if not error.is_worth_again or tried == config.tries:
+                    raise _NoAnswer(
+                        error.failure, f"the model gave no answer: {error.failure.replace('_', ' ')}"
+                    ) from None
+                asked_s = error.retry_after_s
+            except asyncio.CancelledError:
+                self._breaker.abandoned(self._seconds())
+                raise
+            else:
+                self._breaker.succeeded()
+                self.tally.calls["answered"] += 1
+                return reply, reserved
             await asyncio.sleep(
                 pause_s(
                     tried,

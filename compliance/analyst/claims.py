@@ -15,7 +15,8 @@ _NOUNS: Final[Mapping[str, str]] = {
     "person": "party", "people": "party", "recipient": "party", "sender": "party",
 }  # fmt: skip
 _COUNT: Final = re.compile(
-    rf"(?<![\d,.$])(\d{{1,6}})((?:\s+[a-z-]+){{0,3}}?)\s+({'|'.join(_NOUNS)}|cash)s?\b", re.I
+    rf"(?<![\d,.$])(\d{{1,6}})((?:\s+(?!(?:times|the|of|in|on|to|from|and|with|by|days?|hours?|percent|USD)\b)[a-z-]+){{0,3}}?)\s+({'|'.join(_NOUNS)}|cash)s?\b",
+    re.I,
 )
 _IN_WORDS: Final = {
     word: number

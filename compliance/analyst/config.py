@@ -28,7 +28,7 @@ class AnalystConfig:
     tries: int = 3
     pause_s: float = 0.5  # before the second try; doubles, with jitter
     pause_s_max: float = 5.0
-    concurrency: int = 8  # requests at once, of this process
+    concurrency: int = 8  # analyses at once, of this process
     failures_max: int = 5  # one after the other, then the circuit opens
     open_s: float = 30.0  # how long it stays open before one request tries again
     tokens_day_max: int = 20_000_000

@@ -39,6 +39,9 @@ class Folded(NamedTuple):
 
 def folded(text: str, *, leet: bool = False) -> Folded:
     """A text's letters; with `leet`, digits and signs are read as the letters that they stand for."""
+    if text.isascii() and not leet:
+        kept = [place for place, char in enumerate(text) if char.isalnum()]
+        return Folded("".join(text[place] for place in kept).lower(), kept)
     letters: list[str] = []
     places: list[int] = []
     for place, char in enumerate(text):

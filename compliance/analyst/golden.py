@@ -290,7 +290,16 @@ def _subject(
     if kind is Kind.CARD:
         parties.append(Party(PartyRole.MERCHANT, "Merchant of a golden case", country))
     elif kind not in CASH:
-        parties.append(Party(PartyRole.COUNTERPARTY, country=country, bank_id="021000021", **given))
+        parties.append(
+            Party(
+                PartyRole.COUNTERPARTY,
+                given["name"],
+                country,
+                address=given["address"],
+                account=given["account"],
+                bank_id="021000021",
+            )
+        )
     return Subject(
         id=UUID(int=20_000),
         source=Source.AUTHORIZATION if kind is Kind.CARD else Source.TRANSFER,

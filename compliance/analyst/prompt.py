@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from compliance.analyst.aliases import Aliases
@@ -86,10 +87,13 @@ def prompt_of(
         ("Names on sanctions lists", _hits(hits, aliases)),
     )
     record = "\n\n".join(f"# {title}\n{text}" for title, text in sections if text)
-    return Prompt(task, _passages(passages[:PASSAGES_MAX]), record, aliases.of_strangers(subject.purpose))
+    return Prompt(
+        task, _passages(tuple(passages[:PASSAGES_MAX])), record, aliases.of_strangers(subject.purpose)
+    )
 
 
-def _passages(passages: Sequence[Passage]) -> str:
+@lru_cache(maxsize=256)  # the same few sections are given again and again
+def _passages(passages: tuple[Passage, ...]) -> str:
     return "\n".join(
         f"[{passage.id}] {passage.citation} — {plain(passage.title, 200)}"
         + (f" (in force from {passage.effective.isoformat()})" if passage.effective else "")

@@ -5,8 +5,8 @@ A request's tokens and money are reserved before it is made and settled after. W
 stays taken for the day: a budget is never passed.
 """
 
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from compliance.ports import Database, queries
 
@@ -17,6 +17,11 @@ class Reserved(NamedTuple):
     at: datetime
     tokens: int
     micro_usd: int
+
+    @property
+    def day(self) -> date:
+        """Whose budget it is taken from, in UTC."""
+        return self.at.astimezone(UTC).date()
 
 
 class Kept(NamedTuple):
@@ -56,16 +61,31 @@ class Purse:
     async def settle(self, reserved: Reserved, tokens: int, micro_usd: int, now: datetime) -> None:
         """Gives back what was reserved and not spent."""
         async with self._database.acquire() as connection:
-            await self._settle(connection, reserved, tokens, micro_usd, now)
+            await connection.execute(
+                self._sql["settle"],
+                reserved.day,
+                tokens - reserved.tokens,
+                micro_usd - reserved.micro_usd,
+                now,
+            )
 
     async def keep(
         self, key: bytes, model: str, prompt_version: str, bought: Kept, reserved: Reserved, now: datetime
     ) -> None:
-        """Settles what an answer cost and keeps it, in one transaction."""
-        async with self._database.acquire() as connection, connection.transaction():
-            await connection.execute(self._sql["keep"], key, model, prompt_version, *bought, now)
-            tokens = bought.tokens_in + bought.tokens_out
-            await self._settle(connection, reserved, tokens, bought.cost_micro_usd, now)
+        """Settles what an answer cost and keeps it, in one statement."""
+        spent = bought.tokens_in + bought.tokens_out
+        async with self._database.acquire() as connection:
+            await connection.execute(
+                self._sql["keep"],
+                key,
+                model,
+                prompt_version,
+                *bought,
+                now,
+                reserved.day,
+                spent - reserved.tokens,
+                bought.cost_micro_usd - reserved.micro_usd,
+            )
 
     async def kept(self, key: bytes) -> Kept | None:
         """The answer that is kept under a key."""
@@ -78,11 +98,3 @@ class Purse:
         async with self._database.acquire() as connection:
             row = await connection.fetchrow(self._sql["spent"], now.astimezone(UTC).date())
         return (row["tokens"], row["micro_usd"], row["calls"]) if row else (0, 0, 0)
-
-    async def _settle(
-        self, connection: Any, reserved: Reserved, tokens: int, micro_usd: int, now: datetime
-    ) -> None:
-        day = reserved.at.astimezone(UTC).date()
-        await connection.execute(
-            self._sql["settle"], day, tokens - reserved.tokens, micro_usd - reserved.micro_usd, now
-        )

@@ -11,9 +11,11 @@ ON CONFLICT (day) DO UPDATE
 RETURNING 1;
 
 -- name: settle
--- Puts what was spent in the place of what was reserved: the difference, which may be negative.
+-- Puts what was spent in the place of what was reserved. Lost in a crash, more counts as spent, never less: no wait for the disk.
+WITH hurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE analyst_spending
    SET tokens = greatest(tokens + $2, 0), micro_usd = greatest(micro_usd + $3, 0), changed_at = $4
+  FROM hurried
  WHERE day = $1;
 
 -- name: kept
@@ -21,12 +23,18 @@ UPDATE analyst_spending
 SELECT answer, tokens_in, tokens_out, cost_micro_usd FROM analyst_answers WHERE key = $1;
 
 -- name: keep
--- Keeps an answer; a newer one takes its place.
-INSERT INTO analyst_answers (key, model, prompt_version, answer, tokens_in, tokens_out, cost_micro_usd, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (key) DO UPDATE
-   SET answer = excluded.answer, tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
-       cost_micro_usd = excluded.cost_micro_usd, changed_at = excluded.changed_at;
+-- Keeps an answer, in the place of an older one, and settles what it cost, as above.
+WITH hurried AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+kept AS (
+    INSERT INTO analyst_answers (key, model, prompt_version, answer, tokens_in, tokens_out, cost_micro_usd, changed_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM hurried
+    ON CONFLICT (key) DO UPDATE
+       SET answer = excluded.answer, tokens_in = excluded.tokens_in, tokens_out = excluded.tokens_out,
+           cost_micro_usd = excluded.cost_micro_usd, changed_at = excluded.changed_at
+)
+UPDATE analyst_spending
+   SET tokens = greatest(tokens + $10, 0), micro_usd = greatest(micro_usd + $11, 0), changed_at = $8
+ WHERE day = $9;
 
 -- name: spent
 -- What was spent on a day.

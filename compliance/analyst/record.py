@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from compliance.analyst.aliases import Aliases
@@ -36,6 +37,7 @@ _SCALES: Final = {
     "k": 3, "thousand": 3, "m": 6, "million": 6, "bn": 9, "billion": 9,
 }  # fmt: skip
 _SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z']*")
 _ALIAS: Final = re.compile(r"\b[A-Z]+_\d+\b")
 _COUNTED: Final[Mapping[str, frozenset[Kind]]] = {
     "deposit": frozenset({Kind.CASH_DEPOSIT}),
@@ -62,6 +64,7 @@ class Line(NamedTuple):
     """What stands together in one line of the record."""
 
     amounts: frozenset[Decimal]
+    priced: frozenset[tuple[Decimal, str]]  # those with a currency
     dates: frozenset[str]
     aliases: frozenset[str]
 
@@ -86,6 +89,8 @@ class Record:
 def dates_in(text: str) -> tuple[list[str], str]:
     """Dates that a text names, in ISO 8601 (its own words where it names no year), and the text without them."""
     found: list[str] = []
+    if not any(char.isdigit() for char in text):
+        return found, text
 
     def taken(match: re.Match[str]) -> str:
         part = match.groupdict()
@@ -133,34 +138,54 @@ def record_of(
     aliases: Aliases,
 ) -> Record:
     """What may be said of a dossier: what was sent of it, and no more."""
-    dates, undated = dates_in(bare(prompt.record))
-    numbers = numbers_in(undated)
-    sent = f"{prompt.task} {prompt.given} {prompt.record}"
-    words = re.findall(r"[A-Za-z][A-Za-z']*", sent)
-    given_dates = dates_in(bare(prompt.given))[0]
+    lines = tuple(_line(line) for line in prompt.record.splitlines())
+    given = _given(f"{prompt.task}\n{prompt.given}")
+    words = _WORD.findall(prompt.record)
     return Record(
-        numbers=frozenset(number.value for number in numbers),
-        priced=frozenset((number.value, number.currency) for number in numbers if number.currency),
-        limits=frozenset(number.value for number in numbers_in(dates_in(bare(prompt.given))[1])),
-        dates=frozenset((*dates, *given_dates)),
-        sections=frozenset(
-            section
-            for text in (prompt.given, *(p.citation for p in passages), prompt.record)
-            for section in sections_in(text)
-        ),
+        numbers=frozenset().union(*(line.amounts for line in lines)),
+        priced=frozenset().union(*(line.priced for line in lines)),
+        limits=given.limits,
+        dates=given.dates.union(*(line.dates for line in lines)),
+        sections=given.sections.union(sections_in(prompt.record)),
         aliases=aliases.all,
-        words=frozenset(word.lower() for word in words),
-        capitals=frozenset(word for word in words if word.isupper()),
+        words=given.words.union(word.lower() for word in words),
+        capitals=given.capitals.union(word for word in words if word.isupper()),
         counts=_counts(dossier, assessment, hits),
-        lines=tuple(_line(line) for line in prompt.record.splitlines()),
+        lines=lines,
         passages=frozenset(passage.id for passage in passages),
     )
 
 
+class _Given(NamedTuple):
+    """What the sections that were given name; the same few sections are given again and again."""
+
+    limits: frozenset[Decimal]
+    dates: frozenset[str]
+    sections: frozenset[str]
+    words: frozenset[str]
+    capitals: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _given(text: str) -> _Given:
+    dates, undated = dates_in(bare(text))
+    words = _WORD.findall(text)
+    return _Given(
+        frozenset(number.value for number in numbers_in(undated)),
+        frozenset(dates),
+        frozenset(sections_in(text)),
+        frozenset(word.lower() for word in words),
+        frozenset(word for word in words if word.isupper()),
+    )
+
+
+@lru_cache(maxsize=4096)  # a customer's movements come again with his next transfer
 def _line(text: str) -> Line:
     dates, undated = dates_in(bare(text))
+    numbers = numbers_in(undated)
     return Line(
-        frozenset(number.value for number in numbers_in(undated)),
+        frozenset(number.value for number in numbers),
+        frozenset((number.value, number.currency) for number in numbers if number.currency),
         frozenset(dates),
         frozenset(_ALIAS.findall(text)),
     )

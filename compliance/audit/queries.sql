@@ -246,6 +246,15 @@ WITH deleted AS (
 )
 SELECT count(*)::integer FROM deleted;
 
+-- name: delete_analyst_answers
+-- What a model answered before $1: pseudonyms only, so no hold is about it; $2 is the time, as everywhere here.
+WITH deleted AS (
+    DELETE FROM analyst_answers WHERE key = ANY (ARRAY(
+        SELECT key FROM analyst_answers WHERE changed_at < $1 AND changed_at < $2::timestamptz LIMIT $3))
+    RETURNING 1
+)
+SELECT count(*)::integer FROM deleted;
+
 -- name: delete_transfer_parties
 -- Who stood behind transfers that ended before $1.
 WITH deleted AS (
@@ -296,15 +305,13 @@ WITH deleted AS (
 SELECT count(*)::integer FROM deleted;
 
 -- name: delete_labels
--- What became known, before $1, of authorizations that are as old.
+-- What became known, before $1, of authorizations that are gone; $2 is the time, as everywhere here.
 WITH deleted AS (
     DELETE FROM labels WHERE number = ANY (ARRAY(
         SELECT number FROM labels
-        WHERE received_at < $1 AND taken_at IS NOT NULL AND NOT held_source($2, authorization_id)
+        WHERE received_at < $1 AND received_at < $2::timestamptz AND taken_at IS NOT NULL
             AND NOT EXISTS (
-                SELECT FROM authorizations
-                WHERE authorizations.authorization_id = labels.authorization_id AND transmission_time >= $1)
-            AND NOT EXISTS (SELECT FROM cases WHERE cases.source_id = labels.authorization_id)
+                SELECT FROM authorizations WHERE authorizations.authorization_id = labels.authorization_id)
         LIMIT $3))
     RETURNING 1
 )
@@ -313,7 +320,7 @@ SELECT count(*)::integer FROM deleted;
 -- name: delete_authorizations
 -- Decisions of before $1, with what was done to the same authorization, unless some of that is younger.
 WITH old AS (
-    SELECT DISTINCT coalesce(original_id, authorization_id) AS id FROM authorizations AS one
+    SELECT coalesce(original_id, authorization_id) AS id FROM authorizations AS one
     WHERE transmission_time < $1
         AND NOT held_source($2, coalesce(original_id, authorization_id))
         AND NOT EXISTS (
@@ -328,7 +335,8 @@ WITH old AS (
     LIMIT $3
 ), deleted AS (
     DELETE FROM authorizations
-    WHERE transmission_time < $1 AND coalesce(original_id, authorization_id) IN (SELECT id FROM old)
+    WHERE transmission_time < $1
+        AND (authorization_id = ANY (ARRAY(SELECT id FROM old)) OR original_id = ANY (ARRAY(SELECT id FROM old)))
     RETURNING 1
 )
 SELECT count(*)::integer FROM deleted;

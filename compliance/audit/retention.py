@@ -50,11 +50,12 @@ STEPS: Final = (
     ("cases", "analyses"),
     ("reviews", "analyses"),
     ("flagged", "analyses"),
+    ("analyst_answers", "analyses"),
     ("transfer_parties", "transactions"),
     ("transfer_events", "transactions"),
     ("transfers", "transactions"),
-    ("labels", "transactions"),
     ("authorizations", "transactions"),
+    ("labels", "transactions"),
 )
 """Table (or the part of one) and the period it is kept for, in order: what refers to others goes before them."""
 

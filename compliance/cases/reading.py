@@ -47,7 +47,8 @@ NEEDS: Final[Mapping[str, Permission]] = {
 }
 """What each thing that can be asked of the desk, or beside it, needs."""
 
-EVENTS_MAX: Final = 500
+EVENTS_MAX: Final = 200
+"""So many, with the longest texts, still fit into one message of a client that sets no limit (4 MiB)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ JOIN accounts acc ON acc.number = a.account_number
 JOIN customers c ON c.number = acc.customer_number
 LEFT JOIN customer_profiles p ON p.customer_number = c.number
 WHERE a.shipment > $1 AND a.shipment <= $2 AND a.operation IN (1, 4)
-  AND (a.billed_minor >= $3 OR a.score >= $4 OR a.merchant_country <> ALL ($5::smallint[])
+  AND (a.billed_minor >= $3 OR a.score >= $4 OR a.approved_minor > 0 AND a.merchant_country <> ALL ($5::smallint[])
        OR a.billing_currency <> ALL ($6::smallint[]) OR c.politically_exposed OR c.kyc_state <> 'verified'
        OR c.compliance_block OR c.risk_rating = 'high' OR coalesce(p.country, '') NOT IN ('', 'US')
        OR array_remove(a.limits_passed, 0::smallint) <> '{}' OR array_remove(a.rules_hit, 0::smallint) <> '{}');

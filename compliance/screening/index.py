@@ -36,7 +36,7 @@ _KEPT_TOKENS_MAX: Final = 100_000
 _LEFT_OUT_MIN: Final = 4
 _SLIP: Final = 0.8
 _TELLS: Final = 0.1  # tokens that weigh less find nobody
-_SHARE_MIN: Final = 0.55
+_SHARE_MIN: Final = 0.57
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
 
 
@@ -60,9 +60,11 @@ class Index:
         split: list[tuple[int, ListEntry, Name, tuple[str, ...]]] = []
         for number, edition in enumerate(editions):
             for entry in edition.entries:
-                for name in entry.names:
-                    if tokens := tuple(tokens_of(name.text)):
-                        split.append((number, entry, name, tokens))
+                split += [
+                    (number, entry, name, tokens)
+                    for name in entry.names
+                    if (tokens := tuple(tokens_of(name.text)))
+                ]
         postings: dict[str, list[int]] = defaultdict(list)
         self._joined: dict[str, list[int]] = defaultdict(list)
         self._whole: dict[str, list[int]] = defaultdict(list)

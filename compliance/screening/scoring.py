@@ -20,12 +20,15 @@ DROPPED_OTHER: Final = 0.75
 """How much of its weight a listed token that wasn't given costs: people have middle names, companies don't."""
 _INITIAL: Final = 0.9
 _JOINED_MIN: Final = 0.85
-_WEAK: Final = 0.93
+_WEAK: Final = 0.95
 _LEFT_OUT_MAX: Final = 0.18
 _SPACED_MIN: Final = 0.88
+_SPACED_SLIP_MIN: Final = 0.855
 _SPACED_CHARS_MIN: Final = 7
-RARE: Final = 0.45
-"""A token of this weight tells somebody from others."""
+TELLING: Final = 0.45
+"""A token of this weight tells somebody from others: a few hundred names have it."""
+RARE: Final = 0.55
+"""A token of this weight is enough to block by, beside another: a few dozen names have it."""
 
 
 class Scored(NamedTuple):
@@ -34,7 +37,7 @@ class Scored(NamedTuple):
     score: float  # 0 to 1
     tokens: tuple[TokenMatch, ...]
     is_whole: bool  # every token of both sides is equal but for particles and legal forms
-    rare: int  # tokens that were met and tell somebody from others
+    rare: int  # rare tokens that were met
     note: str = ""
 
 
@@ -46,7 +49,7 @@ def score(
     given_left, listed_left = set(range(len(asked))), set(range(len(listed.tokens)))
     matches: list[TokenMatch] = []
     both = cost = 0.0
-    rare = strong = 0
+    rare = telling = strong = 0
     exact = True
     for gs, ls, alike, how in pairs:
         weight_given = sum(weights[g] for g in gs)
@@ -60,8 +63,9 @@ def score(
         worth = alike if alike >= 0.9 else max(0.0, 0.9 - 1.05 * (0.9 - alike))
         both += worth * (weight_given + weight_listed)
         cost += weight_given + weight_listed
-        if weight_listed >= RARE and how != "initial":
-            rare += 1
+        if how != "initial":
+            rare += weight_listed >= RARE
+            telling += weight_listed >= TELLING
         if how != "initial" and not all(listed.tokens[at] in _EMPTY for at in ls):
             strong += 1
         exact = exact and alike >= 0.97 and how != "initial"
@@ -75,11 +79,10 @@ def score(
         cost += weights[given]
         matches.append(TokenMatch(asked[given], "", 0.0, "dropped"))
     left_out = dropped * sum(listed.weights[at] for at in listed_left)
-    if exact and rare and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
+    if exact and telling and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
         left_out = min(left_out, _LEFT_OUT_MAX * cost)  # first and last of many names
     cost += left_out
-    for at in sorted(listed_left):
-        matches.append(TokenMatch("", listed.tokens[at], 0.0, "dropped"))
+    matches += [TokenMatch("", listed.tokens[at], 0.0, "dropped") for at in sorted(listed_left)]
     left = {asked[g] for g in given_left} | {listed.tokens[at] for at in listed_left}
     exact = exact and not left - PARTICLES - SUFFIXES
     value = both / cost if cost else 0.0
@@ -89,14 +92,15 @@ def score(
         note = "only one token agrees"
     is_named = strong >= 2 and not _is_ordinary(listed.tokens)
     is_long = exact and len(matches) >= 3
-    if not rare and not (exact and is_named) and not is_long:
+    if not telling and not (exact and is_named) and not is_long:
         value *= 0.9 if is_named else 0.5
         note = "only frequent words agree"
     given_text, listed_text = "".join(asked), "".join(listed.tokens)
     if len(given_text) >= _SPACED_CHARS_MIN and len(asked) > 1 and not _is_ordinary(listed.tokens):
         spaced = OSA.normalized_similarity(given_text, listed_text)
-        if spaced >= _SPACED_MIN and 0.98 * spaced > value:
-            value = 0.98 * spaced
+        is_slip = any(token not in near for token, near in zip(asked, alike_to, strict=True))
+        if spaced >= (_SPACED_SLIP_MIN if is_slip else _SPACED_MIN) and 0.985 * spaced > value:
+            value = 0.985 * spaced
             note = "alike with spaces apart"
     if listed.name.is_weak:
         value *= _WEAK
@@ -122,7 +126,7 @@ def _paired(
     asked: Sequence[str],
     alike_to: Sequence[Mapping[str, float]],
     listed: Sequence[str],
-    with_initials: bool,  # noqa: FBT001 - people have them
+    with_initials: bool,
 ) -> list[_Pair]:
     """Pairs of tokens, the most alike first; then two on one side that are one on the other."""
     found: list[_Pair] = []

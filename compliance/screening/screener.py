@@ -13,7 +13,7 @@ from compliance.screening.index import Index, Listed
 from compliance.screening.scoring import Scored, score
 from compliance.screening.words import PARTICLES, tokens_of
 
-_CANDIDATES_MAX: Final = 14
+_CANDIDATES_MAX: Final = 12
 _HITS_MAX: Final = 10
 LAST_WEIGHT: Final = 0.5
 """A particle at the end is a family name."""
@@ -122,7 +122,7 @@ class Screener:
         self,
         listed: Listed,
         value: float,
-        is_match: bool,  # noqa: FBT001 - a value of the hit
+        is_match: bool,
         tokens: tuple[TokenMatch, ...],
         notes: tuple[str, ...],
         role: PartyRole | None,

@@ -18,17 +18,18 @@ NAME_CHARS_MAX: Final = 300
 
 PARTICLES: Final = frozenset(
     """al el as ash at ad an ar az bin ibn ben bint de la del der den das dos da di du van von le les y e of the and for
-    und et i ul ur abd abdul abdel abdal abdol""".split()
+    und et i ul ur abd abdul abdel abdal abdol""".split()  # noqa: SIM905 - words to be read, not punctuation
 )
 """Words that bind names: spelled or left out as one likes."""
 TITLES: Final = frozenset(
-    "mr mrs ms miss dr prof sir sheikh shaykh shaikh sheik haji hajj hajji hadji maulavi mawlawi mullah mulla molla"
-    " maulana qari general gen colonel col major maj captain capt brigadier lt ayatollah sayyid sayed seyed imam".split()
+    """mr mrs ms miss dr prof sir sheikh shaykh shaikh sheik haji hajj hajji hadji maulavi mawlawi mullah mulla
+    molla maulana qari general gen colonel col major maj captain capt brigadier lt ayatollah sayyid sayed
+    seyed imam""".split()  # noqa: SIM905 - words to be read, not punctuation
 )
 SUFFIXES: Final = frozenset(
     """ltd limited inc incorporated corp corporation co company llc llp lp plc gmbh ag kg sa sas sarl srl spa bv nv oy ab
     as aps jsc pjsc ojsc cjsc oao ooo zao pao ao fze fzco fzc fz dmcc pte pty pvt private bhd sdn kft doo dooel ead eood
-    ood sl cv rl de cia ltda eirl tic sti sanayi ve ticaret sirketi anonim jr sr ii iii iv""".split()
+    ood sl cv rl de cia ltda eirl tic sti sanayi ve ticaret sirketi anonim jr sr ii iii iv""".split()  # noqa: SIM905 - words to be read, not punctuation
 )
 """Legal forms: they tell nobody from anybody."""
 ORDINARY: Final = frozenset(
@@ -43,7 +44,7 @@ ORDINARY: Final = frozenset(
     telecom media news press club hotel travel tours tourism real estate properties property first united new north
     south east west central eastern western northern southern city home house store shop market auto motors parts
     islamic people peoples army front movement party republic ministry office department agency security defense
-    american america usa""".split()
+    american america usa""".split()  # noqa: SIM905 - words to be read, not punctuation
 )
 """Words of trades: alone, or among themselves, they name nobody."""
 

@@ -37,6 +37,8 @@ countries    lists of high-risk and sanctioned countries
 disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
+cases_record  what goes on with them, and what is on record: watch, trail, analyse
+cases_desk   how those reach the desk, and what they take
 cases_tables  how those are printed
 profiles     what filings ask of a customer: set and show
 filings      reports to FinCEN and OFAC: due, prepare, edit, approve, export, acknowledge, validate

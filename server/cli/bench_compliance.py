@@ -34,6 +34,23 @@ def bench_aml(
     measure(lambda told: aml_figures(data, told), "aml bench", as_json=as_json, beside=_per_node)
 
 
+@app.command("screening")
+def bench_screening(
+    data: Annotated[
+        Path, typer.Option(help="Folder of the lists and portfolios: sanctions/, fraud/.")
+    ] = Path("../shared/data"),
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure screening: names a second and p99, UN names with typing errors found, ordinary names met falsely.
+
+    The exit status is 1 where a bar is missed.
+    """
+    from loadtest.screening_bench import screening_figures
+
+    measure(lambda told: screening_figures(data, told), "screening bench", as_json=as_json)
+
+
 @app.command("audit")
 def bench_audit(
     parts: Annotated[

@@ -134,14 +134,16 @@ async def kill_campaign(
         try:
             await _worked(database, 1)
             postgres = EmbeddedPostgres(home)
-            for number in range(kills):
+            while (done := sum(campaign.kills.values())) < kills:
                 await asyncio.sleep(draw.uniform(*PAUSE_S))
                 if draw.random() < 0.5:
                     campaign.kills["worker"] += worker.kill()
                 else:
                     campaign.kills["postgresql"] += _kill(postgres.process_id())
-                told(f"{number + 1} of {kills} kills")
-                if number % 5 == 4:
+                if sum(campaign.kills.values()) == done:
+                    continue  # there was nobody to kill yet
+                told(f"{done + 1} of {kills} kills")
+                if done % 5 == 4:
                     # Now and then work comes through between two deaths; else nothing would be there to lose.
                     await _progressed(database)
             writing.cancel()

@@ -91,7 +91,7 @@ def _rows_screened(source: IO[str], name: str, screener: Any, *, as_json: bool) 
     count = hits = bad = 0
     if as_json:
         sys.stdout.write("[")
-    for count, row in enumerate(_read(reader, name), 1):  # noqa: B007 - how many there were is told
+    for count, row in enumerate(_read(reader, name), 1):
         document = _screened(count, row, screener)
         hits += document["hit"] is True
         bad += "error" in document
@@ -113,7 +113,7 @@ def _read(reader: "csv.DictReader[str]", name: str) -> Iterator[dict[str, Any]]:
         except csv.Error as error:
             yield {"name": "", "_why": f"{name}, line {reader.line_num}: {error}"}
             continue
-        more = " (more columns than the header: quote a name that holds a comma)" if row.get(None) else ""  # type: ignore[call-overload] - csv's key for surplus columns
+        more = " (more columns than the header: quote a name that holds a comma)" if None in row else ""
         why = f"{name}, line {reader.line_num}: name is empty" if not (row.get("name") or "").strip() else ""
         yield {**row, "_why": why, "_warning": f"line {reader.line_num}{more}" if more else ""}
 

@@ -38,7 +38,7 @@ class OfficeSettings(BaseSettings):
         description="role of callers on this machine where there is no TLS; their name is local",
     )
     message_bytes_max: int = Field(
-        default=1 << 20, ge=1 << 20, description="size of one of its gRPC messages"
+        default=1 << 22, ge=1 << 22, description="size of one gRPC message of its service"
     )
 
     # How long cases may take.

@@ -45,6 +45,16 @@ INSERT INTO case_events (case_id, event, before, after, actor, role, correlation
 VALUES ($1, 'opened', '', 'open', 'worker', 'analyst', '')
 """
 
+AUTHORIZATION = """
+INSERT INTO authorizations (transmission_time, decision_time, sequence, authorization_id, original_id, amount_minor,
+    billed_minor, approved_minor, available_minor, account_number, ledger_status, programme, operation,
+    transaction_type, currency, billing_currency, merchant_country, merchant_category, entry_mode, record_version, held,
+    stand_in, recovered, response_code, authorization_code, acquirer_id, merchant_id, merchant_name, merchant_city,
+    model, limits_passed, intent, decision, part_minor, owed_minor, chain, credit)
+VALUES ($1, $1, 1, $2, $3, 1, 1, 1, 1, $4, 0, 1, 1, 1, 840, 840, 840, 5411, 1, 1, false, false, false, '00', '', '', '',
+    '', '', '', '{}', '', '', 0, 0, 0, false)
+"""
+
 
 class Past:
     """Transfers of two customers, each flagged, reviewed, with a case."""
@@ -173,6 +183,42 @@ def test_what_a_legal_hold_names_stays_until_it_is_lifted(in_workshop, keys):
                 "SELECT action FROM audit WHERE action LIKE 'hold.%' ORDER BY number"
             )
             assert [row["action"] for row in actions] == ["hold.place"] * 3 + ["hold.lift"]
+
+    in_workshop(work)
+
+
+def test_an_authorization_goes_with_all_that_was_done_to_it_and_not_before(in_workshop, keys):
+    """One whose clearing is younger stays, and so does one of a customer under legal hold."""
+
+    async def work(shop):
+        async with shop.database.acquire() as connection:
+            past = await _past(shop, connection, keys)
+            (first, _), (second, customer) = past.accounts[:2]
+            gone, cleared, held = uuid4(), uuid4(), uuid4()
+            for at, identifier, original, account in (
+                (OLD, gone, None, first),
+                (OLD, uuid4(), gone, first),
+                (OLD, cleared, None, first),
+                (YOUNG, uuid4(), cleared, first),
+                (OLD, held, None, second),
+            ):
+                await connection.execute(AUTHORIZATION, at, identifier, original, account)
+            await connection.execute(
+                "INSERT INTO labels (authorization_id, verdict, report_id, learnt_at, received_at, source, reported_by, sender, taken_at) "
+                "SELECT authorization_id, 1, '', $1, $1, 'chargebacks', '', 1, $1 FROM authorizations WHERE original_id IS NULL",
+                OLD,
+            )
+            async with connection.transaction():
+                await place(
+                    connection, "customer", str(customer), reason="x", until=None, actor=ADMIN, now=NOW
+                )
+            done = await _retention(shop).run(ADMIN)
+            assert (done["authorizations"], done["labels"]) == (2, 1)
+            left = await connection.fetch(
+                "SELECT coalesce(original_id, authorization_id) AS id FROM authorizations"
+            )
+            assert {row["id"] for row in left} == {cleared, held}
+            assert len(left) == 3
 
     in_workshop(work)
 

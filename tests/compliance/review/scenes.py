@@ -10,6 +10,7 @@ from compliance.cases.clocks import ServiceLevels
 from compliance.facts import Flag
 from compliance.results import Analysis, Assessment, Duty, DutyKind, Hit, Origin, Tier
 from compliance.review.counters import Counters
+from compliance.review.desk import ReviewDesk
 from compliance.review.enrichment import Enricher
 from compliance.review.intake import Intake, Reach
 from compliance.review.kept import Keeper
@@ -106,10 +107,12 @@ class Scene:
         self.reviewer = Reviewer(
             self.lists, lambda *_: False, plain_assess, PlainPolicies(), self.analyst, now
         )
+        self.keeper = Keeper(keys, ServiceLevels())
+        self.desk = ReviewDesk(database, self.keeper, self.enricher, self.reviewer, now)
         self.pace = pace or Pace(hands=1)
         self.worker = Worker(
             database,
-            Keeper(keys, ServiceLevels()),
+            self.keeper,
             self.intake,
             self.enricher,
             self.reviewer,

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from compliance.facts import Source, flagged_id_of
+from compliance.facts import Flag, Source, flagged_id_of
 from server.store.database import Database
 from tests.compliance.review.scenes import Scene, authorization, people, transfer
 
@@ -144,5 +144,21 @@ def test_position_and_what_was_flagged_move_together_or_not_at_all(database_url,
         assert await scene.value("SELECT count(*) FROM transfer_parties") == 0
         await scene.intake.take()
         assert await scene.value("SELECT count(*) FROM flagged") == 1
+
+    _with(database_url, keys, claim)
+
+
+def test_a_payment_across_the_border_is_looked_at_where_it_was_approved(database_url, keys):
+    """A decline moved nothing; at home, small and unsuspicious ones are not even asked of policy."""
+
+    async def claim(scene):
+        scene.intake._flags_of = lambda *_: (Flag.CROSS_BORDER,)
+        async with scene.database.acquire() as connection:
+            abroad = await authorization(connection, amount_minor=100, country=276)
+            await authorization(connection, amount_minor=100, country=276, approved_minor=0)
+            await authorization(connection, amount_minor=100)
+        while await scene.intake.take():
+            pass
+        assert [row["source_id"] for row in await scene.fetch("SELECT * FROM flagged")] == [abroad]
 
     _with(database_url, keys, claim)

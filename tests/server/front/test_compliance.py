@@ -27,7 +27,7 @@ from compliance.roles import Role
 from holdfast.v1 import compliance_pb2 as pb
 from server.office.door import OfficeDoor
 from server.office.settings import OfficeSettings
-from tests.compliance.cases.office import PEOPLE, deciding
+from tests.compliance.cases.office import OLAF, PEOPLE, deciding
 
 TIMEOUT_S = 60
 CALL_S = 20
@@ -382,3 +382,17 @@ def test_a_viewers_trail_has_no_audit_row(database_url, keys):
 def test_the_people_of_the_tests_have_every_role():
     """Or a role would go untested."""
     assert set(PEOPLE.values()) == set(Role)
+
+
+def test_a_case_with_as_many_words_as_it_may_have_fits_into_one_message(database_url, keys):
+    """The newest steps; a client that sets no limit of its own gets them."""
+
+    async def work():
+        async with serving(database_url, keys) as (scene, call):
+            case = await scene.case()
+            text = "\N{GREEK SMALL LETTER OMEGA}" * 4_000
+            for _ in range(205):
+                await scene.desk.comment(OLAF, case, text)
+            return await call("GetCase", pb.GetCaseRequest(case_id=case.hex))
+
+    assert len(_run(work()).events) == 200

@@ -1,0 +1,93 @@
+"""Names are held against lists as people write them, and every hit is explained."""
+
+from datetime import date
+
+import pytest
+
+from compliance.screening.reading import read_lists
+from compliance.screening.screener import Screener
+
+
+@pytest.fixture
+def screener(files):
+    """Our lists, indexed."""
+    return Screener(read_lists(list(files.values())))
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("Faruq Tamimuddin Zarqawian", "100"),
+        ("zarqawian faruq", "100"),
+        ("Farooq Zarqawian", "100"),
+        ("Faruq Tamimudin Zarqawain", "100"),
+        ("F. Zarqawian", "100"),
+        ("Farouk Zarkawiyan", "100"),
+        ("Abdulqadir al Rahmani", "101"),
+        ("Abdel Kader El-Rahmani", "101"),
+        ("Korvanic Trading", "102"),
+        ("KORVANIC TRADING CO LLC", "102"),
+        ("Korvanik Trading Company", "102"),
+        ("M/V IMO 7406784", "103"),
+        ("Vladislav Petroshkin", "104"),
+        ("Владислав Петрошкин", "104"),
+        ("Djibrine Mbwalankaa", "CDi.900"),
+    ],
+)
+def test_a_listed_name_is_found_as_people_write_it(screener, name, entry):
+    """Word order, initials, spelling, transliteration, legal forms, a ship's number."""
+    hits = screener.screen(name)
+    assert hits
+    assert hits[0].entry_id == entry
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CORP",
+        "Trading Company",
+        "General Bank",
+        "Company Ltd",
+        "Faruq",
+        "John Smith",
+        "Maria Garcia",
+        "",
+        "...",
+        "al",
+    ],
+)
+def test_frequent_words_and_ordinary_names_meet_nobody(screener, name):
+    """A legal form or a trade names nobody, nor does a given name alone."""
+    assert screener.screen(name) == []
+
+
+def test_a_name_blocks_where_it_is_whole_and_nothing_contradicts(screener):
+    """A date of birth of another decade leaves it to people."""
+    name = "Faruq Tamimuddin Zarqawian"
+    assert screener.screen(name)[0].is_match
+    agreeing = screener.screen(name, birth_date=date(1958, 5, 3), countries=["IR"])[0]
+    assert agreeing.is_match
+    assert any("agrees" in note for note in agreeing.notes)
+    assert not any(hit.is_match for hit in screener.screen(name, birth_date=date(1990, 1, 1)))
+
+
+def test_every_hit_tells_which_tokens_met_and_how(screener):
+    """What was asked stands beside what is listed."""
+    (hit,) = screener.screen("F. Zarqavian")
+    assert {(token.asked, token.how) for token in hit.tokens} >= {("f", "initial"), ("zarqavian", "spelling")}
+    assert hit.list_date == "2025-01-02"
+
+
+def test_a_weak_alias_never_blocks(screener):
+    """A nickname is a reason to look, no more."""
+    assert not any(hit.is_match for hit in screener.screen("Vulture"))
+
+
+def test_without_a_list_nobody_is_met():
+    """An empty screener answers."""
+    assert Screener(()).screen("Osama bin Laden") == []
+
+
+def test_a_stranger_who_writes_much_costs_little(screener):
+    """Thousands of words are looked at as far as names go."""
+    assert screener.screen("Faruq Zarqawian " * 5_000) is not None
