@@ -13,6 +13,8 @@ scoring_speed  velocity, features and score in one process: in batches, alone, a
 scoring_memory  what ten million cards take in memory
 redis_counters  the same counters in Redis, to compare with
 first_request  whether the first request after a start is as quick as the thousandth
+policies_bench  whether questions find the section that answers them, and how soon
+rules_bench    how many dossiers the rules assess a second
 aml_bench      laundering found in AMLSim's graphs, beside counting degrees
 handbook       the Fraud Detection Handbook's protocol: what teaches, what is measured, its figures
 replay         a recorded history through one link, in the file's order, and what came of it

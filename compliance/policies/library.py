@@ -9,7 +9,16 @@ from compliance.policies.citing import Cited, citations, nearest
 from compliance.policies.edition import DocumentKind
 from compliance.policies.embedding import Embed
 from compliance.policies.mandatory import mandatory, question
-from compliance.policies.ranking import CANDIDATES, RANK_FROM, Found, fused, spread, weighed, words
+from compliance.policies.ranking import (
+    CANDIDATES,
+    COMMENTARY,
+    RANK_FROM,
+    Found,
+    fused,
+    spread,
+    weighed,
+    words,
+)
 from compliance.policies.splitting import cited
 from compliance.ports import Database, queries
 from compliance.results import Assessment, Passage
@@ -17,6 +26,11 @@ from compliance.results import Assessment, Passage
 LIMIT_MAX: Final = 50
 CITED_MAX: Final = 12
 _CACHED_MAX: Final = 2048
+LEADERS: Final = 2
+"""Commentary among so many of the first is asked what law it is about."""
+
+LIFTED_MAX: Final = 2
+CITED_SHARE: Final = 0.9
 
 
 class Library:
@@ -158,7 +172,37 @@ class Library:
                 text, [_found(row, 1 / place) for place, row in enumerate(near, start=RANK_FROM)]
             )
             rankings += [ranking] if ranking else []
-        return fused(rankings)
+        best = fused(rankings)
+        return best if filters[1] else await self._with_cited(connection, best, filters[0])
+
+    async def _with_cited(self, connection: Any, best: Sequence[Found], as_of: date | None) -> list[Found]:
+        """The ranking, with the law that the commentary among its first cites close behind that commentary."""
+        leaders = {one.number: one for one in best[:LEADERS] if one.kind in COMMENTARY}
+        if not leaders:
+            return list(best)
+        rows = await connection.fetch(self._sql["passages"], list(leaders))
+        bodies = {row["number"]: row["body"] for row in rows}
+        named = [(one, law) for number, one in leaders.items() for law in citations(bodies[number])]
+        shelf = await connection.fetch(self._sql["cited"], [law.section for _, law in named], as_of)
+        lifted: dict[int, Found] = {}
+        for leader, law in named:
+            inside = [row for row in shelf if row["section"] == law.section]
+            if (
+                len(lifted) == LIFTED_MAX
+                or not inside
+                or any(one.section == law.section for one in lifted.values())
+            ):
+                continue
+            found = next((one for one in best if one.section == law.section and not law.path), None)
+            number = (
+                found.number
+                if found
+                else inside[nearest(law, [(r["citation"], r["body"]) for r in inside])]["number"]
+            )
+            score = leader.score * CITED_SHARE
+            lifted[number] = Found(number, law.section, "", DocumentKind.REGULATION, score)
+        kept = [max(one, lifted.pop(one.number, one), key=lambda o: o.score) for one in best]
+        return sorted((*kept, *lifted.values()), key=lambda one: (-one.score, one.number))
 
     async def _vector(self, asked: str) -> list[float] | None:
         if self._embed is None or not asked.strip():

@@ -21,7 +21,7 @@ _LATER_SHARE: Final = 0.6  # of rankings after the first: the words that law is 
 _SAME: Final[Mapping[str, str]] = {
     r"ctrs?|form 112|currency transaction reports?": "currency transaction report, reports of transactions in currency, filing obligations",
     r"sars?|form 111|suspicious activit(?:y|ies)": "suspicious activity report, reports of suspicious transactions",
-    r"bsa": "bank secrecy act",
+    r"bsa|bank secrecy act": "bank secrecy act",
     r"aml": "anti-money laundering program",
     r"cip": "customer identification program",
     r"cdd": "customer due diligence, beneficial ownership",
@@ -57,14 +57,33 @@ _SAME: Final[Mapping[str, str]] = {
     r"exempt\w*": "exempt persons, exemptions",
     r"remittances?": "remittance transfer",
     r"cashier'?s checks?|money orders?|traveler'?s checks?": "purchases of bank checks and drafts, monetary instruments",
-    r"what (?:is|are)|who (?:is|are)|defin\w+|meaning|means?": "definitions, means",
-    r"safe harbor": "limitation on liability",
+    r"what (?:is|are) (?!the |our |my )|who (?:is|are) (?!the )|defin\w+|meaning|means?": "definitions, means",
+    r"safe harbor|sued?|lawsuits?|immun\w+|protected": "limitation on liability, liability for disclosures, protected from liability",
     r"gto|geographic targeting": "reports of certain domestic transactions, order",
-    r"purpose": "declaration of purpose",
-    r"whistleblow\w*": "whistleblower incentives and protections",
+    r"purposes?|goals?|why": "declaration of purpose, purpose of this subchapter",
+    r"whistleblow\w*|rewards?": "whistleblower incentives and protections, award",
+    r"originators?|senders?|payers?": "transmittor, originator",
+    r"beneficiary|payees?": "recipient, beneficiary",
+    r"new (?:customers?|accounts?|clients?)|open\w* (?:an? )?(?:new )?accounts?|onboard\w*": "customer identification program, "
+    "identity verification procedures, customer information required, opening an account",
+    r"ids?|identity documents?|identif\w+|passports?|driver'?s licen[cs]es?": "identification required, verify and record, identity",
+    r"in a row|days running|just (?:under|below)|stay\w* (?:under|below)|\$?(?:8|9),?\d{3}(?:\.\d\d)?": "structured transactions, "
+    "evading the reporting requirements, currency, breaking down of a single sum, at or below 10000",
+    r"(?:cash|currency)\b.*\b(?:threshold|how much|minimum|limit|dollar)\w*|(?:threshold|how much|minimum|limit|dollar)\b.*\b(?:cash|currency)": "filing "
+    "obligations, reports of transactions in currency, 10000, 1010.311",
+    r"(?:sars?|suspicious)\b.*\b(?:threshold|how much|minimum|limit|dollar)\w*|(?:threshold|how much|minimum|limit|dollar)\b.*\b(?:sars?|suspicious)": "reports "
+    "by banks of suspicious transactions, involves or aggregates at least 5000, 1020.320",
     r"rejected": "reports of rejected transactions",
     r"aml program\w*|compliance program\w*": "anti-money laundering program requirements, internal controls, independent testing, training",
 }
+_IDLE: Final = re.compile(
+    r"(?<!\w)(?:must|may|might|shall|need|want|somebody|someone|anybody|anyone|lots?|many|much|happens?|takes?|took|goes|gets?|got|"
+    r"make|makes|made|let|us|one|way|allowed|ok|okay|please|illegal|required to|"
+    r"bsa|bank secrecy act)(?!\w)",
+    re.IGNORECASE,
+)
+"""Words of a question that tell nothing of what it is about, beside those that PostgreSQL leaves out: all of this is of the BSA."""
+
 _SAME_AS: Final = [
     (re.compile(rf"(?<!\w)(?:{asked})(?!\w)", re.IGNORECASE), also) for asked, also in _SAME.items()
 ]
@@ -92,7 +111,7 @@ _NAMED_SHARE: Final = 1.5
 _CITED: Final = re.compile(r"\b\d{3,4}\.\d+\b")
 
 
-_COMMENTARY: Final = frozenset({DocumentKind.MANUAL, DocumentKind.INTERPRETATION, DocumentKind.GUIDANCE})
+COMMENTARY: Final = frozenset({DocumentKind.MANUAL, DocumentKind.INTERPRETATION, DocumentKind.GUIDANCE})
 _ASIDE_SHARE: Final = 0.8
 _ASIDE: Final = ""  # no section is called so
 
@@ -111,7 +130,7 @@ def words(question: str) -> tuple[str, str]:
     """What is asked for, bounded and fit for PostgreSQL; and what means the same, to count less."""
     clean = question.encode("utf-8", "replace").decode().replace("\x00", " ")
     asked = _GROUPED.sub("", " ".join(clean.split())[:QUESTION_CHARS_MAX])
-    return asked, "; ".join(also for pattern, also in _SAME_AS if pattern.search(asked))
+    return _IDLE.sub(" ", asked), "; ".join(also for pattern, also in _SAME_AS if pattern.search(asked))
 
 
 def weighed(question: str, found: Iterable[Found]) -> list[Found]:
@@ -125,7 +144,7 @@ def weighed(question: str, found: Iterable[Found]) -> list[Found]:
     elsewhere = [where for where, named in _OTHER_PARTS if not named.search(question)]
 
     def weight(one: Found) -> float:
-        aside = _ASIDE_SHARE if one.kind in _COMMENTARY or "Appendix" in one.section else 1.0
+        aside = _ASIDE_SHARE if one.kind in COMMENTARY or "Appendix" in one.section else 1.0
         if cited & set(_CITED.findall(one.section)):
             return _CITED_SHARE * aside
         if any(where.match(one.section) for where in elsewhere):
@@ -164,12 +183,12 @@ def spread(ranking: Iterable[Found], limit: int) -> list[Found]:
     rest: list[Found] = []
     for one in ranking:
         if taken[one.section] == PER_SECTION_MAX or (
-            one.kind in _COMMENTARY and taken[_ASIDE] == commentary_max
+            one.kind in COMMENTARY and taken[_ASIDE] == commentary_max
         ):
             rest.append(one)
         else:
             taken[one.section] += 1
-            taken[_ASIDE] += one.kind in _COMMENTARY
+            taken[_ASIDE] += one.kind in COMMENTARY
             chosen.append(one)
     kept = chosen[:limit] + rest[: max(0, limit - len(chosen))]
     return sorted(kept, key=lambda one: (-one.score, one.number))

@@ -230,6 +230,7 @@ class Enricher:
                     row["customer_number"],
                     row["account_number"],
                     "",
+                    branch=details_of(row, self._seals).get("branch", ""),
                     conductor=f"party:{row['person_key'].hex()}" if row["has_conductor"] else "",
                 )
             )

@@ -215,7 +215,7 @@ CROSS JOIN LATERAL (
 -- name: cash_of_the_day
 -- Of subjects $1 (customers $2) cash from $5 to $6 on their accounts, or at the counter by persons $3 or $4.
 SELECT DISTINCT s.id AS subject_id, t.id, t.created_at, t.kind, t.direction, t.usd_minor, t.account_number,
-       a.customer_number, k.person_key, coalesce(k.has_conductor, false) AS has_conductor
+       t.details, a.customer_number, k.person_key, coalesce(k.has_conductor, false) AS has_conductor
 FROM unnest($1::uuid[], $2::integer[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
     AS s(id, customer_number, person_key, own_key, since, until)
 CROSS JOIN LATERAL (

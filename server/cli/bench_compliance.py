@@ -88,6 +88,50 @@ async def _audit_figures(options: Any, told: Told) -> dict[str, Any]:
             return await audit_figures(shop, options, told)
 
 
+@app.command("policies")
+def bench_policies(
+    data: Annotated[Path, typer.Option(help="The works to import.")] = Path("../shared/data/policy"),
+    questions: Annotated[
+        Path, typer.Option(help="Questions with the sections that answer them, JSON.")
+    ] = Path("tests/compliance/policies/questions.json"),
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure the policy library in a home that is thrown away: questions answered by five passages, and how soon.
+
+    By full text alone. What was missed is in the JSON. The exit status is 1 where a bar is missed.
+    """
+    measure(
+        lambda told: asyncio.run(_policy_figures(data, questions, told)), "policies bench", as_json=as_json
+    )
+
+
+async def _policy_figures(data: Path, questions: Path, told: Told) -> dict[str, Any]:
+    from loadtest.policies_bench import policy_figures, questions_of
+    from server.store.database import Database
+
+    asked = questions_of(questions)
+    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        async with Database.at(Path(folder), None) as database:
+            return await policy_figures(database, data, asked, told)
+
+
+@app.command("rules")
+def bench_rules(
+    seconds: Annotated[float, typer.Option(min=0.3, max=600, help="How long.")] = 15.0,
+    seed: Annotated[int, typer.Option(help="Of the made-up customers.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Measure how many dossiers the rules assess a second, on one core; the slowest of three runs.
+
+    The exit status is 1 where the bar is missed.
+    """
+    from loadtest.rules_bench import rule_figures
+
+    measure(lambda told: rule_figures(seconds, seed, told), "rules bench", as_json=as_json)
+
+
 def measure(
     work: Callable[[Told], dict[str, Any]],
     title: str,

@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from contextlib import contextmanager
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -70,14 +71,18 @@ def _rows_now(home, sql, *arguments, wanted=1):
     return asyncio.run(_rows(home, sql, *arguments, wanted=wanted))
 
 
+def _case_of(server, transfer):
+    identifier = UUID(hex=transfer.transfer_id)
+    return _rows_now(server.home, "SELECT * FROM cases WHERE source_id = $1", identifier)[0]
+
+
 def test_a_wire_becomes_a_case_with_its_review_and_the_office_comes_back_and_ends_with_its_server():
-    """Within moments of the answer; a killed office is started again, and does its work; SIGTERM ends both."""
+    """Within moments of the answer, as the demo's own cash does; a killed office is started again; SIGTERM ends both."""
     with _beside() as server:
         began_s = time.monotonic()
         made = _wire(server, usd_minor=60_000)
-        case = _rows_now(server.home, "SELECT * FROM cases")[0]
+        case = _case_of(server, made)
         elapsed_s = time.monotonic() - began_s
-        assert case["source_id"].hex == made.transfer_id
         review = _rows_now(server.home, "SELECT * FROM reviews WHERE flagged_id = $1", case["flagged_id"])[0]
         text = Keys.open(server.home).unseal("reviews.document", review["document"])
         document = json.loads(text)
@@ -87,8 +92,14 @@ def test_a_wire_becomes_a_case_with_its_review_and_the_office_comes_back_and_end
         office = int(server.hear("compliance reviews as").split("-")[-2])
         serving.end_process(office, 9)
         server.hear("starts again in")
-        _wire(server, usd_minor=70_000)
-        _rows_now(server.home, "SELECT * FROM cases", wanted=2)
+        _case_of(server, _wire(server, usd_minor=70_000))
+        stories = _rows_now(
+            server.home, "SELECT * FROM cases WHERE customer_number < 2 ORDER BY opened_at", wanted=5
+        )
+        duties = [{duty["kind"] for duty in json.loads(story["duties"])} for story in stories]
+        assert sum("sar" in kinds for kinds in duties) == 3
+        assert all("ctr" in kinds for kinds in duties[1:])
+        assert (server.home / "demo_bank.sh").stat().st_mode & 0o777 == 0o600
         assert server.stop() == 0, server.output
         assert "compliance: stopped" in server.output
 

@@ -1,12 +1,18 @@
 """The demo's stories: they become a SAR and a CTR that validate."""
 
+import shlex
+
 from compliance.filings.content import Form
+from compliance.filings.lacks import bank_lacks
 from compliance.filings.validation import validate
 from holdfast.v1 import transfers_pb2 as pb
 from server.front.asking import asked
-from server.office.demo import ensure_profiles, stories
+from server.office.demo import ANALYST, ensure_profiles, put_bank, stories
+from server.office.filer import bank_of
+from server.office.identity import actor_here
+from server.office.settings import OfficeSettings
 from tests.compliance.filings.house import ANNA, MONDAY, OLAF, OTTO, finding, house
-from tests.compliance.filings.samples import schema_path
+from tests.compliance.filings.samples import CTR, schema_path
 
 
 def test_the_demo_tells_a_sar_and_a_ctr_that_validate(database_url, keys, tmp_path, run):
@@ -43,3 +49,19 @@ def test_the_demo_tells_a_sar_and_a_ctr_that_validate(database_url, keys, tmp_pa
 
     assert run(scenario()) == [("SARX", []), ("CTRX", [])]
     assert len({fields["idempotency_key"] for fields in stories()}) == 5
+
+
+def test_the_demos_bank_lacks_nothing_when_a_shell_has_read_it(tmp_path, monkeypatch):
+    """Branches of the stories are known, an analyst acts; what somebody changed in the file stays."""
+    path = put_bank(tmp_path)
+    for line in path.read_text("utf-8").splitlines()[1:]:
+        word, assigned = shlex.split(line)
+        assert word == "export"
+        monkeypatch.setenv(*assigned.split("=", 1))
+    settings = OfficeSettings()
+    bank = bank_of(settings)
+    assert bank_lacks(bank, CTR) == []
+    assert {fields["branch"] for fields in stories()} <= set(bank.branches)
+    assert actor_here(settings).name == ANALYST
+    path.write_text("changed", "utf-8")
+    assert put_bank(tmp_path).read_text("utf-8") == "changed"

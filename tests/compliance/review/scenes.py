@@ -157,6 +157,7 @@ async def transfer(
     counterparty=None,
     conductor=None,
     purpose="rent",
+    branch="",
     at=None,
 ):
     """A transfer as the server would have written it, through its state `submitted`; its id."""
@@ -166,6 +167,7 @@ async def transfer(
         "holder_address": "1 Way",
         "conductor": conductor or {},
         "purpose": purpose,
+        "branch": branch,
     }
     if kind.startswith("cash") or kind == "internal":
         details["counterparty"], country = counterparty or {}, 0

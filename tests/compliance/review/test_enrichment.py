@@ -6,9 +6,13 @@ from datetime import timedelta
 import pytest
 
 from compliance.facts import Direction, Flag, Source, flagged_id_of
+from compliance.results import DutyKind
 from compliance.review.enrichment import Unknown
 from compliance.review.queue import Claim
 from compliance.roles import Actor, Denied, Role
+from compliance.rules.assess import assess
+from compliance.rules.countries import CountryTable
+from compliance.rules.policy import RulesPolicy
 from server.store.database import Database
 from tests.compliance.review.scenes import Scene, authorization, now, people, transfer
 
@@ -143,3 +147,35 @@ def test_an_analysis_on_demand_is_kept_for_a_day_where_nothing_was_flagged(datab
             await scene.desk.analyse_now(Source.TRANSFER, small, alice)
 
     _with(database_url, keys, claim)
+
+
+def test_one_sum_that_is_broken_up_over_branches_of_one_day_is_seen(database_url, keys):
+    """6,000 at one branch and 5,000 at another: a currency report, and suspicion (31 CFR 1010.313, 1010.314)."""
+
+    async def scenario():
+        async with Database(database_url) as database:
+            await people(database, keys)
+            scene = Scene(database, keys)
+            at = now()
+            async with database.acquire() as connection:
+                deposits = [
+                    await transfer(
+                        connection,
+                        keys,
+                        kind="cash_deposit",
+                        direction="in",
+                        usd_minor=usd_minor,
+                        branch=branch,
+                        at=at,
+                    )
+                    for usd_minor, branch in ((600_000, "north"), (500_000, "south"))
+                ]
+                claim = Claim(
+                    flagged_id_of(Source.TRANSFER, deposits[1]), Source.TRANSFER, deposits[1], (), 0
+                )
+                return (await scene.enricher.enrich(connection, [claim], now()))[claim.id]
+
+    dossier = asyncio.run(scenario())
+    assert {movement.branch for movement in dossier.cash_today} == {"north", "south"}
+    found = assess(dossier, (), RulesPolicy(), CountryTable())
+    assert {DutyKind.CTR, DutyKind.SAR} <= {duty.kind for duty in found.duties}
