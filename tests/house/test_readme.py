@@ -98,7 +98,11 @@ def test_a_settings_table_is_the_settings(title, settings):
     """Names, defaults and meanings, in order."""
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", section(title), re.MULTILINE)
     own = [
-        (name, "" if default is None or str(default) == "" else f"`{default}`", field.description.replace("|", r"\|"))
+        (
+            name,
+            "" if default is None or str(default) == "" else f"`{default}`",
+            field.description.replace("|", r"\|"),
+        )
         for name, field in settings.model_fields.items()
         for default in [field.get_default(call_default_factory=True)]
     ]
