@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Protocol
 
-from compliance.facts import Dossier, Flag, Kind, Party, PartyRole, Subject
+from compliance.facts import Dossier, Flag, Kind, Party, PartyRole, Source, Subject
 from compliance.results import Analysis, Assessment, Hit, Passage, ReviewResult
 
 SCREENED_MAX: Final = 20_000
@@ -164,7 +164,9 @@ def summary_of(reviewed: Reviewed) -> str:
     """One line for people, without personal data."""
     subject, result = reviewed.dossier.subject, reviewed.result
     what = f"{subject.kind.replace('_', ' ')} {subject.direction}"
-    if subject.usd_minor:
+    if subject.source == Source.CUSTOMER:
+        what = "a customer, no transfer"
+    elif subject.usd_minor:
         what += f", worth {subject.usd_minor / 100:,.2f} USD"
     elif subject.amount_minor:
         what += f", {subject.amount_minor} minor units of {subject.currency}"
