@@ -183,3 +183,24 @@ def test_the_past_is_not_taken_in_when_compliance_comes_to_a_bank_that_has_one(d
         assert {row["source_id"] for row in rows} == {waiting, fresh}
 
     _with(database_url, keys, claim)
+
+
+def test_a_transfer_that_can_not_be_read_does_not_stop_the_others_when_intake_comes_by(database_url, keys):
+    """It is flagged all the same, so that its review says what is wrong and is parked before somebody."""
+
+    async def claim(scene):
+        async with scene.database.acquire() as connection:
+            torn = await transfer(connection, keys)
+            await connection.execute("UPDATE transfers SET details = 'torn' WHERE id = $1", torn)
+            whole = await transfer(connection, keys)
+        while await scene.intake.take():
+            pass
+        await scene.intake.take()
+        rows = await scene.fetch("SELECT source_id, flags FROM flagged")
+        assert {row["source_id"] for row in rows} == {torn, whole}
+        await scene.worker.turn()
+        states = {row["source_id"]: row["state"] for row in await scene.fetch("SELECT * FROM flagged")}
+        assert states == {torn: "waiting", whole: "done"}
+        assert await scene.value("SELECT trouble FROM flagged WHERE source_id = $1", torn)
+
+    _with(database_url, keys, claim)
