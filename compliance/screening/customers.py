@@ -36,7 +36,9 @@ class Screened:
     customers: int = 0
     news: int = 0  # hits that were not known before
     blocked: int = 0  # customers whose cards answer 59 from now on
-    unreadable: list[int] = field(default_factory=list)  # customers whose record can't be unsealed: not screened
+    unreadable: list[int] = field(
+        default_factory=list
+    )  # customers whose record can't be unsealed: not screened
 
 
 async def screen_customers(
