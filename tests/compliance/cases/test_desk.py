@@ -509,3 +509,32 @@ def test_unblocking_a_listed_customer_takes_two_in_whichever_case_it_is_asked_fo
             return alone.state, blocked, await scene.value("SELECT compliance_block FROM customers")
 
     assert run(work()) == (State.ESCALATED, True, False)
+
+
+def test_a_viewer_can_not_tell_a_case_that_waits_for_a_report_from_one_that_is_closed(
+    database_url, keys, run
+):
+    """Nor when something was filed: what is decided is closed to him, from the decision on."""
+
+    def seen(whole, listed):
+        case = whole.case
+        steps = [(event.event, event.before, event.after) for event in whole.events]
+        return case.state, case.changed_at, case.forms_awaited, steps, [each.state for each in listed]
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            found = []
+            for source, disposition in ((Source.TRANSFER, SUSPICIOUS), (Source.AUTHORIZATION, CLEARED)):
+                case = await scene.case(source, duties=[SAR])
+                await scene.desk.decide(OLAF, case, disposition, [], "looked at")
+                wanted = Wanted(states=(State.CLOSED,), source_id=scene.transfer)
+                found.append(seen(await scene.desk.show(VERA, case), await scene.desk.page(VERA, wanted, 9)))
+            open_ones = await scene.desk.page(VERA, Wanted(), 9)
+            awaiting = await scene.desk.page(VERA, Wanted(states=(State.DECIDED, State.FILED)), 9)
+            return found, open_ones, awaiting
+
+    (waiting, closed), open_ones, awaiting = run(work())
+    assert waiting == closed
+    assert waiting[0] == State.CLOSED
+    assert waiting[3] == [("opened", "", "open"), ("decided", "open", "closed")]
+    assert (open_ones, awaiting) == ([], [])
