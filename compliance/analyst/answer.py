@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from unicodedata import category
 
 from compliance.results import DutyKind, Severity, Tier
 from compliance.roles import Role
@@ -15,6 +16,8 @@ TEXT_LENGTH_MAX: Final = 1_000
 NARRATIVE_LENGTH_MAX: Final = 12_000
 _APPROVERS: Final = (Role.ANALYST.value, Role.OFFICER.value)
 _SEVERITIES: Final = {severity.name.lower(): severity for severity in Severity}
+
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 
 
 def _text(about: str) -> dict[str, Any]:
@@ -163,7 +166,8 @@ def _items(value: Any, name: str, count_max: int) -> list[Any]:
 def _string(value: Any, name: str, length_max: int) -> str:
     if not isinstance(value, str) or len(value) > length_max:
         raise ShapeError(f"{name} must be a text of at most {length_max} characters")
-    return value
+    # What PostgreSQL and Protocol Buffers don't take (NUL, half a surrogate pair), or what turns a line on a screen.
+    return "".join(each for each in value if each in "\n\t" or category(each) not in _UNSEEN)
 
 
 def _one_of(value: Any, name: str, allowed: Any) -> str:

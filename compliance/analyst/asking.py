@@ -131,6 +131,7 @@ def _reply(body: bytes) -> Reply:
         refusal, content, finish = message.get("refusal"), message.get("content"), choice.get("finish_reason")
         usage = answer.get("usage") or {}
         tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        str(content).encode()  # half a surrogate pair is no text
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise AskError(Failure.MALFORMED) from None
     if refusal:

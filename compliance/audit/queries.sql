@@ -46,19 +46,44 @@ SELECT min(number) FROM audit;
 SELECT number, hash, content FROM audit ORDER BY number;
 
 -- name: guards_down
--- What should hold the log and does not: triggers that are gone or switched off, columns no longer made from content.
+-- What should hold the log and does not: triggers that are gone, switched off or fire less, their function if it is
+-- another one, columns no longer made from content, or made otherwise. tgtype: 27 = before each row's update or delete,
+-- 11 = its delete, 34 = before a truncate.
 SELECT 'trigger ' || wanted.name AS guard
-FROM unnest('{audit_stays,audit_stays_whole,audit_checkpoints_stay,audit_checkpoints_stay_whole,audit_head_stays,audit_head_stays_whole}'::text[]) AS wanted (name)
+FROM (VALUES ('audit_stays', 'audit'::regclass, 27), ('audit_stays_whole', 'audit', 34),
+             ('audit_checkpoints_stay', 'audit_checkpoints', 27), ('audit_checkpoints_stay_whole', 'audit_checkpoints', 34),
+             ('audit_head_stays', 'audit_head', 11), ('audit_head_stays_whole', 'audit_head', 34)
+     ) AS wanted (name, place, fires)
 WHERE NOT EXISTS (
     SELECT FROM pg_trigger
-    WHERE tgname = wanted.name AND tgenabled IN ('O', 'A')
-        AND tgrelid IN ('audit'::regclass, 'audit_head'::regclass, 'audit_checkpoints'::regclass))
+    WHERE tgname = wanted.name AND tgrelid = wanted.place AND tgtype = wanted.fires AND tgenabled IN ('O', 'A')
+        AND tgqual IS NULL AND tgattr::text = '' AND tgfoid = to_regproc('public.refuse_audit_change'))
+UNION ALL
+SELECT 'function refuse_audit_change'
+WHERE NOT EXISTS (
+    SELECT FROM pg_proc
+    WHERE oid = to_regproc('public.refuse_audit_change') AND proconfig IS NULL
+        AND encode(sha256(convert_to(prosrc, 'UTF8')), 'hex')
+            = 'fca4b25e4ebe39c5e8da11678f3d136044dfad0cadf1693fcaad56e9ba3bb7f0')
+UNION ALL
+SELECT 'rule ' || rulename FROM pg_rules WHERE tablename IN ('audit', 'audit_head', 'audit_checkpoints')
 UNION ALL
 SELECT 'column ' || wanted.name
-FROM unnest('{actor,role,action,resource,old,new,correlation_id,happened_at}'::text[]) AS wanted (name)
+FROM (VALUES ('audit'::regclass, 'actor', $$((content)::jsonb ->> 'actor'::text)$$),
+             ('audit', 'role', $$((content)::jsonb ->> 'role'::text)$$),
+             ('audit', 'action', $$((content)::jsonb ->> 'action'::text)$$),
+             ('audit', 'resource', $$((content)::jsonb ->> 'resource'::text)$$),
+             ('audit', 'old', $$((content)::jsonb -> 'old'::text)$$),
+             ('audit', 'new', $$((content)::jsonb -> 'new'::text)$$),
+             ('audit', 'correlation_id', $$((content)::jsonb ->> 'correlation_id'::text)$$),
+             ('audit', 'happened_at', $$to_timestamp(((((content)::jsonb ->> 'at_us'::text))::double precision / (1000000)::double precision))$$),
+             ('audit_checkpoints', 'last_row', $$(((document)::jsonb ->> 'last_row'::text))::bigint$$),
+             ('audit_checkpoints', 'pruned_to', $$(((document)::jsonb ->> 'pruned_to'::text))::bigint$$)
+     ) AS wanted (place, name, made)
 WHERE NOT EXISTS (
-    SELECT FROM pg_attribute
-    WHERE attrelid = 'audit'::regclass AND attname = wanted.name AND attgenerated = 's')
+    SELECT FROM pg_attribute JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE attrelid = wanted.place AND attname = wanted.name AND attgenerated = 's'
+        AND pg_get_expr(adbin, adrelid) = wanted.made)
 UNION ALL
 SELECT 'primary key of ' || wanted.name
 FROM unnest('{audit,audit_checkpoints}'::text[]) AS wanted (name)

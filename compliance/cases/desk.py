@@ -198,7 +198,7 @@ class CaseDesk(CaseReader):
                 if not (same and case.decided_by == by.actor.name):
                     raise Refused("ALREADY_DECIDED", _standing(case))
             elif not may(by.actor, Permission.DECIDE) or (
-                LETS_GO.intersection(wanted) and DutyKind.BLOCK in case.duty_kinds
+                LETS_GO.intersection(wanted) and await self._stays_blocked(steps)
             ):
                 if not (same and case.proposed_by == by.actor.name):
                     await self._propose(steps, by, disposition, wanted, reason)
@@ -261,6 +261,15 @@ class CaseDesk(CaseReader):
                     due_at=self._levels.due(case.tier, hits=case.queue == "sanctions", since=now),
                 )  # fmt: skip
         return self._shown(by, steps.case)
+
+    async def _stays_blocked(self, steps: Steps) -> bool:
+        """Whether the rules want blocked what the case is about: by this case, by another one, or by a list."""
+        case = steps.case
+        if DutyKind.BLOCK in case.duty_kinds:
+            return True
+        return bool(
+            await steps.connection.fetchval(self._sql["has_to_stay_blocked"], case.customer_number, case.id)
+        )
 
     async def _propose(
         self, steps: Steps, by: By, disposition: Disposition, actions: tuple[Action, ...], reason: str

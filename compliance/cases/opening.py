@@ -35,6 +35,7 @@ class NewCase:
     source: Source | None = None
     source_id: UUID | None = None
     money: Kind | None = None
+    is_news: bool = False  # more is known than when somebody may have decided: a decided case opens again
 
     @property
     def queue(self) -> str:
@@ -77,7 +78,8 @@ async def open_cases(
     """
     The ids of these cases, in order; those that there are not yet are opened, in the caller's transaction.
 
-    A flagged transfer that has a case keeps it: a higher tier raises it while nobody has decided, nothing lowers it.
+    A flagged transfer that has a case keeps it: a higher tier or one more duty raises it, nothing lowers it. One that
+    somebody has decided opens again where its review is news, or has a form or a block that the decision didn't know of.
     `ids` are the ids of those that no flagged transfer gives one; fresh ones where they are not given.
     """
     if not cases:
@@ -104,18 +106,19 @@ async def open_cases(
     ]
     rows = await connection.fetch(sql["open_cases"], *columns, now, actor.name)
     opened = {row["id"] for row in rows}
-    raised = []
+    steps = [(row, Event.OPENED) for row in rows]
     if len(opened) < len(set(wanted)):
-        raised = await connection.fetch(
-            sql["raise_cases"], *(columns[i] for i in (0, 2, 4, 5, 10, 11)), list(opened), now, actor.name
-        )
-    steps = [(row, Event.OPENED) for row in rows] + [(row, Event.RAISED) for row in raised]
+        told = [columns[i] for i in (0, 2, 4, 5, 10, 11)]
+        raised = await connection.fetch(sql["raise_cases"], *told, list(opened), now, actor.name)
+        news = [case.is_news for case in cases]
+        again = await connection.fetch(sql["reopen_cases"], *told, news, now, actor.name)
+        steps += [(row, Event.RAISED) for row in raised] + [(row, Event.REOPENED) for row in again]
     if steps:
         await connection.execute(
             sql["add_events"],
             [row["id"] for row, _ in steps],
             [event.value for _, event in steps],
-            ["" if event == Event.OPENED else row["state"] for row, event in steps],
+            ["" if event == Event.OPENED else row["old_state"] for row, event in steps],
             [row["state"] for row, _ in steps],
             [json.dumps({"tier": row["tier"], "queue": row["queue"]}) for row, _ in steps],
             actor.name,
@@ -137,9 +140,10 @@ def _entry(row: Any, event: Event, actor: Actor, correlation_id: str) -> Entry:
         actor.role.value,
         f"case.{event}",
         f"case:{row['id'].hex}",
-        old={"tier": row["old_tier"]} if event == Event.RAISED else None,
+        old=None if event == Event.OPENED else {"tier": row["old_tier"], "state": row["old_state"]},
         new={
             "tier": row["tier"],
+            "state": row["state"],
             "queue": row["queue"],
             "kind": row["kind"],
             "flagged": row["flagged_id"].hex if row["flagged_id"] else "",

@@ -16,22 +16,64 @@ RETURNING id, flagged_id, kind, queue, tier, state;
 
 -- name: raise_cases
 -- Of cases $1 that nobody has decided, but for $7: review $2, and where it sees more, queue $3, tier $4, duties $5, due $6.
+-- A duty that an earlier review saw stays.
 WITH told AS (
     SELECT DISTINCT ON (id) * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
         AS told (id, review_id, queue, tier, duties, due_at)
     ORDER BY id, array_position('{high,medium,low}', tier)
 ), known AS (
-    SELECT cases.id, cases.tier FROM cases JOIN told USING (id)
+    SELECT cases.id, cases.tier,
+           array_position('{low,medium,high}', told.tier) > array_position('{low,medium,high}', cases.tier) AS is_higher,
+           ARRAY (SELECT duty FROM jsonb_array_elements(cases.duties) AS kept (duty)
+                  WHERE NOT told.duties::jsonb @> jsonb_build_array(jsonb_build_object('kind', duty -> 'kind'))) AS kept
+    FROM cases JOIN told USING (id)
     WHERE cases.id <> ALL ($7::uuid[]) AND cases.state IN ('open', 'assigned', 'in_review', 'escalated')
-      AND array_position('{low,medium,high}', told.tier) > array_position('{low,medium,high}', cases.tier)
     ORDER BY cases.id FOR UPDATE OF cases
 )
 UPDATE cases
-SET review_id = told.review_id, tier = told.tier, duties = told.duties::jsonb, due_at = least(cases.due_at, told.due_at),
-    queue = CASE WHEN cases.queue = 'sanctions' THEN cases.queue ELSE told.queue END, changed_at = $8, changed_by = $9
+SET review_id = told.review_id, tier = CASE WHEN known.is_higher THEN told.tier ELSE cases.tier END,
+    duties = told.duties::jsonb || to_jsonb(known.kept), due_at = least(cases.due_at, told.due_at),
+    queue = CASE WHEN cases.queue = 'sanctions' OR NOT known.is_higher AND told.queue <> 'sanctions' THEN cases.queue
+                 ELSE told.queue END,
+    changed_at = $8, changed_by = $9
 FROM told JOIN known USING (id)
 WHERE cases.id = told.id
-RETURNING cases.id, cases.flagged_id, cases.kind, cases.queue, cases.tier, cases.state, known.tier AS old_tier;
+  AND (known.is_higher
+       OR jsonb_array_length(told.duties::jsonb) + cardinality(known.kept) > jsonb_array_length(cases.duties))
+RETURNING cases.id, cases.flagged_id, cases.kind, cases.queue, cases.tier, cases.state, known.tier AS old_tier,
+          cases.state AS old_state;
+
+-- name: reopen_cases
+-- Of cases $1 that somebody has decided those that are news ($7), or have a form to file or a block to make that the
+-- decision did not know of: open again with review $2, queue $3, tier $4, duties $5, due $6; at $8 by $9.
+WITH told AS (
+    SELECT DISTINCT ON (id) *
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::boolean[])
+        AS told (id, review_id, queue, tier, duties, due_at, is_news)
+    ORDER BY id, array_position('{high,medium,low}', tier)
+), known AS (
+    SELECT cases.id, cases.tier, cases.state,
+           ARRAY (SELECT duty FROM jsonb_array_elements(cases.duties) AS kept (duty)
+                  WHERE NOT told.duties::jsonb @> jsonb_build_array(jsonb_build_object('kind', duty -> 'kind'))) AS kept
+    FROM cases JOIN told USING (id)
+    WHERE cases.state IN ('decided', 'filed', 'closed')
+      AND (told.is_news OR EXISTS (
+          SELECT FROM jsonb_array_elements(told.duties::jsonb) AS new (duty)
+          WHERE (duty ->> 'form' <> '' OR duty ->> 'kind' = 'block')
+            AND NOT cases.duties @> jsonb_build_array(jsonb_build_object('kind', duty -> 'kind'))))
+    ORDER BY cases.id FOR UPDATE OF cases
+)
+UPDATE cases
+SET review_id = told.review_id, duties = told.duties::jsonb || to_jsonb(known.kept), due_at = told.due_at,
+    tier = CASE WHEN array_position('{low,medium,high}', told.tier) > array_position('{low,medium,high}', cases.tier)
+                THEN told.tier ELSE cases.tier END,
+    queue = CASE WHEN told.queue = 'sanctions' THEN told.queue ELSE cases.queue END,
+    state = 'open', assignee = '', disposition = NULL, actions = '{}', reason = NULL, decided_by = '', decided_at = NULL,
+    approved_by = '', approved_at = NULL, forms_awaited = '{}', reopened_at = $8, changed_at = $8, changed_by = $9
+FROM told JOIN known USING (id)
+WHERE cases.id = told.id
+RETURNING cases.id, cases.flagged_id, cases.kind, cases.queue, cases.tier, cases.state, known.tier AS old_tier,
+          known.state AS old_state;
 
 -- name: add_events
 -- Steps $2 of cases $1, from states $3 to $4 with details $5, by $6 in role $7, all of one call $8.
@@ -170,6 +212,12 @@ SELECT CASE $1::text
          WHERE authorizations.authorization_id = $2::uuid LIMIT 1)
     ELSE (SELECT number FROM customers WHERE lpad(to_hex(number), 32, '0')::uuid = $2::uuid)
 END;
+
+-- name: has_to_stay_blocked
+-- Whether customer $1 was found to be somebody on a list, or a case that nobody has decided wants him blocked, but for $2.
+SELECT EXISTS (SELECT FROM sanctions_matches WHERE customer_number = $1 AND state = 'true')
+    OR EXISTS (SELECT FROM cases WHERE customer_number = $1 AND id <> $2 AND duties @> '[{"kind": "block"}]'
+                 AND state IN ('open', 'assigned', 'in_review', 'escalated'));
 
 -- name: has_customer
 -- Whether there is customer $1.

@@ -24,7 +24,7 @@ from compliance.cases.records import (
     evidence_of,
 )
 from compliance.cases.reviewed import newest_review, review_as_seen_by
-from compliance.cases.states import Event, State
+from compliance.cases.states import AFTER, TELLING, State
 from compliance.ports import Database, Seals, queries
 from compliance.roles import Permission, may, require
 
@@ -80,8 +80,8 @@ class CaseReader:
         require(by.actor, NEEDS["list"])
         states: Collection[State] = wanted.states or set(State) - {State.CLOSED}
         if not may(by.actor, Permission.SEE_FILINGS):
-            # To whom filings are not shown, what is filed is decided.
-            states = set(states) - {State.FILED} | ({State.FILED} if State.DECIDED in states else set())
+            # To whom filings are not shown, what is decided is closed.
+            states = set(states) - AFTER | (AFTER if State.CLOSED in states else set())
         due_at, case_id = wanted.after or (None, None)
         return await self._seen(
             by,
@@ -139,7 +139,7 @@ class CaseReader:
                 what = "case" if unmasked else "case_texts"
                 await viewed(connection, by.actor, what, f"case:{case_id.hex}", by.correlation_id)
         if not may(by.actor, Permission.SEE_FILINGS):
-            events = [_without_filings(event) for event in events if event.event != Event.FILED]
+            events = [_without_filings(event) for event in events if event.event not in TELLING]
         return WholeCase(
             as_seen_by(case, by.actor, self._mask, unmasked=unmasked),
             tuple(events),
@@ -178,6 +178,6 @@ def _without_filings(event: CaseEvent) -> CaseEvent:
     """A step as somebody sees it to whom filings are not shown."""
 
     def shown(state: str) -> str:
-        return State.DECIDED.value if state == State.FILED else state
+        return State.CLOSED.value if state in AFTER else state
 
     return dataclasses.replace(event, before=shown(event.before), after=shown(event.after))

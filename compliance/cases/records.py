@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from compliance.cases.states import UNDECIDED, Action, Disposition, State
+from compliance.cases.states import AFTER, UNDECIDED, Action, Disposition, State
 from compliance.facts import Source
 from compliance.ports import Seals
 from compliance.results import DutyKind, Tier
@@ -175,7 +175,10 @@ def as_seen_by(case: Case, actor: Actor, mask: Mask, *, unmasked: bool) -> Case:
     if not may(actor, Permission.SEE_FILINGS):
         case = replace(
             case,
-            state=State.DECIDED if case.state == State.FILED else case.state,
+            state=State.CLOSED if case.state in AFTER else case.state,
+            changed_at=(case.approved_at or case.decided_at or case.changed_at)
+            if case.state in AFTER
+            else case.changed_at,
             duties=tuple(duty for duty in case.duties if not duty.get("form")),
             disposition=None,
             forms_awaited=(),

@@ -98,6 +98,12 @@ ARROWS: Final[Mapping[State, frozenset[State]]] = {
 
 UNDECIDED: Final = frozenset({State.OPEN, State.ASSIGNED, State.IN_REVIEW, State.ESCALATED})
 
+AFTER: Final = frozenset({State.DECIDED, State.FILED, State.CLOSED})
+"""Where a decided case may stand: how long in which tells of a report, so that others than filers see one, CLOSED."""
+
+TELLING: Final = frozenset({Event.FILED, Event.CLOSED})
+"""Steps whose time tells of a report."""
+
 OPPOSITES: Final = (
     frozenset({Action.RELEASE_TRANSFER, Action.REJECT_TRANSFER, Action.BLOCK_TRANSFER}),
     frozenset({Action.BLOCK_CARD, Action.UNBLOCK_CARD}),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from compliance.cases.reading import NEEDS
 from compliance.cases.records import By
-from compliance.cases.states import Event, State
+from compliance.cases.states import AFTER, TELLING, Event, State
 from compliance.facts import Source, flagged_id_of
 from compliance.ports import Database, queries
 from compliance.roles import Permission, may, require
@@ -152,11 +152,11 @@ def _case(rows: list[Any], case_id: UUID, *, sees_filings: bool) -> list[Trace]:
     traces = []
     for row in rows:
         is_filing = row["event"] == Event.FILED
-        if is_filing and not sees_filings:
-            continue
         after = row["after"]
-        if after == State.FILED and not sees_filings:
-            after = State.DECIDED.value
+        if not sees_filings:
+            if row["event"] in TELLING:
+                continue
+            after = State.CLOSED.value if after in AFTER else after
         details = {"after": after, "call": row["correlation_id"]}
         if is_filing:
             details["details"] = row["details"]

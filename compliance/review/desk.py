@@ -58,5 +58,7 @@ class ReviewDesk:
                 new={"force_refresh": force_refresh},
             )
             await append(connection, [asked])
-            await self._keeper.keep(connection, [review], self._now(), actor, temporary=not flagged)
+            # Where a customer is blocked there is a case of it, flagged or not.
+            temporary = not (flagged or review.blocks_customer)
+            await self._keeper.keep(connection, [review], self._now(), actor, temporary=temporary)
         return review.result

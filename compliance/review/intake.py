@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
+
 from compliance.facts import Customer, Flag, Source, Subject, flagged_id_of
 from compliance.ports import Database, Seals, queries
 from compliance.review.counters import Counters
@@ -45,6 +47,8 @@ FlagsOf = Callable[[Subject, Customer], tuple[Flag, ...]]
 
 _NOBODY: Final = Identity("", None)
 _WORKER: Final = "intake"
+
+_log = structlog.get_logger("compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,19 @@ class Intake:
         keys: dict[UUID, PartyKeys] = {}
         numbers: dict[UUID, int] = {}
         for row in rows:
-            identity = identity_of(row, self._seals)
-            details = details_of(row, self._seals)
-            subject = transfer_subject(row, details, identity, self._tables)
-            keys[row["id"]] = keys_of(row, details, identity, self._seals)
+            try:
+                identity = identity_of(row, self._seals)
+                details = details_of(row, self._seals)
+                subject = transfer_subject(row, details, identity, self._tables)
+                keys[row["id"]] = keys_of(row, details, identity, self._seals)
+            except Exception as error:  # one that can't be read must not keep the others waiting
+                _log.warning("a transfer can't be read", transfer=row["id"].hex, kind=type(error).__name__)
+                subject = transfer_subject(row, {}, _NOBODY, self._tables, (Flag.RULE,))
+                keys[row["id"]] = PartyKeys(None, None, has_conductor=False)
+                found.append(subject)  # its review says so, and is parked
+            else:
+                found += self._flagged(subject, customer_of(row, identity))
             numbers[subject.id] = row["currency"]
-            found += self._flagged(subject, customer_of(row, identity))
         await connection.execute(
             self._sql["add_parties"],
             list(keys),

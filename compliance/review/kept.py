@@ -36,7 +36,7 @@ class Keeper:
         held = await queue.finish(connection, [review.result.flagged_id for review in reviews])
         kept = [review for review in reviews if review.result.flagged_id in held]
         if kept:
-            await self.keep(connection, kept, now, actor)
+            await self.keep(connection, kept, now, actor, news=True)
         return kept
 
     async def keep(
@@ -47,8 +47,13 @@ class Keeper:
         actor: Actor,
         *,
         temporary: bool = False,
+        news: bool = False,
     ) -> list[UUID]:
-        """The reviews' ids; each has its case but where it is `temporary`. A customer on a list is blocked."""
+        """
+        The reviews' ids; each has its case but where it is `temporary`. A customer on a list is blocked.
+
+        `news` says that something happened, and not that somebody asked: a customer met on one more list.
+        """
         ids = [uuid4() for _ in reviews]
         results = [review.result for review in reviews]
         subjects = [review.dossier.subject for review in reviews]
@@ -85,14 +90,16 @@ class Keeper:
                 for row in rows
             ]
         if not temporary:
-            cases = [_case(review, identifier) for review, identifier in zip(reviews, ids, strict=True)]
+            cases = [
+                _case(review, identifier, news=news) for review, identifier in zip(reviews, ids, strict=True)
+            ]
             await open_cases(connection, cases, now, levels=self.levels, actor=actor)
         # Last: appending holds the log's end until the transaction's.
         await append(connection, entries)
         return ids
 
 
-def _case(review: Reviewed, review_id: UUID) -> NewCase:
+def _case(review: Reviewed, review_id: UUID, *, news: bool) -> NewCase:
     subject, result = review.dossier.subject, review.result
     matched = any(hit.is_match for hit in result.hits)
     about_list = matched or subject.source == Source.CUSTOMER
@@ -108,6 +115,7 @@ def _case(review: Reviewed, review_id: UUID) -> NewCase:
         source=subject.source,
         source_id=subject.source_id,
         money=None if subject.source == Source.CUSTOMER else subject.kind,
+        is_news=news and subject.source == Source.CUSTOMER,
     )
 
 

@@ -7,7 +7,7 @@ died in its midst is done again, and comes to the same.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -36,6 +36,9 @@ class Screened:
     customers: int = 0
     news: int = 0  # hits that were not known before
     blocked: int = 0  # customers whose cards answer 59 from now on
+    unreadable: list[int] = field(
+        default_factory=list
+    )  # customers whose record can't be unsealed: not screened
 
 
 async def screen_customers(
@@ -60,7 +63,10 @@ async def screen_customers(
             return done
         for since in {row["edition"] for row in rows} - narrowed.keys():
             narrowed[since] = Screener(lists.only(await lists.changed_since(since)), lists.thresholds)
-        found = await asyncio.to_thread(_screened, seals, rows, narrowed)
+        after = rows[-1]["number"]
+        found, unreadable = await asyncio.to_thread(_screened, seals, rows, narrowed)
+        done.unreadable += unreadable
+        rows = [row for row in rows if row["number"] not in unreadable]
         async with database.acquire() as connection, connection.transaction():
             await _keep(connection, lists, found, now, flag, done)
             await connection.execute(
@@ -70,13 +76,21 @@ async def screen_customers(
                 edition,
             )
         done.customers += len(rows)
-        after = rows[-1]["number"]
 
 
 def _screened(
     seals: Seals, rows: Sequence[Any], screeners: dict[int, Screener]
-) -> list[tuple[int, list[Hit]]]:
-    return [(row["number"], screeners[row["edition"]].screen_many([_asked(seals, row)])[0]) for row in rows]
+) -> tuple[list[tuple[int, list[Hit]]], list[int]]:
+    """The customers' hits, and who can't be read: one torn record must not keep everybody else unscreened."""
+    found, unreadable = [], []
+    for row in rows:
+        try:
+            asked = _asked(seals, row)
+        except Exception:
+            unreadable.append(row["number"])
+            continue
+        found.append((row["number"], screeners[row["edition"]].screen_many([asked])[0]))
+    return found, unreadable
 
 
 def _asked(seals: Seals, row: Any) -> Asked:

@@ -8,7 +8,7 @@ from compliance.cases.changes import AT_ONCE, Change, Position, changes_after
 from compliance.cases.desk import CaseDesk
 from compliance.cases.records import By
 from compliance.cases.refusals import Refused
-from compliance.cases.states import Event
+from compliance.cases.states import TELLING
 from compliance.ports import Database
 from compliance.roles import Permission, may
 from holdfast.v1 import compliance_pb2 as pb
@@ -77,7 +77,7 @@ class Watches:
         write: Callable[[bytes], Awaitable[None]],
     ) -> None:
         if not may(by.actor, Permission.SEE_FILINGS):
-            found = [change for change in found if change.event != Event.FILED]
+            found = [change for change in found if change.event not in TELLING]
         cases = await self._desk.see(by, [change.case_id for change in found])
         for change in found:
             case = cases.get(change.case_id)

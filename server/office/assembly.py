@@ -206,10 +206,16 @@ class ComplianceOffice:
 
     async def _follow(self) -> None:
         """Lists, countries and policies as they change; while PostgreSQL is away the last good ones stand."""
+        unreadable: list[int] = []
         while True:
             try:
                 await self.lists.refresh()
-                await screen_customers(self.database, self.keys, self.lists, _now(), self._flag_customers)
+                screened = await screen_customers(
+                    self.database, self.keys, self.lists, _now(), self._flag_customers
+                )
+                if screened.unreadable != unreadable:
+                    unreadable = screened.unreadable
+                    _log.warning("customers can't be read, and are not screened", customers=unreadable[:20])
                 self.countries = await load_countries(self.database)
                 await self.library.refresh()
             except AWAY as error:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator
@@ -11,7 +12,7 @@ from compliance.analyst.config import AnalystConfig
 from compliance.filings.content import Address
 from compliance.policies.embedding import EmbedConfig
 from compliance.results import Tier
-from compliance.roles import Role
+from compliance.roles import WORKER, Role
 from compliance.screening.entries import Thresholds
 
 
@@ -198,6 +199,20 @@ class OfficeSettings(BaseSettings):
         le=1,
         description="likeness from which a listed name blocks, where nothing contradicts",
     )
+
+    @field_validator("people")
+    @classmethod
+    def _told_apart(cls, people: dict[str, Role]) -> dict[str, Role]:
+        """Two names of one person would be four eyes."""
+        known = {WORKER.name: WORKER.name}
+        for name in people:
+            if name != name.strip() or not name or not name.isprintable():
+                raise ValueError(f"{name!r} is no name: printable characters, none of them blank at an end")
+            alike = "".join(normalize("NFKC", name).casefold().split())
+            if alike in known:
+                raise ValueError(f"{name!r} and {known[alike]!r} can't be told apart: leave one of them")
+            known[alike] = name
+        return people
 
     @field_validator("timezone")
     @classmethod

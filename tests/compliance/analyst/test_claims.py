@@ -6,6 +6,7 @@ import pytest
 
 from compliance.analyst.aliases import Aliases
 from compliance.analyst.answer import ShapeError, parse
+from compliance.analyst.asking import AskError, _reply
 from compliance.analyst.by_rules import from_rules
 from compliance.analyst.checking import checked
 from compliance.analyst.claims import faults_of
@@ -169,3 +170,24 @@ def test_an_answer_of_another_shape_is_told_apart_whatever_it_is(text):
     """One kind of error; nothing else comes out."""
     with pytest.raises(ShapeError):
         parse(text)
+
+
+def test_an_answer_is_shorn_of_what_no_table_and_no_message_takes():
+    """NUL and half a surrogate pair fail in PostgreSQL and Protocol Buffers; bidi marks turn what a person reads."""
+    (issue, *_) = parse(
+        json.dumps(
+            {
+                "issues": [{"text": "a\x00b\ud800\u202ec", "severity": "low", "cited": []}],
+                "approvals": [], "duties": [], "recommendations": ["\x1b[2Jd"], "risk": "low", "confidence": 1,
+                "narrative": "one\n\u200btwo",
+            }
+        )
+    ).issues  # fmt: skip
+    assert issue.text == "abc"
+
+
+def test_a_reply_that_is_no_text_is_malformed():
+    """Half a surrogate pair: the answer could not be kept."""
+    body = {"choices": [{"message": {"content": "\ud800"}, "finish_reason": "stop"}]}
+    with pytest.raises(AskError, match="malformed"):
+        _reply(json.dumps(body).encode())

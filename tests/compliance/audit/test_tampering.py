@@ -1,5 +1,7 @@
 """Whoever may do everything in PostgreSQL is found out, and where he was."""
 
+import pytest
+
 from compliance.audit.chain import link
 from compliance.audit.verify import verify
 from loadtest.audit_bench import TAMPERINGS, campaign
@@ -35,3 +37,35 @@ def test_a_row_that_ends_a_checkpoint_is_named_when_it_was_edited_with_a_hash_th
         return [(each.kind, each.first_row) for each in report.breaks]
 
     assert in_workshop(work)[0] == ("edited", 100)
+
+
+_WEAKENED = {
+    "trigger audit_stays": """DROP TRIGGER audit_stays ON audit; CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE
+        ON audit FOR EACH ROW WHEN (false) EXECUTE FUNCTION refuse_audit_change()""",
+    "trigger audit_checkpoints_stay": """DROP TRIGGER audit_checkpoints_stay ON audit_checkpoints;
+        CREATE TRIGGER audit_checkpoints_stay BEFORE DELETE ON audit_checkpoints
+        FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()""",
+    "trigger audit_head_stays": "ALTER TABLE audit_head DISABLE TRIGGER audit_head_stays",
+    "function refuse_audit_change": """CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RETURN coalesce(NEW, OLD); END'""",
+    "rule hush": "CREATE RULE hush AS ON DELETE TO audit_checkpoints DO INSTEAD NOTHING",
+    "column actor": "ALTER TABLE audit ALTER COLUMN actor DROP EXPRESSION",
+    "column role": """ALTER TABLE audit DROP COLUMN role;
+        ALTER TABLE audit ADD COLUMN role text GENERATED ALWAYS AS ('officer') STORED""",
+    "column pruned_to": "ALTER TABLE audit_checkpoints ALTER COLUMN pruned_to DROP EXPRESSION",
+}
+
+
+@pytest.mark.parametrize(("guard", "attack"), _WEAKENED.items())
+def test_a_guard_that_was_weakened_is_named_when_every_row_is_whole(guard, attack, in_workshop):
+    """It is there by its name, and holds less."""
+
+    async def work(shop):
+        async with shop.database.acquire() as connection, connection.transaction():
+            assert not (await verify(connection, [], shop.signer.public)).broken
+            await connection.execute(attack)
+            return (await verify(connection, [], shop.signer.public)).breaks
+
+    assert [(each.kind, each.text) for each in in_workshop(work)] == [
+        ("guard", f"{guard} is not as it should be")
+    ]

@@ -444,3 +444,97 @@ def test_a_review_is_shown_without_names_and_signs_of_a_report_to_whom_it_may_no
         assert trace in str(analyst)
     assert [found["citation"] for found in viewer["assessment"]["findings"]] == ["31 CFR 1010.314"]
     assert audit == [("anna", "view.case_texts")]
+
+
+def test_a_decided_case_opens_again_when_a_later_review_has_a_duty_it_did_not_know_of(
+    database_url, keys, run
+):
+    """Nobody has decided about the block; a review that sees nothing new leaves the decision alone."""
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            case = await scene.case()
+            closed = await scene.desk.decide(OLAF, case, CLEARED, [Action.RELEASE_TRANSFER], "rent")
+            await scene.case()
+            same = await scene.value("SELECT state FROM cases")
+            await scene.case(tier=Tier.HIGH, duties=[BLOCK], hits=True)
+            again = (await scene.desk.show(OLAF, case)).case
+            return closed, same, again, await scene.events(case)
+
+    closed, same, again, events = run(work())
+    assert (closed.state, same) == (State.CLOSED, "closed")
+    assert (again.state, again.tier, again.queue, again.decided_by) == (
+        State.OPEN, Tier.HIGH, "sanctions", "",
+    )  # fmt: skip
+    assert [event for event, _ in events] == ["opened", "decided", "closed", "reopened"]
+
+
+def test_a_customers_case_opens_again_when_he_is_met_on_one_more_list(database_url, keys, run):
+    """Somebody cleared him of another entry."""
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            case = await scene.case(Source.CUSTOMER, hits=True)
+            await scene.desk.decide(OLAF, case, CLEARED, [], "born in another year")
+            await scene.case(Source.CUSTOMER, hits=True, is_news=True)
+            return (await scene.desk.show(OLAF, case)).case
+
+    case = run(work())
+    assert (case.state, case.disposition, case.reason, case.reopened_at) == (State.OPEN, None, "", NOW)
+
+
+@pytest.mark.parametrize("known_by", ["a list", "another case"])
+def test_unblocking_a_listed_customer_takes_two_in_whichever_case_it_is_asked_for(
+    known_by, database_url, keys, run
+):
+    """One officer's case opened by hand does not let go of whom a list, or another case, wants blocked."""
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            async with scene.database.acquire() as connection:
+                await connection.execute("UPDATE customers SET compliance_block = true WHERE number = 0")
+                if known_by == "a list":
+                    await connection.execute(
+                        """INSERT INTO sanctions_matches (customer_number, list_name, entry_id, score, state, list_date,
+                               report_due, changed_by)
+                           VALUES (0, 'un', 'QDi.1', 1, 'true', '2026-01-01', '2026-02-01', 'worker')"""
+                    )
+            if known_by == "another case":
+                await scene.case(Source.CUSTOMER, tier=Tier.HIGH, duties=[BLOCK], hits=True)
+            by_hand = ByHand("1", "a customer calls", Tier.LOW, customer_number=0)
+            case = await scene.desk.open(OLAF, by_hand)
+            alone = await scene.desk.decide(OLAF, case.id, CLEARED, [Action.UNBLOCK_CUSTOMER], "a friend")
+            blocked = await scene.value("SELECT compliance_block FROM customers WHERE number = 0")
+            await scene.desk.approve(OTTO, case.id, "born in another year")
+            return alone.state, blocked, await scene.value("SELECT compliance_block FROM customers")
+
+    assert run(work()) == (State.ESCALATED, True, False)
+
+
+def test_a_viewer_can_not_tell_a_case_that_waits_for_a_report_from_one_that_is_closed(
+    database_url, keys, run
+):
+    """Nor when something was filed: what is decided is closed to him, from the decision on."""
+
+    def seen(whole, listed):
+        case = whole.case
+        steps = [(event.event, event.before, event.after) for event in whole.events]
+        return case.state, case.changed_at, case.forms_awaited, steps, [each.state for each in listed]
+
+    async def work():
+        async with deciding(database_url, keys) as scene:
+            found = []
+            for source, disposition in ((Source.TRANSFER, SUSPICIOUS), (Source.AUTHORIZATION, CLEARED)):
+                case = await scene.case(source, duties=[SAR])
+                await scene.desk.decide(OLAF, case, disposition, [], "looked at")
+                wanted = Wanted(states=(State.CLOSED,), source_id=scene.transfer)
+                found.append(seen(await scene.desk.show(VERA, case), await scene.desk.page(VERA, wanted, 9)))
+            open_ones = await scene.desk.page(VERA, Wanted(), 9)
+            awaiting = await scene.desk.page(VERA, Wanted(states=(State.DECIDED, State.FILED)), 9)
+            return found, open_ones, awaiting
+
+    (waiting, closed), open_ones, awaiting = run(work())
+    assert waiting == closed
+    assert waiting[0] == State.CLOSED
+    assert waiting[3] == [("opened", "", "open"), ("decided", "open", "closed")]
+    assert (open_ones, awaiting) == ([], [])

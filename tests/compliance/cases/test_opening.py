@@ -1,6 +1,7 @@
 """Cases are opened once, and only ever raised."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -89,3 +90,24 @@ def test_an_opened_case_keeps_its_duties(database_url, run):
                 return await connection.fetchval("SELECT duties FROM cases WHERE flagged_id IS NOT NULL")
 
     assert '"due": "2026-11-20"' in run(work())
+
+
+def test_a_duty_that_a_later_review_sees_is_added_when_the_tier_stays(database_url, run):
+    """A case opened by hand gets the rules' duties; what an earlier review saw stays."""
+
+    async def work():
+        async with Database(database_url) as database:
+            flagged = uuid4()
+            report = Duty(DutyKind.CTR, "31 CFR 1010.311", "cash over 10,000", "FinCEN 112")
+            block = Duty(DutyKind.BLOCK, "31 CFR 501.603", "on a list")
+            for duties in ((), (report,), (block,), (block,)):
+                await _open(database, [_case(flagged, Tier.HIGH, duties=duties, hits=block in duties)])
+            async with database.acquire() as connection:
+                case = await connection.fetchrow("SELECT tier, queue, duties FROM cases")
+                events = await connection.fetch("SELECT event FROM case_events ORDER BY number")
+            return case, [event["event"] for event in events]
+
+    case, events = run(work())
+    assert (case["tier"], case["queue"]) == ("high", "sanctions")
+    assert {duty["kind"] for duty in json.loads(case["duties"])} == {"ctr", "block"}
+    assert events == ["opened", "raised", "raised"]

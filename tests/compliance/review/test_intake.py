@@ -5,6 +5,7 @@ import itertools
 
 from compliance.facts import Flag, Source, flagged_id_of
 from server.store.database import Database
+from server.store.queries import migrations
 from tests.compliance.review.scenes import Scene, authorization, people, transfer
 
 
@@ -160,5 +161,46 @@ def test_a_payment_across_the_border_is_looked_at_where_it_was_approved(database
         while await scene.intake.take():
             pass
         assert [row["source_id"] for row in await scene.fetch("SELECT * FROM flagged")] == [abroad]
+
+    _with(database_url, keys, claim)
+
+
+def test_the_past_is_not_taken_in_when_compliance_comes_to_a_bank_that_has_one(database_url, keys):
+    """Transfers and authorizations of before stay where they are, but for money that waits for a decision."""
+
+    async def claim(scene):
+        async with scene.database.acquire() as connection:
+            await transfer(connection, keys)
+            waiting = await transfer(connection, keys, state="pending_review")
+            await authorization(connection, amount_minor=90_000)
+            await connection.execute("UPDATE intake_positions SET position = 0")
+            (step,) = (each for each in migrations() if each.name == "intake_begins_now")
+            await connection.execute(step.sql)
+            fresh = await transfer(connection, keys)
+        while await scene.intake.take():
+            pass
+        rows = await scene.fetch("SELECT source_id FROM flagged")
+        assert {row["source_id"] for row in rows} == {waiting, fresh}
+
+    _with(database_url, keys, claim)
+
+
+def test_a_transfer_that_can_not_be_read_does_not_stop_the_others_when_intake_comes_by(database_url, keys):
+    """It is flagged all the same, so that its review says what is wrong and is parked before somebody."""
+
+    async def claim(scene):
+        async with scene.database.acquire() as connection:
+            torn = await transfer(connection, keys)
+            await connection.execute("UPDATE transfers SET details = 'torn' WHERE id = $1", torn)
+            whole = await transfer(connection, keys)
+        while await scene.intake.take():
+            pass
+        await scene.intake.take()
+        rows = await scene.fetch("SELECT source_id, flags FROM flagged")
+        assert {row["source_id"] for row in rows} == {torn, whole}
+        await scene.worker.turn()
+        states = {row["source_id"]: row["state"] for row in await scene.fetch("SELECT * FROM flagged")}
+        assert states == {torn: "waiting", whole: "done"}
+        assert await scene.value("SELECT trouble FROM flagged WHERE source_id = $1", torn)
 
     _with(database_url, keys, claim)

@@ -84,6 +84,28 @@ def test_a_listed_customer_is_blocked_once_and_the_clock_starts(files, database_
     asyncio.run(story())
 
 
+def test_a_record_that_can_not_be_read_keeps_nobody_else_from_being_screened(files, database_url, keys):
+    """It is told, and screened as soon as it can be read."""
+
+    async def story():
+        async with Database(database_url) as database:
+            await _customer(database, keys, 1, "John", "Smith")
+            await _customer(database, keys, 2, "Faruq Tamimuddin", "Zarqawian")
+            async with database.acquire() as connection:
+                whole = await connection.fetchval("SELECT family_name FROM customers WHERE number = 1")
+                await connection.execute("UPDATE customers SET family_name = 'torn' WHERE number = 1")
+            await import_editions(database, read_lists(list(files.values())), BOB)
+            lists = await Lists.open(database, keys)
+            done = await screen_customers(database, keys, lists, NOW)
+            assert (done.customers, done.blocked, done.unreadable) == (1, 1, [1])
+            async with database.acquire() as connection:
+                await connection.execute("UPDATE customers SET family_name = $1 WHERE number = 1", whole)
+            done = await screen_customers(database, keys, lists, NOW)
+            assert (done.customers, done.unreadable) == (2, [])  # the block changed the other one
+
+    asyncio.run(story())
+
+
 def test_a_person_who_was_cleared_stays_cleared_until_the_entry_changes(files, database_url, keys):
     """Never silently: the hit is there, as cleared."""
 

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 from holdfast.v1 import compliance_pb2 as pb
 from server.office.door import DoorClosed, OfficeDoor, tls_of
@@ -161,3 +162,20 @@ def test_tls_without_people_is_refused(authority):
 def test_without_tls_this_machine_alone_is_heard(host):
     """Loopback needs nothing."""
     assert tls_of(OfficeSettings(host=host)) is None
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        {"olaf": "officer", "Olaf": "officer"},
+        {"olaf": "officer", "\uff4flaf": "admin"},
+        {"olaf": "officer", "o laf": "officer"},
+        {"olaf ": "officer"},
+        {"": "viewer"},
+        {"Worker": "officer"},
+    ],
+)
+def test_people_who_can_not_be_told_apart_are_refused(people):
+    """One person under two names would be his own second pair of eyes; nobody is the worker."""
+    with pytest.raises(ValidationError, match=r"told apart|is no name"):
+        OfficeSettings(people=people)
