@@ -8,6 +8,7 @@ exceptions  who was cleared of which entry, by whom, why and until when
 lists       the lists in force, read from PostgreSQL and switched as one
 register    editions of lists: imported, refused, compared with the one before
 screener    a name beside the index: hits, best first
+blocking    which hits block with nobody looking first
 scoring     one name beside one listed name, token by token
 agreeing    birth dates and countries: what they add or take away
 index       listed names by token, by sound and by letters left out
