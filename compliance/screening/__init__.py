@@ -3,6 +3,7 @@ Sanctions screening: official lists in, names held against them, every hit expla
 
 Floor plan, in reading order:
 
+counterparties  the other sides of recent transfers held against what lists have changed
 customers   customers held against the lists when they come, when they change, and when lists change
 exceptions  who was cleared of which entry, by whom, why and until when
 lists       the lists in force, read from PostgreSQL and switched as one
