@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOLDFAST_HOME ?= var
 export HOLDFAST_HOME
 
-.PHONY: install run test lint lock stubs loadtest kills lives differential
+.PHONY: install run test lint lock stubs loadtest kills kills-compliance lives differential
 
 install: $(VENV)/.installed
 
@@ -46,6 +46,10 @@ loadtest: install
 HISTORY ?= ../shared/data/fraud/sparkov_transactions.parquet
 kills: install
 	$(BIN)/holdfast replay $(HISTORY) --limit 100000 --kills 10
+
+# Fifty kills of the compliance worker and of its PostgreSQL: every flagged transfer has one case.
+kills-compliance: install
+	$(BIN)/holdfast bench compliance --kills 50
 
 # Random lives of holds, with crashes, repeats and parts lost behind their back; the second part needs a TigerBeetle server.
 lives: install

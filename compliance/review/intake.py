@@ -84,6 +84,26 @@ class Intake:
         more_transfers = await self._take_transfers()
         return await self._take_authorizations() or more_transfers
 
+    async def flag_listed(self, connection: Any, ids: Sequence[UUID]) -> bool:
+        """
+        Transfers whose counterparty is on a list by now: flagged, or reviewed again. In the caller's transaction.
+
+        False where one is under review at this moment: it may have been screened before, and is to be told again.
+        """
+        rows = await connection.fetch(self._sql["new_transfers"], list(ids))
+        found: list[Subject] = []
+        numbers: dict[UUID, int] = {}
+        for row in rows:
+            identity = identity_of(row, self._seals)
+            details = details_of(row, self._seals)
+            found.append(transfer_subject(row, details, identity, self._tables, (Flag.SANCTIONS,)))
+            numbers[found[-1].id] = row["currency"]
+        locked = await connection.fetch(self._sql["lock_flagged"], list(numbers))
+        await self._flag(connection, found, numbers)
+        await connection.execute(self._sql["flag_listed"], list(numbers), Flag.SANCTIONS, _WORKER)
+        await connection.execute(self._sql["tell_flagged"])
+        return all(row["state"] != "claimed" for row in locked)
+
     async def _take_transfers(self) -> bool:
         async with self._database.acquire() as connection, connection.transaction():
             place = await connection.fetchrow(self._sql["intake_position"], Source.TRANSFER)

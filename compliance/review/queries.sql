@@ -76,6 +76,17 @@ SELECT count(*) FROM added;
 UPDATE flagged SET state = 'waiting', tries = 0, due_at = now(), trouble = '', changed_by = $2, changed_at = now()
 WHERE id = $1 AND state IN ('done', 'parked');
 
+-- name: lock_flagged
+-- The states of ids $1, locked.
+SELECT state FROM flagged WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE;
+
+-- name: flag_listed
+-- Ids $1 are flagged by $2 too, and reviewed again, by $3, unless they wait already or are under review.
+UPDATE flagged
+SET state = 'waiting', tries = 0, due_at = now(), trouble = '', changed_by = $3, changed_at = now(),
+    flags = CASE WHEN $2 = ANY (flags) THEN flags ELSE flags || $2 END
+WHERE id = ANY ($1::uuid[]) AND state IN ('done', 'parked');
+
 -- name: tell_flagged
 -- Whoever waits for work may look.
 SELECT pg_notify('holdfast_flagged', '');

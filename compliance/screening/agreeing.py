@@ -16,6 +16,7 @@ class Agreement(NamedTuple):
     moved: float = 0.0  # added to the score
     bears_out: bool = False
     contradicts: bool = False
+    is_day: bool = False  # the very day of birth
     note: str = ""
 
 
@@ -26,7 +27,7 @@ def by_birth(asked: date | None, births: Sequence[Birth]) -> Agreement:
     if not births:
         return Agreement(note="no date of birth is listed")
     if any(birth.day in {asked.isoformat(), _swapped(asked)} for birth in births):
-        return Agreement(0.05, bears_out=True, note="date of birth agrees: +0.05")
+        return Agreement(0.05, bears_out=True, is_day=True, note="date of birth agrees: +0.05")
     apart = min(
         max(birth.first_year - asked.year, asked.year - birth.last_year, 0)
         - (_YEARS_CIRCA if birth.is_circa else 0)

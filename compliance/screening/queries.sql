@@ -111,3 +111,31 @@ UPDATE customers SET compliance_block = true WHERE number = $1 AND NOT complianc
 -- Customers that are on lists, the newest first, at most $1.
 SELECT customer_number, list_name, entry_id, score, state, list_date, report_due, found_at FROM sanctions_matches
 ORDER BY found_at DESC LIMIT $1;
+
+-- name: rescreening
+-- How far counterparties were screened, locked; nothing where another worker is at it.
+SELECT edition, towards, after FROM sanctions_rescreening FOR UPDATE SKIP LOCKED;
+
+-- name: recent_counterparties
+-- At most $3 counterparties after key $1 of transfers since $2, each as the newest of them names it.
+SELECT DISTINCT ON (p.counterparty_key) p.counterparty_key, t.details
+FROM transfer_parties p JOIN transfers t ON t.id = p.transfer_id
+WHERE p.counterparty_key > $1 AND t.created_at >= $2
+ORDER BY p.counterparty_key, t.created_at DESC LIMIT $3;
+
+-- name: transfers_of
+-- Of transfers since $2 with counterparties $1 those that still wait, and the newest of each account.
+SELECT id
+FROM (SELECT t.id, t.state,
+             row_number() OVER (PARTITION BY p.counterparty_key, t.account_number ORDER BY t.created_at DESC, t.id) AS nth
+      FROM transfer_parties p JOIN transfers t ON t.id = p.transfer_id
+      WHERE p.counterparty_key = ANY ($1::bytea[]) AND t.created_at >= $2) recent
+WHERE nth = 1 OR state = 'pending_review';
+
+-- name: move_rescreening
+-- Counterparties up to key $2 were held against everything up to edition $1.
+UPDATE sanctions_rescreening SET towards = $1, after = $2, moved_at = now();
+
+-- name: rescreened
+-- All recent counterparties were held against everything up to edition $1.
+UPDATE sanctions_rescreening SET edition = $1, towards = $1, after = '', moved_at = now();

@@ -20,7 +20,9 @@ DROPPED_OTHER: Final = 0.75
 """How much of its weight a listed token that wasn't given costs: people have middle names, companies don't."""
 _INITIAL: Final = 0.9
 _JOINED_MIN: Final = 0.85
+_JOINED_EQUAL: Final = 0.99  # a pair that is equal once its space is gone
 _WEAK: Final = 0.95
+_WHOLE: Final = 0.96  # only legal forms and particles differ
 _LEFT_OUT_MAX: Final = 0.18
 _SPACED_MIN: Final = 0.88
 _SPACED_SLIP_MIN: Final = 0.855
@@ -29,6 +31,8 @@ TELLING: Final = 0.45
 """A token of this weight tells somebody from others: a few hundred names have it."""
 RARE: Final = 0.55
 """A token of this weight is enough to block by, beside another: a few dozen names have it."""
+VERY_RARE: Final = 0.7
+"""A token of this weight is enough to block an entity by: a dozen names have it."""
 
 
 class Scored(NamedTuple):
@@ -37,7 +41,10 @@ class Scored(NamedTuple):
     score: float  # 0 to 1
     tokens: tuple[TokenMatch, ...]
     is_whole: bool  # every token of both sides is equal but for particles and legal forms
-    rare: int  # rare tokens that were met
+    is_spelled: bool  # as is_whole, letter by letter
+    significant: int  # tokens that were met, without particles, legal forms and initials
+    rare: int  # rare ones of them
+    very_rare: int
     note: str = ""
 
 
@@ -49,8 +56,8 @@ def score(
     given_left, listed_left = set(range(len(asked))), set(range(len(listed.tokens)))
     matches: list[TokenMatch] = []
     both = cost = 0.0
-    rare = telling = strong = 0
-    exact = True
+    rare = very_rare = telling = strong = significant = 0
+    exact = spelled = True
     for gs, ls, alike, how in pairs:
         weight_given = sum(weights[g] for g in gs)
         weight_listed = sum(listed.weights[at] for at in ls)
@@ -64,11 +71,15 @@ def score(
         both += worth * (weight_given + weight_listed)
         cost += weight_given + weight_listed
         if how != "initial":
-            rare += weight_listed >= RARE
+            met = [listed.weights[at] for at in ls if listed.tokens[at] not in _BINDING]
+            significant += len(met)
+            rare += sum(weight >= RARE for weight in met)
+            very_rare += sum(weight >= VERY_RARE for weight in met)
             telling += weight_listed >= TELLING
         if how != "initial" and not all(listed.tokens[at] in _EMPTY for at in ls):
             strong += 1
         exact = exact and alike >= 0.97 and how != "initial"
+        spelled = spelled and exact and alike >= _JOINED_EQUAL
         matches.append(
             TokenMatch(
                 " ".join(asked[g] for g in gs), " ".join(listed.tokens[at] for at in ls), round(alike, 3), how
@@ -86,6 +97,8 @@ def score(
     left = {asked[g] for g in given_left} | {listed.tokens[at] for at in listed_left}
     exact = exact and not left - PARTICLES - SUFFIXES
     value = both / cost if cost else 0.0
+    if spelled and exact and significant:
+        value = max(value, _WHOLE)
     note = ""
     if strong < 2 and not exact and (listed_left - _small(listed.tokens) or given_left - _small(asked)):
         value *= 0.7  # one name of several
@@ -105,10 +118,11 @@ def score(
     if listed.name.is_weak:
         value *= _WEAK
         note = "; ".join(filter(None, (note, f"weak alias: times {_WEAK}")))
-    return Scored(value, tuple(matches), exact, rare, note)
+    return Scored(value, tuple(matches), exact, spelled and exact, significant, rare, very_rare, note)
 
 
-_EMPTY: Final = PARTICLES | SUFFIXES | ORDINARY
+_BINDING: Final = PARTICLES | SUFFIXES
+_EMPTY: Final = _BINDING | ORDINARY
 
 
 def _small(tokens: Sequence[str]) -> set[int]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from compliance.facts import PartyRole
 from compliance.results import Hit, TokenMatch
 from compliance.screening.agreeing import by_birth, by_country
+from compliance.screening.blocking import blocks
 from compliance.screening.entries import Edition, Thresholds
 from compliance.screening.index import Index, Listed
 from compliance.screening.scoring import Scored, score
@@ -17,7 +18,7 @@ _CANDIDATES_MAX: Final = 12
 _HITS_MAX: Final = 10
 LAST_WEIGHT: Final = 0.5
 """A particle at the end is a family name."""
-_IDENTIFIER: Final = re.compile(r"\b(?:IMO[ :#-]*)?(\d{7})\b|\b([A-Z]{1,2}-?[A-Z]{3,4})\b", re.IGNORECASE)
+_IDENTIFIER: Final = re.compile(r"\b(IMO[ :#-]*)?(\d{7})\b|\b([A-Z]{1,2}-?[A-Z]{3,4})\b", re.IGNORECASE)
 
 
 class Asked(NamedTuple):
@@ -69,9 +70,9 @@ class Screener:
             if scored.score < self._thresholds.hit - 0.05:
                 continue
             self._keep(best, listed, self._hit(listed, scored, birth_date, countries, role))
-        for place in self._identified(name):
+        for place, is_named in self._identified(name):
             listed = self._index.names[place]
-            self._keep(best, listed, self._by_identifier(listed, name, role))
+            self._keep(best, listed, self._by_identifier(listed, role, is_named=is_named))
         return sorted(best.values(), key=lambda hit: (-hit.score, hit.list_name, hit.entry_id))[:_HITS_MAX]
 
     def screen_many(self, many: Iterable[Asked]) -> list[list[Hit]]:
@@ -97,26 +98,23 @@ class Screener:
         birth = by_birth(birth_date, listed.entry.births)
         country = by_country(countries, listed.entry)
         value = max(0.0, min(1.0, scored.score + birth.moved + country.moved))
-        strong = scored.score >= self._thresholds.match and scored.rare >= 2 and not listed.name.is_weak
-        is_match = (
-            strong
-            and value >= self._thresholds.match
-            and not birth.contradicts
-            and (scored.is_whole or birth.bears_out or country.bears_out)
+        is_match = min(value, scored.score) >= self._thresholds.match and blocks(
+            listed, scored, birth, country, is_person=birth_date is not None
         )
         notes = filter(None, (scored.note, birth.note, country.note))
         return self._made(listed, value, is_match, scored.tokens, tuple(notes), role)
 
-    def _by_identifier(self, listed: Listed, asked: str, role: PartyRole | None) -> Hit:
-        del asked
+    def _by_identifier(self, listed: Listed, role: PartyRole | None, *, is_named: bool) -> Hit:
         note = f"the number of a listed {listed.entry.kind} is in the text"
-        return self._made(listed, 1.0, True, (), (note,), role)
+        return self._made(listed, 1.0, is_named, (), (note,), role)
 
-    def _identified(self, name: str) -> Iterable[int]:
-        for number, letters in _IDENTIFIER.findall(name):
+    def _identified(self, name: str) -> Iterable[tuple[int, bool]]:
+        """Places of what is listed by a number in the text, and whether the text says what number it is."""
+        for prefix, number, letters in _IDENTIFIER.findall(name):
             found = (number or letters).upper().replace("-", "")
             if number or "-" in letters:
-                yield from self._index.by_identifier.get(found, ())[:1]
+                for place in self._index.by_identifier.get(found, ())[:1]:
+                    yield place, bool(prefix or letters)
 
     def _made(
         self,

@@ -37,6 +37,7 @@ from compliance.rules.assess import assess
 from compliance.rules.countries import CountryTable, load_countries
 from compliance.rules.flags import flags
 from compliance.rules.policy import RulesPolicy
+from compliance.screening.counterparties import screen_counterparties
 from compliance.screening.customers import screen_customers
 from compliance.screening.lists import Lists
 from ledger.exchange import Exchange
@@ -167,10 +168,13 @@ class ComplianceOffice:
         keeper = Keeper(self.keys, levels_of(self.settings))
         self.desk = ReviewDesk(self.database, keeper, enricher, reviewer, _now)
         self.holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._intake = Intake(
+            self.database, self.keys, tables, self._flags, _reach_of(self.policy), self.counters
+        )
         self.worker = Worker(
             self.database,
             keeper,
-            Intake(self.database, self.keys, tables, self._flags, _reach_of(self.policy), self.counters),
+            self._intake,
             enricher,
             reviewer,
             self.counters,
@@ -210,12 +214,24 @@ class ComplianceOffice:
         while True:
             try:
                 await self.lists.refresh()
+<<<<<<< HEAD
                 screened = await screen_customers(
                     self.database, self.keys, self.lists, _now(), self._flag_customers
                 )
                 if screened.unreadable != unreadable:
                     unreadable = screened.unreadable
                     _log.warning("customers can't be read, and are not screened", customers=unreadable[:20])
+=======
+                await screen_customers(self.database, self.keys, self.lists, _now(), self._flag_customers)
+                await screen_counterparties(
+                    self.database,
+                    self.keys,
+                    self.lists,
+                    _now(),
+                    self._intake.flag_listed,
+                    days=self.settings.counterparty_days,
+                )
+>>>>>>> a2
                 self.countries = await load_countries(self.database)
                 await self.library.refresh()
             except AWAY as error:

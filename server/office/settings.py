@@ -199,6 +199,12 @@ class OfficeSettings(BaseSettings):
         le=1,
         description="likeness from which a listed name blocks, where nothing contradicts",
     )
+    counterparty_days: int = Field(
+        default=90,
+        ge=1,
+        le=3_650,
+        description="counterparties of so many days are screened again as lists change",
+    )
 
     @field_validator("people")
     @classmethod

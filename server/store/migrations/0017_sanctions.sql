@@ -77,3 +77,16 @@ CREATE TABLE sanctions_matches (
     CHECK ((state = 'true') = (report_due IS NOT NULL))
 );
 COMMENT ON COLUMN sanctions_matches.report_due IS 'The blocked-property report: 10 business days (31 CFR 501.603).';
+
+CREATE TABLE sanctions_rescreening (
+    is_only  boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    edition  bigint NOT NULL DEFAULT 0,
+    towards  bigint NOT NULL DEFAULT 0,
+    after    bytea NOT NULL DEFAULT '',
+    moved_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE sanctions_rescreening IS 'One row: how far counterparties of recent transfers were held against what lists changed.';
+COMMENT ON COLUMN sanctions_rescreening.edition IS 'All of them were held against everything up to this edition.';
+COMMENT ON COLUMN sanctions_rescreening.towards IS 'The edition that is being worked towards.';
+COMMENT ON COLUMN sanctions_rescreening.after IS 'Those up to this transfer_parties.counterparty_key are done.';
+INSERT INTO sanctions_rescreening DEFAULT VALUES;

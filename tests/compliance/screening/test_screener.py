@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from compliance.screening.entries import Birth, Edition, ListEntry, Name
 from compliance.screening.reading import read_lists
 from compliance.screening.screener import Screener
 
@@ -12,6 +13,28 @@ from compliance.screening.screener import Screener
 def screener(files):
     """Our lists, indexed."""
     return Screener(read_lists(list(files.values())))
+
+
+@pytest.fixture
+def ordinary():
+    """A list on which frequent names stand beside rare ones."""
+
+    def entry(number, kind, name, births=(), countries=()):
+        return ListEntry(str(number), kind, "SDGT", (Name(name),), births, countries)
+
+    frequent = [
+        entry(n, "individual", f"{name} Vrtk{n:03}q")
+        for n, name in enumerate(["MOHAMED", "ALI", "JOHN", "LEE"] * 150, 1_000)
+    ]
+    listed = [
+        entry(1, "individual", "LEE, John", (Birth.on(date(1957, 12, 7)),), ("HK",)),
+        entry(2, "individual", "WILSON, Joseph", (), ("CO",)),
+        entry(3, "individual", "ALI, Mohamed", (), ("EG",)),
+        entry(4, "individual", "PETROSHKIN, Vladislav", (Birth(1961, 1963),), ("RU",)),
+        entry(5, "entity", "KORVANIC TRADING COMPANY, LTD.", (), ("IR",)),
+        entry(6, "vessel", "AMELIA"),
+    ]
+    return Screener([Edition("ofac_sdn", "2025-01-02", (*listed, *frequent))])
 
 
 @pytest.mark.parametrize(
@@ -69,6 +92,34 @@ def test_a_name_blocks_where_it_is_whole_and_nothing_contradicts(screener):
     assert agreeing.is_match
     assert any("agrees" in note for note in agreeing.notes)
     assert not any(hit.is_match for hit in screener.screen(name, birth_date=date(1990, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    "name", ["John Lee", "Joseph Wilson", "Mohamed Ali", "Amelia", "Vladislav Petroshkin"]
+)
+def test_a_person_is_not_blocked_by_two_names_alone(ordinary, name):
+    """Somebody looks: others are called so too, and a ship's name is a given name."""
+    hits = ordinary.screen(name)
+    assert hits
+    assert not any(hit.is_match for hit in hits)
+
+
+def test_a_day_of_birth_or_a_country_bears_out_a_strong_name(ordinary):
+    """A frequent name needs the day; a rare one the year or a country that is not the United States."""
+    assert ordinary.screen("John Lee", birth_date=date(1957, 12, 7))[0].is_match
+    assert not ordinary.screen("Mohamed Ali", countries=["EG"])[0].is_match
+    assert ordinary.screen("Vladislav Petroshkin", countries=["RU"])[0].is_match
+    assert ordinary.screen("Petroshkin, Vladislav", birth_date=date(1962, 1, 2))[0].is_match
+    assert not ordinary.screen("Vladislav Petroshkin", countries=["US"])[0].is_match
+
+
+def test_an_entity_or_vessel_is_blocked_by_its_whole_rare_name_or_its_number(ordinary, screener):
+    """A person who is called as a company is not one; a number counts where the text says what it is."""
+    assert ordinary.screen("Korvanic Trading Co")[0].is_match
+    assert not ordinary.screen("Korvanik Trading Co")[0].is_match
+    assert not ordinary.screen("Korvanic Trading Co", birth_date=date(1970, 1, 1))[0].is_match
+    assert screener.screen("MV SOMETHING IMO 7406784")[0].is_match
+    assert not screener.screen("INVOICE 7406784")[0].is_match
 
 
 def test_every_hit_tells_which_tokens_met_and_how(screener):
