@@ -214,15 +214,12 @@ class ComplianceOffice:
         while True:
             try:
                 await self.lists.refresh()
-<<<<<<< HEAD
                 screened = await screen_customers(
                     self.database, self.keys, self.lists, _now(), self._flag_customers
                 )
                 if screened.unreadable != unreadable:
                     unreadable = screened.unreadable
                     _log.warning("customers can't be read, and are not screened", customers=unreadable[:20])
-=======
-                await screen_customers(self.database, self.keys, self.lists, _now(), self._flag_customers)
                 await screen_counterparties(
                     self.database,
                     self.keys,
@@ -231,7 +228,6 @@ class ComplianceOffice:
                     self._intake.flag_listed,
                     days=self.settings.counterparty_days,
                 )
->>>>>>> a2
                 self.countries = await load_countries(self.database)
                 await self.library.refresh()
             except AWAY as error:
