@@ -20,9 +20,11 @@ from rapidfuzz.distance import OSA
 
 from compliance.screening.entries import Edition, ListEntry, Name
 from compliance.screening.words import (
+    FREQUENT,
     ORDINARY,
     PARTICLES,
     SUFFIXES,
+    TITLES,
     bones_of,
     sound_of,
     tokens_of,
@@ -34,9 +36,12 @@ _BONES_MIN: Final = 3
 _BONES_ALIKE: Final = 0.86
 _KEPT_TOKENS_MAX: Final = 100_000
 _LEFT_OUT_MIN: Final = 4
+_SCANNED: Final = 0.93  # a scanner took m for rn
 _SLIP: Final = 0.8
 _TELLS: Final = 0.1  # tokens that weigh less find nobody
 _SHARE_MIN: Final = 0.57
+_LONG_BINDING: Final = tuple(sorted(word for word in PARTICLES | TITLES if len(word) >= 5))
+_FREQUENT: Final = 0.44  # of a name that very many people bear
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
 
 
@@ -104,6 +109,10 @@ class Index:
                 self.by_identifier[identifier].append(place)
         self._asked: dict[str, Mapping[str, float]] = {}
 
+    def telling(self, tokens: Sequence[str]) -> Sequence[str]:
+        """Tokens without what is no listed word, but a title or a particle with one letter wrong."""
+        return [t for t in tokens if t in self._number or not _is_slip_of_binding(t)] or tokens
+
     def weight(self, token: str) -> float:
         """How much a token tells, 0.05 to 1."""
         if token in SUFFIXES:
@@ -116,6 +125,8 @@ class Index:
         if not count and len(token) <= 3:
             return 0.5  # too short to tell much by not being listed
         rarity = 1.0 / (1.0 + math.log1p(count) / math.log1p(_RARE_IN))
+        if token in FREQUENT:
+            return min(rarity, _FREQUENT)
         return min(rarity, 0.22) if token in ORDINARY else rarity
 
     def alike(self, token: str) -> Mapping[str, float]:
@@ -146,6 +157,9 @@ class Index:
                     [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.62, dtype=np.float32
                 )
                 near.update(bucket[at] for at in np.flatnonzero(cut[0]))
+            read = token.replace("rn", "m")
+            if read in self._number:
+                near.add(read)
             swapped = token[1] + token[0] + token[2:]
             if swapped in self._number:
                 near.add(swapped)
@@ -198,11 +212,19 @@ def similarity(asked: str, listed: str) -> float:
     if sound == other:
         return max(letters, min(0.88 if is_short else 0.97, letters + 0.25))
     alike = max(letters, min(0.9, (letters + float(OSA.normalized_similarity(sound, other))) / 2 + 0.05))
+    if "rn" in asked and asked.replace("rn", "m") == listed:
+        return _SCANNED
     bones = bones_of(sound)
     if len(bones) >= _BONES_MIN and bones == bones_of(other):
         # Written without its vowels, as Arabic is; else only the vowels differ.
         alike = max(alike, _BONES_ALIKE if bones == sound else min(_BONES_ALIKE, letters + 0.17))
     return alike
+
+
+@lru_cache(maxsize=200_000)
+def _is_slip_of_binding(token: str) -> bool:
+    """Whether it is a title or a particle but for one letter, such as colnel."""
+    return any(OSA.distance(token, word, score_cutoff=1) <= 1 for word in _LONG_BINDING)
 
 
 def _left_out(sound: str) -> set[str]:
