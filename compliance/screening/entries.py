@@ -79,6 +79,7 @@ class Edition:
     address_count: int = 0
     orphan_count: int = 0  # aliases and addresses whose entry is not in the list
     files: tuple[str, ...] = ()
+    date_is_known: bool = True  # else list_date is when the file was written
 
     @property
     def name_count(self) -> int:

@@ -20,9 +20,11 @@ from rapidfuzz.distance import OSA
 
 from compliance.screening.entries import Edition, ListEntry, Name
 from compliance.screening.words import (
+    FREQUENT,
     ORDINARY,
     PARTICLES,
     SUFFIXES,
+    TITLES,
     bones_of,
     sound_of,
     tokens_of,
@@ -34,9 +36,15 @@ _BONES_MIN: Final = 3
 _BONES_ALIKE: Final = 0.86
 _KEPT_TOKENS_MAX: Final = 100_000
 _LEFT_OUT_MIN: Final = 4
+_SCANNED: Final = 0.93  # a scanner took m for rn
 _SLIP: Final = 0.8
 _TELLS: Final = 0.1  # tokens that weigh less find nobody
 _SHARE_MIN: Final = 0.57
+_SHARE_SCALE: Final = 1.4
+_KEPT_PLACES_MAX: Final = 4_000_000
+_PLACES_OF_ENTRY: Final = 40  # what keeping a token costs beside them
+_LONG_BINDING: Final = tuple(sorted(word for word in PARTICLES | TITLES if len(word) >= 5))
+_FREQUENT: Final = 0.44  # of a name that very many people bear
 _RARE_IN: Final = 400  # a token of so many names weighs half of one of a single name's
 
 
@@ -103,6 +111,12 @@ class Index:
             for identifier in listed.entry.identifiers:
                 self.by_identifier[identifier].append(place)
         self._asked: dict[str, Mapping[str, float]] = {}
+        self._kept: dict[str, tuple[Any, Any]] = {}
+        self._kept_places = 0
+
+    def telling(self, tokens: Sequence[str]) -> Sequence[str]:
+        """Tokens without what is no listed word, but a title or a particle with one letter wrong."""
+        return [t for t in tokens if t in self._number or not _is_slip_of_binding(t)] or tokens
 
     def weight(self, token: str) -> float:
         """How much a token tells, 0.05 to 1."""
@@ -116,6 +130,8 @@ class Index:
         if not count and len(token) <= 3:
             return 0.5  # too short to tell much by not being listed
         rarity = 1.0 / (1.0 + math.log1p(count) / math.log1p(_RARE_IN))
+        if token in FREQUENT:
+            return min(rarity, _FREQUENT)
         return min(rarity, 0.22) if token in ORDINARY else rarity
 
     def alike(self, token: str) -> Mapping[str, float]:
@@ -146,6 +162,9 @@ class Index:
                     [token], bucket, scorer=OSA.normalized_similarity, score_cutoff=0.62, dtype=np.float32
                 )
                 near.update(bucket[at] for at in np.flatnonzero(cut[0]))
+            read = token.replace("rn", "m")
+            if read in self._number:
+                near.add(read)
             swapped = token[1] + token[0] + token[2:]
             if swapped in self._number:
                 near.add(swapped)
@@ -161,30 +180,51 @@ class Index:
     def candidates(self, tokens: Sequence[str], weights: Sequence[float], limit: int) -> list[int]:
         """Places of `names` that share most with these tokens, weighed; best first, at most `limit`."""
         places: list[Any] = []
-        shares: list[float] = []
+        shares: list[Any] = []
         for at, token in enumerate(tokens):
             if weights[at] >= _TELLS:
-                for other, alike in self.alike(token).items():
-                    places.append(self._postings[self._number[other]])
-                    shares.append(weights[at] * alike)
-                if token in self._joined:
-                    places.append(np.array(self._joined[token], np.int32))
-                    shares.append(2 * weights[at])
+                posted, alike = self._posted(token)
+                places.append(posted)
+                shares.append(weights[at] * alike)
             if at and (number := self._number.get(tokens[at - 1] + token)) is not None:
                 places.append(self._postings[number])
-                shares.append(weights[at - 1] + weights[at])
+                shares.append(np.full(len(places[-1]), weights[at - 1] + weights[at]))
+        total = sum(weights)
         if (same := self._whole.get("".join(tokens))) is not None:  # spaces apart
             places.append(np.array(same, np.int32))
-            shares.append(2 * sum(weights))
+            shares.append(np.full(len(same), 2 * total))
         if not places:
             return []
-        lengths = [len(posting) for posting in places]
-        shared = np.bincount(np.concatenate(places), np.repeat(shares, lengths), len(self.names))
-        share = 1.4 * shared / (sum(weights) + self._costs)
-        best = np.flatnonzero(share > _SHARE_MIN)
+        shared = np.bincount(np.concatenate(places), np.concatenate(shares), len(self.names))
+        best = np.flatnonzero(shared > _SHARE_MIN / _SHARE_SCALE * total)
+        share = _SHARE_SCALE * shared[best] / (total + self._costs[best])
+        enough = share > _SHARE_MIN
+        best, share = best[enough], share[enough]
         if len(best) > limit:
-            best = best[np.argpartition(share[best], -limit)[-limit:]]
-        return [int(place) for place in best[np.argsort(-share[best], kind="stable")]]
+            top = np.argpartition(share, -limit)[-limit:]
+            best, share = best[top], share[top]
+        return [int(place) for place in best[np.argsort(-share, kind="stable")]]
+
+    def _posted(self, token: str) -> tuple[Any, Any]:
+        """Places of the names that hold a token like this one, int32, and how alike it is in each, float64; kept."""
+        found = self._kept.get(token)
+        if found is None:
+            alike = self.alike(token)
+            postings = [self._postings[self._number[other]] for other in alike]
+            likenesses = list(alike.values())
+            if token in self._joined:
+                postings.append(np.array(self._joined[token], np.int32))
+                likenesses.append(2.0)
+            if postings:
+                found = np.concatenate(postings), np.repeat(likenesses, [len(each) for each in postings])
+            else:
+                found = np.empty(0, np.int32), np.empty(0)
+            self._kept_places += len(found[0]) + _PLACES_OF_ENTRY
+            if self._kept_places > _KEPT_PLACES_MAX:
+                self._kept.clear()
+                self._kept_places = len(found[0]) + _PLACES_OF_ENTRY
+            self._kept[token] = found
+        return found
 
 
 @lru_cache(maxsize=200_000)
@@ -198,11 +238,19 @@ def similarity(asked: str, listed: str) -> float:
     if sound == other:
         return max(letters, min(0.88 if is_short else 0.97, letters + 0.25))
     alike = max(letters, min(0.9, (letters + float(OSA.normalized_similarity(sound, other))) / 2 + 0.05))
+    if "rn" in asked and asked.replace("rn", "m") == listed:
+        return _SCANNED
     bones = bones_of(sound)
     if len(bones) >= _BONES_MIN and bones == bones_of(other):
         # Written without its vowels, as Arabic is; else only the vowels differ.
         alike = max(alike, _BONES_ALIKE if bones == sound else min(_BONES_ALIKE, letters + 0.17))
     return alike
+
+
+@lru_cache(maxsize=200_000)
+def _is_slip_of_binding(token: str) -> bool:
+    """Whether it is a title or a particle but for one letter, such as colnel."""
+    return any(OSA.distance(token, word, score_cutoff=1) <= 1 for word in _LONG_BINDING)
 
 
 def _left_out(sound: str) -> set[str]:

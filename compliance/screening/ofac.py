@@ -64,6 +64,8 @@ def edition_of(
     aliases: Sequence[Row],
     addresses: Sequence[Row],
     files: Sequence[str],
+    *,
+    date_is_known: bool = True,
 ) -> Edition:
     """The list of a primary file and its aliases and addresses; what resolves to no entry is counted."""
     known = {row[0] for row in primary}
@@ -81,6 +83,7 @@ def edition_of(
         len(addresses),
         sum(row[0] not in known for row in (*aliases, *addresses)),
         tuple(files),
+        date_is_known,
     )
 
 

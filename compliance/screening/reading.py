@@ -49,17 +49,19 @@ def _treasury(parts: dict[int, list[_Part]], list_date: str) -> list[Edition]:
         for path, rows in parts[width]:
             name = _owner(path, rows, primaries)
             beside[name][width].append((path, rows))
-    found = []
+    found: list[Edition] = []
     for name, (path, rows) in primaries.items():
         aliases, addresses = (beside[name][width] for width in (ofac.ALIASES, ofac.ADDRESSES))
+        dated = list_date or _date_of(path)
         found.append(
             ofac.edition_of(
                 name,
-                list_date or _date_of(path),
+                dated or _written_on(path),
                 rows,
                 [row for _, more in aliases for row in more],
                 [row for _, more in addresses for row in more],
                 [part.name for part in (path, *(p for p, _ in aliases), *(p for p, _ in addresses))],
+                date_is_known=bool(dated),
             )
         )
     return found
@@ -93,6 +95,10 @@ def _date_of(path: Path) -> str:
     if dated := _DATED.search(path.name) or _DATED.search(path.absolute().parent.name):
         year, month, day = dated.groups()
         return f"{year}-{month}-{day or '01'}"
+    return ""
+
+
+def _written_on(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
 
 

@@ -39,6 +39,7 @@ class Imported:
     changed: int
     removed: int
     before: str  # the date of the edition before; "" = there was none
+    note: str = ""  # such as a date that is only a file's
 
 
 async def import_editions(
@@ -126,6 +127,7 @@ async def _import(connection: Any, edition: Edition, before: Any, actor: Actor, 
         kinds.count("changed"),
         kinds.count("removed"),
         "" if before is None else before["list_date"].isoformat(),
+        "" if edition.date_is_known else "date unknown: file time",
     )
 
 

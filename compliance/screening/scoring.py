@@ -23,6 +23,10 @@ _JOINED_MIN: Final = 0.85
 _JOINED_EQUAL: Final = 0.99  # a pair that is equal once its space is gone
 _WEAK: Final = 0.95
 _WHOLE: Final = 0.96  # only legal forms and particles differ
+_SLIPS_WORTH: Final = 0.85
+_SLIPS_MAX: Final = 2
+_SLIPS_TOKENS_MIN: Final = 3
+_SLIPS_CHARS_MIN: Final = 12
 _LEFT_OUT_MAX: Final = 0.18
 _SPACED_MIN: Final = 0.88
 _SPACED_SLIP_MIN: Final = 0.855
@@ -33,6 +37,9 @@ RARE: Final = 0.55
 """A token of this weight is enough to block by, beside another: a few dozen names have it."""
 VERY_RARE: Final = 0.7
 """A token of this weight is enough to block an entity by: a dozen names have it."""
+
+
+_Pair = tuple[tuple[int, ...], tuple[int, ...], float, str]
 
 
 class Scored(NamedTuple):
@@ -90,14 +97,14 @@ def score(
         cost += weights[given]
         matches.append(TokenMatch(asked[given], "", 0.0, "dropped"))
     left_out = dropped * sum(listed.weights[at] for at in listed_left)
-    if exact and telling and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
+    if exact and rare and not given_left and strong >= 2 and dropped == DROPPED_INDIVIDUAL:
         left_out = min(left_out, _LEFT_OUT_MAX * cost)  # first and last of many names
     cost += left_out
     matches += [TokenMatch("", listed.tokens[at], 0.0, "dropped") for at in sorted(listed_left)]
     left = {asked[g] for g in given_left} | {listed.tokens[at] for at in listed_left}
     exact = exact and not left - PARTICLES - SUFFIXES
     value = both / cost if cost else 0.0
-    if spelled and exact and significant:
+    if spelled and not left - SUFFIXES and significant:
         value = max(value, _WHOLE)
     note = ""
     if strong < 2 and not exact and (listed_left - _small(listed.tokens) or given_left - _small(asked)):
@@ -115,10 +122,33 @@ def score(
         if spaced >= (_SPACED_SLIP_MIN if is_slip else _SPACED_MIN) and 0.985 * spaced > value:
             value = 0.985 * spaced
             note = "alike with spaces apart"
+    is_met = is_named and not given_left and not listed_left - _small(listed.tokens)
+    if value < _SLIPS_WORTH and is_met and _is_slips(asked, alike_to, listed.tokens, pairs):
+        value = _SLIPS_WORTH
+        note = "two letters of a long name differ"
     if listed.name.is_weak:
         value *= _WEAK
         note = "; ".join(filter(None, (note, f"weak alias: times {_WEAK}")))
     return Scored(value, tuple(matches), exact, spelled and exact, significant, rare, very_rare, note)
+
+
+def _is_slips(
+    asked: Sequence[str],
+    alike_to: Sequence[Mapping[str, float]],
+    listed: Sequence[str],
+    pairs: Sequence[_Pair],
+) -> bool:
+    """Whether at most two letters of a long name differ, and what they make of its tokens names nobody else."""
+    edits = 0
+    for gs, ls, alike, how in pairs:
+        if alike == 1.0:
+            continue
+        if how == "initial" or any(asked[g] in alike_to[g] for g in gs):
+            return False
+        edits += OSA.distance("".join(asked[g] for g in gs), "".join(listed[at] for at in ls))
+    return edits <= _SLIPS_MAX and (
+        len(asked) >= _SLIPS_TOKENS_MIN or sum(map(len, asked)) >= _SLIPS_CHARS_MIN
+    )
 
 
 _BINDING: Final = PARTICLES | SUFFIXES
@@ -131,9 +161,6 @@ def _small(tokens: Sequence[str]) -> set[int]:
 
 def _is_ordinary(tokens: Sequence[str]) -> bool:
     return all(token in _EMPTY for token in tokens)
-
-
-_Pair = tuple[tuple[int, ...], tuple[int, ...], float, str]
 
 
 def _paired(

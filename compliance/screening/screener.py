@@ -55,7 +55,7 @@ class Screener:
 
         `birth_date` and `countries` (ISO 3166-1 alpha-2) raise or lower what the name alone comes to.
         """
-        asked = tokens_of(name)
+        asked = self._index.telling(tokens_of(name))
         if not asked:
             return []
         weights = [self._index.weight(token) for token in asked]

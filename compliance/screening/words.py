@@ -47,15 +47,42 @@ ORDINARY: Final = frozenset(
     american america usa""".split()  # noqa: SIM905 - words to be read, not punctuation
 )
 """Words of trades: alone, or among themselves, they name nobody."""
+FREQUENT: Final = frozenset(
+    """aaron adam adams aguilar alberto alexander alfredo allen alvarez amanda amy ana anderson andrea andres andrew
+    angel angela anna anthony antonio armando arturo ashley bailey baker barbara barnes bell benjamin bennett betty
+    brandon brenda brian brooks brown bryant butler campbell carlos carmen carol carolyn carter castillo castro
+    catherine charles chavez christina christine christopher clark cole coleman collins cook cooper cox cruz cynthia
+    daniel david davis deborah debra dennis diane diaz diego donald donna dorothy douglas eduardo edward edwards
+    elizabeth ellis emily emma enrique eric evans evelyn felipe fernando fisher flores ford foster francisco frank
+    garcia gary george gibson gomez gonzales gonzalez graham gray green gregory griffin guillermo gutierrez hall
+    hamilton hannah harris hayes heather helen henderson henry hernandez herrera hill howard hughes hugo jack
+    jackson jacob jaime james janet jason javier jeffrey jenkins jennifer jerry jessica jesus jimenez joan john
+    johnson jonathan jones jordan jorge jose joseph joshua joyce juan judith julie julio justin karen katherine
+    kathleen kelly kenneth kevin kim kimberly king kyle larry laura lauren lee lewis linda lisa long lopez luis
+    manuel marco margaret maria mario mark marshall martin martinez mary matthew medina melissa mendoza michael
+    michelle miguel miller mitchell moore morales moreno morgan morris murphy murray myers nancy nathan nelson
+    nicholas nicole olivia ortiz oscar owens pablo pamela parker patricia patrick patterson paul pedro perez perry
+    peter peterson phillips powell price rachel rafael ramirez ramon ramos raul raymond rebecca reed reyes reynolds
+    ricardo richard richardson rivera robert roberto roberts robinson rodriguez rogers romero ronald rosa ross ruben
+    ruiz russell ruth ryan samantha samuel sanchez sanders sandra sarah scott sergio sharon shirley simmons smith
+    sofia stephanie stephen steven stevens stewart sullivan susan taylor teresa thomas thompson timothy torres
+    turner tyler vasquez victor victoria virginia walker wallace ward watson west white william williams wilson wood
+    wright young zachary""".split()  # noqa: SIM905 - words to be read, not punctuation
+)
+"""Given and family names of very many people, however few of them are listed: one of them tells little, two as much."""
 
 _SERVANT: Final = re.compile(
     r"\babd(?:[aeou]?l|[aeou]?)? ?[- ]?(?:a[lrnsdtz]h?|e[lrnsdtz]|u[lrnsdtz])?[- ](?=\w{3})"
 )
-_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!l?ah)(?=\w{3})")
+_SERVANT_JOINED: Final = re.compile(r"\babd[aeou](?:l|(?=([rnsdtz])h?\1))(?!l*ah)(?=\w{3})")
 _ARTICLE: Final = re.compile(r"\b(?:al|el|ul)[-'](?=\w)")
 _APART: Final = re.compile(r"[^a-z0-9]+")
 _HAN: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}(?:[a-z]\b)?")
+_SCANNED_CHARS_MIN: Final = 4
+_MIXED: Final = re.compile(r"[a-z]+[0-9][a-z0-9]*|[0-9]+[a-z][a-z0-9]*")
+_ONE: Final = re.compile(r"(?<=[aeiou])1|1(?=[aeiou])")  # beside a vowel l, else i
+_DIGITS: Final = str.maketrans("0123589", "oizesbg")
 _VOWELS: Final = str.maketrans("", "", "aeiouy")
 _SOUNDS: Final = (
     (re.compile(r"tch|tsch|tsh"), "c"),
@@ -87,12 +114,22 @@ def tokens_of(name: str) -> list[str]:
         )
         text = _HAN.sub(" ", text) if any(ord(c) >= 0x2E80 for c in name) else text
     text = text.lower().replace("`", "'")
+    text = _MIXED.sub(lambda found: _read(found.group()), text)
     text = _DOTTED.sub(lambda found: found.group().replace(".", "") + " ", text)
     text = _SERVANT_JOINED.sub("", _SERVANT.sub(" ", text))
     text = _ARTICLE.sub(" ", text).replace("'", "")
     found = [token for token in _APART.split(text) if token]
     kept = [token for token in found if token not in TITLES]
     return (kept or found)[:TOKENS_MAX]
+
+
+def _read(word: str) -> str:
+    """A word as it was before a scanner took some of its letters for digits."""
+    if word == "a1":  # the article
+        return "al"
+    if sum(map(str.isdigit, word)) * 2 > len(word) or len(word) < _SCANNED_CHARS_MIN:
+        return word
+    return _ONE.sub("l", word).translate(_DIGITS)
 
 
 @lru_cache(maxsize=200_000)

@@ -26,6 +26,7 @@ _IMPORTED: Final = (
     "added",
     "changed",
     "removed",
+    "note",
 )
 _LISTED: Final = (
     "list_name",
@@ -121,6 +122,7 @@ def matches(
     from compliance.screening.register import matches_of
 
     found = at_office(home, "work_cases", lambda office: matches_of(office.database, limit))
+    found = [{**one, "score": round(one["score"], 4)} for one in found]
     show(found, as_json=as_json, table=lambda: _table("matches", _MATCHES, found))
 
 

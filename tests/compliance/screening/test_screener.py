@@ -33,6 +33,7 @@ def ordinary():
         entry(4, "individual", "PETROSHKIN, Vladislav", (Birth(1961, 1963),), ("RU",)),
         entry(5, "entity", "KORVANIC TRADING COMPANY, LTD.", (), ("IR",)),
         entry(6, "vessel", "AMELIA"),
+        entry(7, "individual", "GARCIA MORENO, Luis Carlos"),
     ]
     return Screener([Edition("ofac_sdn", "2025-01-02", (*listed, *frequent))])
 
@@ -55,6 +56,10 @@ def ordinary():
         ("Vladislav Petroshkin", "104"),
         ("Владислав Петрошкин", "104"),
         ("Djibrine Mbwalankaa", "CDi.900"),
+        ("Faruq Tam1muddin Zarqaw1an", "100"),
+        ("Shaykhh Faruq Zarqawian", "100"),
+        ("Djibrne Mbwalamka", "CDi.900"),
+        ("Korvan1c Trad1ng", "102"),
     ],
 )
 def test_a_listed_name_is_found_as_people_write_it(screener, name, entry):
@@ -82,6 +87,13 @@ def test_a_listed_name_is_found_as_people_write_it(screener, name, entry):
 def test_frequent_words_and_ordinary_names_meet_nobody(screener, name):
     """A legal form or a trade names nobody, nor does a given name alone."""
     assert screener.screen(name) == []
+
+
+@pytest.mark.parametrize("name", ["Carlos Garcia", "Luis Garcia", "Mary Garcia"])
+def test_two_frequent_names_of_a_longer_one_meet_nobody(ordinary, name):
+    """Very many people are called so; the whole name is met."""
+    assert ordinary.screen(name) == []
+    assert ordinary.screen("Luis Carlos Garcia Moreno")
 
 
 def test_a_name_blocks_where_it_is_whole_and_nothing_contradicts(screener):
