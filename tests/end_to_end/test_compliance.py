@@ -10,13 +10,20 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from compliance.roles import Actor, Role
+from compliance.screening.reading import read_lists
+from compliance.screening.register import import_editions
 from holdfast.v1 import transfers_pb2
 from server.cli.review_kills import kill_campaign
 from server.keys import Keys
+from server.store.database import Database
+from server.store.portfolio import NewCard, Portfolio, demo_pan
 from server.store.postgres import EmbeddedPostgres
 from tests.end_to_end import callers, serving
 
 BOUND_S = 60.0
+_ADA = Actor("ada", Role.ADMIN)
+_NEW_CARD = 7_000_001
 _WIRE = "holdfast.v1.TransferService"
 
 
@@ -102,6 +109,27 @@ def test_a_wire_becomes_a_case_with_its_review_and_the_office_comes_back_and_end
         assert (server.home / "demo_bank.sh").stat().st_mode & 0o777 == 0o600
         assert server.stop() == 0, server.output
         assert "compliance: stopped" in server.output
+
+
+def test_a_listed_customers_card_answers_59_soon_after_he_comes(tmp_path):
+    """He is screened when he comes, blocked with the report's clock started, and the directory follows."""
+    listed = tmp_path / "sdn.csv"
+    listed.write_text('700,"QEZVRANOV, Tarkhan Idrisovich","individual","SDGT"' + ",-0- " * 8 + "\n")
+
+    async def comes(home, url):
+        async with Database(url) as database:
+            await import_editions(database, read_lists([listed], "2025-01-02"), _ADA)
+            card = NewCard(demo_pan(_NEW_CARD), "Tarkhan Idrisovich", "Qezvranov", opening_minor=100_000)
+            await Portfolio(database, Keys.open(home)).create([card], "standard")
+
+    with _beside() as server, callers.calling(server.target) as caller:
+        asyncio.run(comes(server.home, EmbeddedPostgres(server.home).url))
+        (matched,) = _rows_now(server.home, "SELECT * FROM sanctions_matches WHERE state = 'true'")
+        assert matched["report_due"] is not None
+        began_s = time.monotonic()
+        while (answer := caller.authorize(callers.purchase(_NEW_CARD)).response_code) != "59":
+            assert time.monotonic() - began_s < BOUND_S, answer
+        assert _rows_now(server.home, "SELECT FROM cases WHERE kind = 'sanctions'")
 
 
 @pytest.mark.campaign
