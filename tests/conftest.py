@@ -27,6 +27,8 @@ def postgres_url():
     server = EmbeddedPostgres(home)
     url = server.start()
     try:
+        asyncio.run(_execute(url, "ALTER SYSTEM SET fsync = off"))  # thrown away: nobody waits for the disk
+        asyncio.run(_execute(url, "SELECT pg_reload_conf()"))
         asyncio.run(_migrate(url))
         yield url
     finally:
