@@ -60,12 +60,12 @@ class OfficeSettings(BaseSettings):
     background: bool = Field(
         default=True, description="whether it only takes what the server leaves of the processors"
     )
-    batch_max: int = Field(default=64, ge=1, le=1_000, description="reviews in one transaction")
-    hands: int = Field(default=2, ge=1, le=16, description="batches under way at once")
+    batch_max: int = Field(default=32, ge=1, le=1_000, description="reviews in one transaction")
+    hands: int = Field(default=1, ge=1, le=16, description="batches under way at once")
     lease_s: float = Field(
         default=60.0, ge=2.0, description="after which a worker that is not heard of is taken for dead"
     )
-    rest_ms: float = Field(default=0.0, ge=0.0, description="pause after each batch")
+    rest_ms: float = Field(default=40.0, ge=0.0, description="pause after each batch")
     policy: dict[str, Any] = Field(
         default_factory=dict,
         description='thresholds that differ from the defaults, as JSON: {"flag_over_usd_minor": 500000}',
