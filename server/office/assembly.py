@@ -71,6 +71,8 @@ CLOSE_S: Final = 5.0
 LOOK_AGAIN_S: Final = 2.0
 """So soon after a change of lists and countries the worker goes by it."""
 
+_CANCEL_AGAIN_S: Final = 6.0  # longer than the worker takes to give back what it holds
+
 _log = structlog.get_logger("compliance")
 
 
@@ -297,10 +299,11 @@ class ComplianceOffice:
 
     async def _end_tasks(self) -> None:
         tasks = set(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        while tasks:
+            # A cancellation can be lost in a library's wait: it is said again until everything has ended.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
 
 
 def _now() -> datetime:
