@@ -160,12 +160,14 @@ def test_a_worker_goes_on_after_postgresql_has_dropped_every_connection(database
         running = asyncio.ensure_future(scene.worker.run())
         await _flagged(scene, 20)
         outside = await scene.database.connect()
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+        async def connected():
+            return await outside.fetchval(f"SELECT count(*) > 0 {others}")
+
         for _ in range(3):
-            await outside.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            await asyncio.sleep(0.1)
+            await _until(connected)
+            await outside.execute(f"SELECT pg_terminate_backend(pid) {others}")
         made = {flagged_id_of(Source.TRANSFER, await transfer(outside, keys)) for _ in range(20)}
 
         async def all_done():
