@@ -135,7 +135,7 @@ class ComplianceOffice:
         config = self.settings.analyst
         people = ", ".join(f"{name} ({role})" for name, role in sorted(self.settings.people.items()))
         return [
-            f"compliance reviews as {self.holder}, with {self.settings.hands} batches of up to {self.settings.batch_max}",
+            f"compliance reviews as {self.holder}, in batches of up to {self.settings.batch_max}",
             f"sanctions lists: {lists}" if lists else "sanctions lists: none; holdfast sanctions import PATH",
             f"countries: {len(self.countries.high_risk)} high-risk, {len(self.countries.sanctioned)} sanctioned",
             f"model: {config.model}" if config.is_set else "rules alone: no model is set",
