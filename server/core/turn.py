@@ -5,6 +5,7 @@ Fronts hand over parcels; whatever waits becomes one array. Its order is kept: m
 authorizations.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from server.core.policy import LEDGER_AWAY, Check
+from server.core.deadline import ANSWERING_S
+from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
 
@@ -23,6 +25,9 @@ _NEW: Final = int(Admission.NEW)
 _TOO_LATE: Final = int(Admission.TOO_LATE)
 _REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
 
+_TOGETHER_S: Final = 0.005
+"""What is due within so long of one another is answered at once."""
+
 
 @dataclass(slots=True)
 class Parcel:
@@ -30,13 +35,21 @@ class Parcel:
     Requests of one sender that came together, as packed REQUEST records, and how to answer them.
 
     `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
-    those they answer; `fail(error)` once, where the rest can't be answered at all.
+    those they answer; `fail(error)` once, where the rest can't be answered at all. `due_s` is the core's: when the first
+    of them is due, by its loop's clock.
     """
 
     records: bytes
     places: list[int]
     deliver: Callable[[list[int], NDArray[Any]], None]
     fail: Callable[[Exception], None]
+    due_s: float = math.inf
+
+    def part(self, chosen: NDArray[np.int64], due_s: float) -> "Parcel":
+        """Those of its requests that stand at these places of it, as a parcel of their own."""
+        requests = np.frombuffer(self.records, REQUEST)[chosen]
+        places = [self.places[place] for place in chosen.tolist()]
+        return Parcel(requests.tobytes(), places, self.deliver, self.fail, due_s)
 
 
 class Turn:
@@ -52,8 +65,10 @@ class Turn:
         """How many of the intents are about other authorizations."""
         self.number = 0
         """Of the journal's row with the authorizations."""
-        self.given_up = False
-        """Whether the ledger has missed the deadline, and the authorizations have their answers without it."""
+        self.dues_s = np.zeros(0)
+        """When each request is due, by the loop's clock."""
+        self.is_passed = False
+        """Whether it has waited for the ledger too long, and others begin meanwhile."""
         self.marks_ns = [time.perf_counter_ns()]
 
     def mark(self) -> None:
@@ -69,19 +84,15 @@ class Turn:
         _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
         open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
 
-    def answer_authorizations(self, decisions: NDArray[Any]) -> None:
-        """Hand out the decisions of all authorizations, each to whoever asked."""
-        if len(decisions) == len(self.requests):
+    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Hand out DECISION[n] to those whose requests stand at `origins` (i8[n]) of this turn's requests."""
+        if len(decisions) == len(self.requests) and not self.messages:
             first = 0
             for parcel in self.parcels:
                 last = first + len(parcel.places)
                 parcel.deliver(parcel.places, decisions[first:last])
                 first = last
-        else:
-            self.answer(self.origin[self.messages :], decisions)
-
-    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
-        """Hand out some DECISIONs, to those whose requests stand at `origins` of this turn's requests."""
+            return
         rows = dict(zip(origins.tolist(), range(len(decisions)), strict=True))
         for parcel, first in self._parcels_at():
             inside = [place for place in range(len(parcel.places)) if first + place in rows]
@@ -93,8 +104,7 @@ class Turn:
         """The request at `origin` as a parcel of its own."""
         for parcel, first in self._parcels_at():
             if origin < first + len(parcel.places):
-                place = parcel.places[origin - first]
-                return Parcel(self.requests[origin].tobytes(), [place], parcel.deliver, parcel.fail)
+                return parcel.part(np.array([origin - first]), float(self.dues_s[origin]))
         raise AssertionError("the origin lies within the requests")
 
     def _parcels_at(self) -> Iterator[tuple[Parcel, int]]:
@@ -104,28 +114,72 @@ class Turn:
             first += len(parcel.places)
 
 
-class Answer:
-    """The answer to a turn's messages about authorizations, INTENT[n] from its `origin` (i8[n])."""
+class Asked:
+    """
+    Some of a turn's INTENTs, on their way to their answers; `origin` (i8[n]) as in the turn.
+
+    Each is decided once and told once. Usually that is one step; where the ledger is late, what is due is decided without
+    it, and where the disk is late too, what is due is told before its decision is there.
+    """
 
     def __init__(self, turn: Turn, intents: NDArray[Any], origin: NDArray[np.int64]) -> None:
-        self._turn = turn
-        self._intents = intents
+        self.turn = turn
+        self.intents = intents
+        self.dues_s = turn.dues_s[origin]
+        self.undecided = np.ones(len(intents), np.bool_)
+        self.untold = np.ones(len(intents), np.bool_)
         self._origin = origin
-        self._is_given = False
+        self._decisions: NDArray[Any] | None = None
 
-    def not_yet(self) -> None:
+    def next_s(self) -> float:
+        """When the next of them must be decided, or told, by the loop's clock; infinite where none must."""
+        # What is decided has as long again as was kept back for telling it.
+        instants = np.where(self.undecided, self.dues_s, self.dues_s + ANSWERING_S)
+        return float(instants[self.untold].min(initial=math.inf))
+
+    def overdue(self, now_s: float) -> NDArray[np.int64]:
+        """The places of those that must be decided now."""
+        return np.flatnonzero(self.undecided & (self.dues_s <= now_s + _TOGETHER_S))
+
+    def decide(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Note the DECISIONs of those at these places; they are not on disk yet."""
+        self.undecided[places] = False
+        if len(places) == len(self.intents):
+            self._decisions = decisions
+            return
+        if self._decisions is None:
+            self._decisions = np.zeros(len(self.intents), DECISION)
+        self._decisions[places] = decisions
+
+    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> NDArray[np.int64]:
+        """Hand out DECISION[m] of those at these places. Returns which had been told something by time before."""
+        if self.untold.all() and len(places) == len(self.intents):
+            self.untold[:] = False
+            self.turn.answer(self._origin, decisions)
+            return places[:0]
+        untold = self.untold[places]
+        self.untold[places] = False
+        if untold.any():
+            self.turn.answer(self._origin[places[untold]], decisions[untold])
+        return places[~untold]
+
+    def tell_overdue(self, now_s: float) -> int:
         """
-        The ledger's answer is overdue: 91, of which nothing is kept.
+        Answer those that can't wait for the disk: a decline that is decided as it is, everything else 91.
 
-        The messages are on disk and are carried out all the same: whoever repeats them gets what came of them.
+        Returns how many.
         """
-        self.give(away(self._intents["request"]))
-
-    def give(self, decisions: NDArray[Any]) -> None:
-        """Hand out DECISION[n], unless an answer was given before."""
-        if not self._is_given:
-            self._is_given = True
-            self._turn.answer(self._origin, decisions)
+        late = self.untold & ~self.undecided & (self.dues_s + ANSWERING_S <= now_s + _TOGETHER_S)
+        places = np.flatnonzero(late)
+        if not len(places):
+            return 0
+        answers = away(self.intents["request"][places])
+        if self._decisions is not None:
+            decided = self._decisions[places]
+            declined = (decided["version"] != 0) & ~np.isin(decided["response_code"], (APPROVED, APPROVED_IN_PART))
+            answers[declined] = decided[declined]
+        self.tell(places, answers)
+        return len(places)
 
 
 def away(requests: NDArray[Any]) -> NDArray[Any]:
@@ -168,9 +222,15 @@ def open_intents(intents: Any, origin: Any, admissions: Any, sequence: int, dire
 
 @njit(cache=True)
 def stamp(
-    intents: Any, decisions: Any, number: int, decision_ns: int, ledger_us: int, journal_us: int
+    intents: Any,
+    decisions: Any,
+    places: Any,
+    number: int,
+    decision_ns: int,
+    ledger_us: int,
+    journal_us: int,
 ) -> None:
-    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps."""
+    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps at `places` (i8[n])."""
     for i in range(len(intents)):
         decision = decisions[i]
         decision.sequence = intents[i].sequence
@@ -178,7 +238,7 @@ def stamp(
         decision.authorization_id[1] = intents[i].request.authorization_id[1]
         decision.operation = intents[i].request.operation
         decision.intent_batch = number
-        decision.intent_index = i
+        decision.intent_index = places[i]
         decision.version = REQUEST_VERSION
         decision.decision_ns = decision_ns
         decision.ledger_us = ledger_us
