@@ -10,6 +10,7 @@ fold            the process that makes such a snapshot
 expiry          holds whose time is over, let go
 authorizer      the spine: the list of stages
 turn            the batch under way, and whom each request belongs to
+waiting         what waits for a turn, and when the first of it is due
 answers         from what the ledger said to the whole answer
 lifecycle       increments, reversals, advices, clearings, expiries: their stages
 chains          moves on holds, carried out in the ledger until they are done
@@ -34,9 +35,11 @@ limit_sets      the limits of programmes, and what accounts and cards have inste
 names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
+pace            how long what waits has to wait
+deadline        how long an answer may take, and what is left of it
+parcel          what fronts hand over, and what may be said instead of an answer
 policy          from failed checks to one response code: the table in order of precedence
 calendar        days and months of a programme's time zone
 labels          what became known of an authorization, as a message of the core's own
-deadline        how long an answer may take, and what is left of it
 record          one fixed-size record per request, intent and decision: start here
 """

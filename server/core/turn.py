@@ -7,8 +7,7 @@ authorizations.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from server.core.deadline import ANSWERING_S
+from server.core.parcel import Parcel
 from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
@@ -27,29 +27,6 @@ _REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
 
 _TOGETHER_S: Final = 0.005
 """What is due within so long of one another is answered at once."""
-
-
-@dataclass(slots=True)
-class Parcel:
-    """
-    Requests of one sender that came together, as packed REQUEST records, and how to answer them.
-
-    `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
-    those they answer; `fail(error)` once, where the rest can't be answered at all. `due_s` is the core's: when the first
-    of them is due, by its loop's clock.
-    """
-
-    records: bytes
-    places: list[int]
-    deliver: Callable[[list[int], NDArray[Any]], None]
-    fail: Callable[[Exception], None]
-    due_s: float = math.inf
-
-    def part(self, chosen: NDArray[np.int64], due_s: float) -> "Parcel":
-        """Those of its requests that stand at these places of it, as a parcel of their own."""
-        requests = np.frombuffer(self.records, REQUEST)[chosen]
-        places = [self.places[place] for place in chosen.tolist()]
-        return Parcel(requests.tobytes(), places, self.deliver, self.fail, due_s)
 
 
 class Turn:
@@ -176,7 +153,9 @@ class Asked:
         answers = away(self.intents["request"][places])
         if self._decisions is not None:
             decided = self._decisions[places]
-            declined = (decided["version"] != 0) & ~np.isin(decided["response_code"], (APPROVED, APPROVED_IN_PART))
+            declined = (decided["version"] != 0) & ~np.isin(
+                decided["response_code"], (APPROVED, APPROVED_IN_PART)
+            )
             answers[declined] = decided[declined]
         self.tell(places, answers)
         return len(places)

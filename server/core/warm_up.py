@@ -27,6 +27,7 @@ from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
+from server.core.parcel import Parcel
 from server.core.policy import CODES
 from server.core.record import (
     DECISION,
@@ -41,7 +42,7 @@ from server.core.record import (
 )
 from server.core.risk import SHARES, Risk
 from server.core.state import State
-from server.core.turn import Parcel, Turn, stamp
+from server.core.turn import Turn, stamp
 
 _SIZES: Final = (1, 2, 3)
 
@@ -105,7 +106,7 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
-    stamp(turn.intents, decisions, 1, 1, 1, 1)
+    stamp(turn.intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
     moved = Moved(len(requests))
     moved.outcome[:] = HoldOutcome.HELD
     decide_authorizations(intents, decisions, wanted, moved)
@@ -158,7 +159,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
         nothing,
         CODES,
     )
-    stamp(intents, decisions, 1, 1, 1, 1)
+    stamp(intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
 
