@@ -9,6 +9,7 @@ metrics      what the core's process shows of itself
 warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
 reception    a listening front, wired: beside the core, or in a process of its own
+dock         where fronts in processes of their own reach the core
 office       the compliance office: its process, who may call it, what it is told
 front        gRPC: bytes in, one record per request; answers back as bytes
 fraud        about fraud, beside the answers: labels; models followed and watched, shadows, drift, the floor

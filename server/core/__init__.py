@@ -9,6 +9,7 @@ keeper          snapshots while the server runs, and a journal that does not gro
 fold            the process that makes such a snapshot
 expiry          holds whose time is over, let go
 authorizer      the spine: the list of stages
+disown          answers that fronts gave in the core's stead, taken over
 turn            the batch under way, and whom each request belongs to
 waiting         what waits for a turn, and when the first of it is due
 answers         from what the ledger said to the whole answer

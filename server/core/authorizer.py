@@ -43,6 +43,7 @@ from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.deadline import Deadlines, left_s, lefts_s
 from server.core.directory import Directory
+from server.core.disown import Disowned
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
 from server.core.parcel import Overloaded, Parcel, Stopped
@@ -123,6 +124,7 @@ class Authorizer:
         self._waiting = Waiting(deadlines.default_ms)
         self._watch: asyncio.TimerHandle | None = None
         self._watch_s = math.inf
+        self._disowned = Disowned()
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
         self._deferred_count = 0
         self._turns: set[asyncio.Task[None]] = set()
@@ -342,6 +344,7 @@ class Authorizer:
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
+            self._disowned.told(answers["authorization_id"][answers["held"] != 0])
             turn.answer(repeats, answers)
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)
@@ -427,6 +430,11 @@ class Authorizer:
             self._expire()
         parcels = self._waiting.take(self._limits.batch_max)
         if not parcels:
+            return
+        parcels = self._disowned.first(parcels)
+        if not parcels:
+            self._schedule()
+            self._look_idle()
             return
         self.counters.turns += 1
         turn = Turn(parcels)

@@ -10,6 +10,9 @@ The entries of the table of repeats: one for each key, and with it the life of e
       │                                    └── clearing: posted without a hold; the state stays
       └── reversal of an unknown original ──► AHEAD (the late original declines without a hold)
 
+What a front answered in the core's stead (DISOWN) takes DONE, OPEN or an unknown key to BUSY, lets go what is held, and
+leaves DONE with the front's answer: an advice may still come.
+
 Messages about an authorization have entries of their own, under their own ids: IN_FLIGHT, then DONE. Whatever meets
 IN_FLIGHT or BUSY waits until that is decided, and comes again: of two at once, one is first.
 
@@ -26,9 +29,11 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from server.core.record import DECISION, as_numbers
+from server.core.record import DECISION, Operation, as_numbers
 
 KEPT_S: Final = 2 * 3600
+_EXPIRE: Final = int(Operation.EXPIRE)
+_DISOWN: Final = int(Operation.DISOWN)
 
 
 class EntryState(IntEnum):
@@ -77,6 +82,12 @@ ENTRY: Final = np.dtype(
     ]
 )
 ENTRY_NUMBERS: Final = as_numbers(ENTRY)
+
+
+@njit(cache=True)
+def has_entry(operation: int) -> bool:
+    """Whether a message has an entry of its own: the core's own have none, for nobody repeats them."""
+    return operation not in (_EXPIRE, _DISOWN)
 
 
 @njit(cache=True)

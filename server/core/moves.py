@@ -8,6 +8,7 @@ Messages about authorizations, in kernels: what each finds, which move of the le
     CLEAR      parts post, the rest void or held again,         posted all the same: from the balance, the rest is owed
                what goes beyond them as without a hold
     EXPIRE     parts void                                       (does not come here)
+    DISOWN     parts void; the front's answer stands            the front's answer stands
 
 A refund is booked in its own direction, and first repays what is owed.
 """
@@ -34,6 +35,7 @@ _INCREMENT: Final = int(Operation.INCREMENT)
 _ADVISE: Final = int(Operation.ADVISE)
 _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_DISOWN: Final = int(Operation.DISOWN)
 _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _DECLINED: Final = int(Original.DECLINED)
@@ -236,14 +238,16 @@ def decide(
         for word in range(2):
             decision.original_id[word] = request.original_id[word]
         decision.claims = (
-            finds[i] == _HELD or finds[i] == _DECLINED or (operation == _ADVISE and finds[i] == _UNKNOWN)
+            finds[i] == _HELD
+            or finds[i] == _DECLINED
+            or (operation in (_ADVISE, _DISOWN) and finds[i] == _UNKNOWN)
         )
         decision.response_code = intent.response_code
         decision.reasons = intent.checks_failed
         decision.billing_currency = intent.billing_currency
         note_names(intent, decision)
         decision.available_minor = available_minor[i]
-        if finds[i] == _HELD:
+        if finds[i] == _HELD and operation != _DISOWN:
             for k in range(6):
                 decision.authorization_code[k] = found[i].answer.authorization_code[k]
         total = total_of(parts, ends[i], ends[i + 1])

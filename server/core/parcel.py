@@ -38,12 +38,14 @@ class Parcel:
     deliver: Callable[[list[int], NDArray[Any]], None]
     fail: Callable[[Exception], None]
     due_s: float = math.inf
+    source: int = 0
+    """The link that it came by, whose parcels take turns with those of others; 0 for what came by itself."""
 
     def part(self, chosen: NDArray[np.int64], due_s: float) -> "Parcel":
         """The requests at these places of it, as a parcel of their own."""
         requests = np.frombuffer(self.records, REQUEST)[chosen]
         places = [self.places[place] for place in chosen.tolist()]
-        return Parcel(requests.tobytes(), places, self.deliver, self.fail, due_s)
+        return Parcel(requests.tobytes(), places, self.deliver, self.fail, due_s, self.source)
 
 
 class Core(Protocol):

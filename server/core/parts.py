@@ -11,7 +11,7 @@ from numba import njit
 
 from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
-from server.core.entries import EntryState, place_of
+from server.core.entries import EntryState, has_entry, place_of
 from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
 
 GIVEN: Final = np.dtype(
@@ -39,6 +39,7 @@ _ADVISE: Final = int(Operation.ADVISE)
 _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
 _LABEL: Final = int(Operation.LABEL)
+_DISOWN: Final = int(Operation.DISOWN)
 _ADDED: Final = int(Chain.ADDED)
 _REPLACED: Final = int(Chain.REPLACED)
 _OPEN: Final = int(EntryState.OPEN)
@@ -151,10 +152,42 @@ def adopt(authorization: Any, intent: Any, decision: Any) -> None:
 
 
 @njit(cache=True)
+def disown(authorization: Any, intent: Any, decision: Any) -> None:
+    """What a front answered in our stead is the answer, in every field; what we know of it otherwise stays."""
+    answer = authorization.answer
+    if answer.sequence == 0:
+        note_facts(authorization, intent)
+        authorization.reserved_limits = 0
+        for word in range(2):
+            answer.authorization_id[word] = authorization.id[word]
+        answer.operation = _AUTHORIZE
+        answer.version = decision.version
+        answer.sequence = decision.sequence
+        answer.intent_batch = decision.intent_batch
+        answer.intent_index = decision.intent_index
+        answer.decision_ns = decision.decision_ns
+    answer.response_code = intent.request.given_code
+    answer.authorization_code = decision.authorization_code
+    for k in range(len(answer.limits_passed)):
+        answer.limits_passed[k] = 0
+        answer.rules_hit[k] = 0
+        answer.score_reasons[k] = 0
+    answer.reasons = 0
+    answer.risk_score = 0
+    answer.billing_currency = 0
+    answer.approved_minor = 0
+    answer.available_minor = 0
+    answer.part_minor = 0
+    answer.owed_minor = 0
+    answer.held = 0
+    answer.stand_in = 0
+
+
+@njit(cache=True)
 def resolve_original(
     slots: Any, entries: Any, at: int, own: int, intent: Any, decision: Any, standing: Any
 ) -> None:
-    """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for an expiry."""
+    """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for one without an entry."""
     authorization = entries[at]
     told = authorization.answer.sequence != 0
     if decision.operation == _ADVISE and (decision.chain == _ADDED or (standing == 0 and not told)):
@@ -177,6 +210,10 @@ def resolve_original(
             entries[own].kept_until_s = authorization.kept_until_s
     if authorization.newest[0] != 0 or authorization.newest[1] != 0:
         authorization.state = _OPEN
+    elif decision.operation == _DISOWN:
+        if decision.reasons == 0:
+            disown(authorization, intent, decision)
+        authorization.state = _DONE
     elif decision.chain != _REPLACED:
         authorization.state = _DONE
     elif decision.operation == _EXPIRE:
@@ -194,7 +231,7 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
         decision = decisions[i]
         intent = intents[i]
         own = -1
-        if decision.operation != _EXPIRE:
+        if has_entry(decision.operation):
             own = place_of(slots, entries, decision.authorization_id[0], decision.authorization_id[1])
             if own < 0:
                 continue

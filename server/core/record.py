@@ -50,6 +50,7 @@ class Operation(IntEnum):
     CLEAR = 5
     EXPIRE = 6  # the core's own: nobody sends it
     LABEL = 7  # what became known of an authorization: moves no money, and features learn it
+    DISOWN = 8  # the core's own too: a front answered in its stead, and that answer stands
 
 
 class Chain(IntEnum):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ledger.chains import PART, PARTS_MAX
 from ledger.reconcile import STANDING
 from server.core import parts
-from server.core.entries import ENTRY, EntryState, enter, place_of, probe
+from server.core.entries import ENTRY, EntryState, enter, has_entry, place_of, probe
 from server.core.formats import entries_of
 from server.core.policy import Check
 from server.core.record import Operation
@@ -46,10 +46,10 @@ class Original(IntEnum):
     """What a new message about an authorization finds of it."""
 
     NONE = 0  # it names none
-    UNKNOWN = 1  # for a reversal now AHEAD, for an advice now BUSY
+    UNKNOWN = 1  # for a reversal now AHEAD, for an advice or a front's answer now BUSY
     HELD = 2  # now BUSY
     NOTHING_HELD = 3  # declined, or ended
-    DECLINED = 4  # an advice's: now BUSY
+    DECLINED = 4  # an advice's, a front's answer's: now BUSY
 
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
@@ -57,6 +57,7 @@ _REVERSE: Final = int(Operation.REVERSE)
 _ADVISE: Final = int(Operation.ADVISE)
 _EXPIRE: Final = int(Operation.EXPIRE)
 _LABEL: Final = int(Operation.LABEL)
+_DISOWN: Final = int(Operation.DISOWN)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
 _BUSY: Final = int(EntryState.BUSY)
@@ -82,7 +83,7 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
     Take the authorization that a message is about; what it finds (Original), and how many entries there are then.
 
     The authorization must not be IN_FLIGHT or BUSY. A label takes nothing: it says something of the authorization, and
-    changes nothing of it.
+    changes nothing of it. What a front answered is about the authorization of the same content alone.
     """
     low = request.original_id[0]
     high = request.original_id[1]
@@ -90,20 +91,25 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
         return _NONE, count
     at = place_of(slots, entries, low, high)
     if at < 0:
-        if request.operation != _REVERSE and request.operation != _ADVISE:
+        if request.operation not in (_REVERSE, _ADVISE, _DISOWN):
             return _UNKNOWN, count
         at = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
         entries[at].state = _AHEAD
-        if request.operation == _ADVISE:
+        if request.operation != _REVERSE:
             entries[at].state = _BUSY
             entries[at].content[0] = request.content[0]
             entries[at].content[1] = request.content[1]
         return _UNKNOWN, count + 1
     entry = entries[at]
+    if request.operation == _DISOWN and (
+        entry.content[0] != request.content[0] or entry.content[1] != request.content[1]
+    ):
+        return _NOTHING_HELD, count
     if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
         entry.state = _BUSY
         return _HELD, count
-    if entry.state == _DONE and request.operation == _ADVISE and not entry.answer.reasons & _REVERSED:
+    late = request.operation in (_ADVISE, _DISOWN)
+    if entry.state == _DONE and late and not entry.answer.reasons & _REVERSED:
         entry.state = _BUSY
         return _DECLINED, count
     return _NOTHING_HELD, count
@@ -160,7 +166,7 @@ def admit(
                 admissions[i] = _NOTHING_DUE
                 continue
             originals[i], count = claim(slots, entries, count, request)
-            if request.operation == _EXPIRE:
+            if not has_entry(request.operation):
                 continue
         if place < 0:
             place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
@@ -188,7 +194,7 @@ def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
                 continue
             if about_others:
                 _, count = claim(slots, entries, count, request)
-                if request.operation == _EXPIRE:
+                if not has_entry(request.operation):
                     continue
             low = request.authorization_id[0]
             high = request.authorization_id[1]
