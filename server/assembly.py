@@ -26,6 +26,7 @@ from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
+from server.core.deadline import Deadlines
 from server.core.directory import Directory
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
@@ -130,7 +131,7 @@ class Server:
         self.ledger, database_trouble = await _to_its_end(
             asyncio.gather(self._open_ledger(), _reach(database, keys))
         )
-        self.books = Books(self.ledger, deadline_s=self.settings.ledger_deadline_ms / 1000)
+        self.books = Books(self.ledger, late_s=self.settings.ledger_deadline_ms / 1000)
         self.controls = Controls(self.directory)
         self.risk = Risk()
         self.oversight = Oversight(
@@ -175,7 +176,13 @@ class Server:
             lifecycle=lifecycle,
             journal=journal,
             clock_ns=time.time_ns,
-            limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
+            limits=CoreLimits(
+                self.settings.waiting_max,
+                self.settings.batch_max,
+                self.settings.turns_max,
+                self.settings.queue_ms_max / 1000,
+            ),
+            deadlines=Deadlines(self.settings.deadline_ms),
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer

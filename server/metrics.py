@@ -42,8 +42,44 @@ def collectors(
             "1 while the ledger can't be asked.",
             lambda: core.books.away is not None,
         ),
+        "holdfast_ledger_overdue_calls": (
+            "Calls that the ledger is late with.",
+            lambda: core.books.overdue,
+        ),
+        "holdfast_holds_unknown": (
+            "Holds of which it is not known yet whether the ledger has them.",
+            lambda: core.books.unknown,
+        ),
     }
-    return CoreMetrics(core.counters, gauges), Families([*others, _rule_hits(core)])
+    return CoreMetrics(core.counters, gauges), Families(
+        [*others, _by_time(core), _late_holds(core), _rule_hits(core)]
+    )
+
+
+def _by_time(core: Authorizer) -> Family:
+    counters = core.counters
+    return Family(
+        "holdfast_by_time_total",
+        "Requests that time decided: refused for want of room, expired before a turn took them, given up while the "
+        "ledger was late, told before their decision was on disk.",
+        ("how",),
+        lambda: {
+            ("refused",): counters.refused,
+            ("expired",): counters.expired,
+            ("given_up",): counters.given_up,
+            ("told",): counters.told_by_time,
+        },
+    )
+
+
+def _late_holds(core: Authorizer) -> Family:
+    books = core.books
+    return Family(
+        "holdfast_late_holds_total",
+        "Holds of requests that were answered without them: voided when they came (zombies), or found out about.",
+        ("what",),
+        lambda: {("zombies_voided",): books.zombies_voided, ("unknown_resolved",): books.unknown_resolved},
+    )
 
 
 def _drifting(reconciler: Reconciler, kind: Drift) -> float:

@@ -7,6 +7,7 @@ The same beside the core, in its process, and in a process of its own, where the
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from server.core.deadline import Deadlines
 from server.core.names import Names
 from server.core.parcel import Core
 from server.front.door import Door, Service
@@ -39,6 +40,7 @@ class Reception:
             Reader(keys, time.time_ns, message_time=message_time),
             AnswerWriter(names),
             explain,
+            deadlines=Deadlines(settings.deadline_ms, settings.deadline_ms_min, settings.deadline_ms_max),
             link_in_flight_max=settings.link_in_flight_max,
         )
         self._door = Door(

@@ -34,7 +34,26 @@ class Settings(BaseSettings):
         description="embedded, or tigerbeetle://CLUSTER@HOST:PORT,HOST:PORT for a cluster of TigerBeetle",
     )
     ledger_deadline_ms: int = Field(
-        1_500, ge=10, description="how long an answer waits for the ledger before it is 91"
+        250,
+        ge=10,
+        description="how long one batch may wait for the ledger before others go on without it",
+    )
+    deadline_ms: int = Field(
+        300, ge=30, le=60_000, description="within which a request is answered whose sender names no deadline"
+    )
+    deadline_ms_min: int = Field(
+        50,
+        ge=30,
+        le=60_000,
+        description="the shortest deadline a sender may name; a shorter one counts as this",
+    )
+    deadline_ms_max: int = Field(
+        1_500, ge=30, le=60_000, description="the longest; a longer one counts as this"
+    )
+    queue_ms_max: int = Field(
+        50,
+        ge=1,
+        description="how long a request may have to wait for its turn before further ones are refused",
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
@@ -114,6 +133,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _limits_relate(self) -> Self:
+        if self.deadline_ms_min > self.deadline_ms_max:
+            raise ValueError(
+                f"deadline_ms_min ({self.deadline_ms_min}) must not exceed deadline_ms_max ({self.deadline_ms_max})"
+            )
         if self.batch_max > self.waiting_max:
             raise ValueError(f"batch_max ({self.batch_max}) must not exceed waiting_max ({self.waiting_max})")
         if self.link_in_flight_max > self.waiting_max:

@@ -288,6 +288,8 @@ class Authorizer:
             handle = self._loop.call_at(due_s, ring) if due_s < math.inf else None
 
         def ring() -> None:
+            if self.stopped is not None:
+                return
             now_s = self._loop.time()
             if give_up is not None:
                 give_up(now_s)

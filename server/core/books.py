@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ledger import holds
-from ledger.book import Ledger, LedgerBusy, LedgerError, LedgerStopped
+from ledger.book import Ledger, LedgerError, LedgerStopped
 from ledger.chart import (
     AccountCode,
     TransferCode,
@@ -138,7 +138,7 @@ class Books:
         except LedgerError as error:
             self.away = error
             moved.outcome[:] = AWAY
-            moved.is_unknown = not isinstance(error, LedgerStopped | LedgerBusy)
+            moved.is_unknown = not isinstance(error, LedgerStopped)
         return moved
 
     def late(self) -> None:

@@ -15,6 +15,7 @@ import structlog
 from numpy.typing import NDArray
 
 from server.core.authorizer import Authorizer
+from server.core.deadline import PATIENT_MS
 from server.core.entries import EntryState
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, Operation
@@ -89,6 +90,7 @@ class Expiry:
         requests["transmission_s"] = due["transmission_s"] + due["hold_s"].astype(np.int64)
         requests["local_s"] = MISSING_S
         requests["arrival_ns"] = self._arrival_ns()
+        requests["deadline_ms"] = PATIENT_MS
         return Parcel(requests.tobytes(), list(range(len(due))), _ignore, _note)
 
 

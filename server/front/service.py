@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
+from server.core.deadline import Deadlines, with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
@@ -40,6 +41,7 @@ class AuthorizationService:
         writer: AnswerWriter,
         explain: Callable[[bytes], Awaitable[bytes]],
         *,
+        deadlines: Deadlines,
         link_in_flight_max: int,
     ) -> None:
         self._core = core
@@ -47,6 +49,7 @@ class AuthorizationService:
         self._decoder = decoder
         self._writer = writer
         self._explain = explain
+        self._deadlines = deadlines
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
 
@@ -99,7 +102,9 @@ class AuthorizationService:
 
         async def handle(raw: bytes, context: Any) -> bytes:
             try:
-                return await self._ask(read(parse(kind, raw), sender_of(context)))
+                record = read(parse(kind, raw), sender_of(context))
+                deadline_ms = self._deadlines.of(context.time_remaining())
+                return await self._ask(with_deadline(record, deadline_ms))
             except Exception as error:
                 await refuse(context, error)
                 raise

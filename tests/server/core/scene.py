@@ -15,6 +15,7 @@ from server.core.block_lists import BlockLists
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
+from server.core.deadline import Deadlines
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
@@ -176,7 +177,7 @@ class Core:
         self.ledger = await asyncio.to_thread(EmbeddedLedger.open, self.home / "ledger", now_ns=time.time_ns)
         self._stack.push_async_callback(self.ledger.close)
         # Kernels that are compiled in a test must not make the ledger late.
-        self.books = Books(self.ledger, deadline_s=WAIT_S)
+        self.books = Books(self.ledger, late_s=WAIT_S)
         self.controls = Controls(self.directory)
         self.controls.compile()
         self.journal = Journal(self.home / "journal.sqlite")
@@ -207,6 +208,7 @@ class Core:
             journal=self.journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(turns_max=self.turns_max),
+            deadlines=Deadlines(default_ms=60_000),
         )
         return self
 
