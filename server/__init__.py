@@ -4,6 +4,9 @@ The server: the only room that knows the others.
 Floor plan, in reading order:
 
 cli          the command line `holdfast`
+core_process   the core behind fronts, as a process
+front_process  a front, as a process
+supervisor   one core and several fronts, each a process of its own, kept running
 assembly     the composition root: every part made, handed over, taken down
 metrics      what the core's process shows of itself
 warm_up      everything compiled before the first customer's request
@@ -16,6 +19,8 @@ fraud        about fraud, beside the answers: labels; models followed and watche
 banking      accounts and transfers: asked for, reviewed, priced, carried out
 store        PostgreSQL: the directory's tables, people and cards, decisions for reading
 core         the spine: a batch of requests to durable answers
+spread       one port, several listeners: claimed, spread over, counted
+overseen     a process under a supervisor: what it says and hears
 tasks        what runs for as long as its process does
 background   work that gives way to others
 keys         the secrets of one installation

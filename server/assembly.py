@@ -7,7 +7,7 @@ The order of `Server.open` is the order in which things must be true before the 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -40,18 +40,21 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
+from server.dock.dock import Dock
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
+from server.front.door import Service
 from server.front.explaining import Explainer, Facts
 from server.front.feedback import FeedbackService
+from server.front.forwarding import Carrier
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
 from server.metrics import collectors
 from server.reception import Reception
 from server.reconciling import Reconciler
-from server.settings import Settings, cluster_of
+from server.settings import SOCKET, Settings, cluster_of
 from server.store.bell import Bell
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
@@ -93,6 +96,8 @@ class Server:
         self.core: Authorizer
         self.ledger: Ledger
         self.directory = Directory()
+        self.dock: Dock | None = None
+        """Where fronts land that are processes of their own."""
         self._told = told
         self._stack = contextlib.AsyncExitStack()
         self._tasks = Tasks(self._ended)
@@ -113,6 +118,11 @@ class Server:
             await server._stack.aclose()
             raise
         return server
+
+    @property
+    def cards(self) -> int:
+        """Cards in the directory."""
+        return self.directory.count
 
     async def close(self) -> None:
         """Drain and take everything down: nothing that was accepted stays unanswered, everything is on disk."""
@@ -223,16 +233,7 @@ class Server:
         self._tasks.run(desk.run(), "labels")
         self._stack.push_async_callback(self._end_tasks)
         explainer = self._explainer(reader, shipper, Cards(database, keys))
-        self._reception = Reception(
-            self.settings,
-            keys,
-            self.core,
-            self.controls.names,
-            explainer.answer,
-            (*bank, FeedbackService(desk)),
-        )
-        self.port = await self._reception.open()
-        self._stack.push_async_callback(self._drain)
+        await self._let_in(keys, (*bank, FeedbackService(desk)), explainer)
         self._open_metrics(journal, shipper)
 
     async def _open_ledger(self) -> Ledger:
@@ -361,9 +362,25 @@ class Server:
             masked_pan=masked_pan,
         )
 
-    async def _drain(self) -> None:
+    async def _let_in(self, keys: Keys, services: Sequence[Service], explainer: Explainer) -> None:
+        """Take requests: on a port, or from fronts that do."""
+        if self.settings.fronts:
+            carrier = Carrier(services, explainer.answer)
+            path = self.settings.home / SOCKET
+            self.dock = Dock(path, self.core, self.controls.names, carrier, fronts=self.settings.fronts)
+            try:
+                await self.dock.open()
+            except OSError as error:
+                raise StartError(f"fronts can't be served on {path}: {error}") from error
+            self._stack.push_async_callback(self.dock.close, self.settings.drain_s)
+            return
+        reception = Reception(self.settings, keys, self.core, self.controls.names, explainer.answer, services)
+        self.port = await reception.open()
+        self._stack.push_async_callback(self._drain, reception)
+
+    async def _drain(self, reception: Reception) -> None:
         """Nothing new is taken, and what was accepted is answered."""
-        await self._reception.close()
+        await reception.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
@@ -371,7 +388,8 @@ class Server:
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
             return
-        shown = collectors(self.core, journal, shipper, self.reconciler, self.oversight.families())
+        families = [*self.oversight.families(), *(self.dock.standing.families() if self.dock else ())]
+        shown = collectors(self.core, journal, shipper, self.reconciler, families)
         try:
             stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
         except OSError as error:

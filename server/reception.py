@@ -19,6 +19,12 @@ from server.keys import Keys
 from server.settings import Settings
 
 
+def warm_up_front() -> None:
+    """Compile, or load, the front's kernels; blocks."""
+    FrameDecoder(bytes, b"", time.time_ns, message_time=False).warm_up()
+    AnswerWriter(Names()).warm_up()
+
+
 class Reception:
     """One front, from its port to the core."""
 
@@ -30,8 +36,14 @@ class Reception:
         names: Names,
         explain: Callable[[bytes], Awaitable[bytes]],
         others: Sequence[Service],
+        *,
+        shared: bool = False,
     ) -> None:
-        """`explain` answers an ExplainRequest, bytes to bytes; `others` are the services beside AuthorizationService."""
+        """
+        `explain` answers an ExplainRequest, bytes to bytes; `others` are the services beside AuthorizationService.
+
+        `shared`: other fronts listen on the same port.
+        """
         message_time = settings.clock == "message"
         self._settings = settings
         service = AuthorizationService(
@@ -48,6 +60,7 @@ class Reception:
             others,
             message_bytes_max=settings.message_bytes_max,
             reflecting=settings.reflection,
+            shared=shared,
         )
 
     async def open(self) -> int:

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SOCKET: Final = "core.sock"
+"""In the home: where fronts in processes of their own reach the core."""
 
 
 def cluster_of(ledger: str) -> tuple[int, list[str]] | None:
@@ -56,6 +59,20 @@ class Settings(BaseSettings):
         description="how long a request may have to wait for its turn before further ones are refused",
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
+    fronts: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that speak gRPC before the one core; 0: the core's own does",
+    )
+    front_away_code: Literal["91", "N0"] = Field(
+        "91", description="what fronts answer (DE39) while the core is away"
+    )
+    front_kept_max: int = Field(
+        65_536,
+        ge=1_024,
+        description="requests that one front may have answered itself before the core knows of them",
+    )
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
     metrics_port: int = Field(
         9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
@@ -124,6 +141,11 @@ class Settings(BaseSettings):
     journal_rows_min: int = Field(
         10_000, ge=1, description="newest journal rows that are kept here, also once PostgreSQL has them"
     )
+
+    @classmethod
+    def told(cls) -> Self:
+        """What the environment says, and nobody else. Raises pydantic's ValidationError."""
+        return cls()
 
     @field_validator("ledger")
     @classmethod

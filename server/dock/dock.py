@@ -39,6 +39,7 @@ from server.dock.frames import (
     read_parcel,
 )
 from server.dock.passage import Passage
+from server.telemetry import Family
 
 PATIENCE_S: Final = 2.0
 AGAIN_S: Final = 0.02
@@ -61,6 +62,56 @@ class _Berth:
         """Whether it has said all that it answered while the core was away."""
 
 
+class Standing:
+    """What the supervisor counts of the fronts, told to the core's process for its metrics."""
+
+    def __init__(self, dock: "Dock") -> None:
+        self._dock = dock
+        self._said: dict[str, Any] = {}
+
+    def take(self, said: dict[str, Any]) -> None:
+        """What it counts now: `connections` and `front_restarts` by front, and `core_restarts`."""
+        self._said = said
+
+    def families(self) -> list[Family]:
+        """As metrics."""
+        return [
+            Family(
+                "holdfast_front_connections",
+                "Connections that each front has.",
+                ("front",),
+                partial(self._by_front, "connections"),
+            ),
+            Family(
+                "holdfast_front_restarts_total",
+                "Starts of each front that followed a death.",
+                ("front",),
+                partial(self._by_front, "front_restarts"),
+            ),
+            Family(
+                "holdfast_core_restarts_total",
+                "Starts of the core that followed a death.",
+                (),
+                lambda: {(): float(self._said.get("core_restarts", 0))},
+            ),
+            Family(
+                "holdfast_front_answers_total",
+                "Answers of fronts in the core's stead that it took over.",
+                (),
+                lambda: {(): float(self._dock.disowned)},
+            ),
+            Family(
+                "holdfast_fronts",
+                "Fronts that are connected to the core.",
+                (),
+                lambda: {(): float(len(self._dock.fronts))},
+            ),
+        ]
+
+    def _by_front(self, name: str) -> dict[tuple[str, ...], float]:
+        return {(front,): float(count) for front, count in self._said.get(name, {}).items()}
+
+
 class Dock:
     """Where fronts land."""
 
@@ -80,6 +131,7 @@ class Dock:
         self._loop = asyncio.get_running_loop()
         self._left = asyncio.Event()
         self._is_closing = False
+        self.standing = Standing(self)
         self.disowned = 0
         """Answers of fronts that were taken over."""
 

@@ -8,6 +8,7 @@ transfers   TransferService: money in and out
 asking      a transfer as asked for, checked by kind
 accounts    AccountService: opened, closed, balances, statements
 feedback    FeedbackService: what became known of authorizations
+forwarding  services that stay with the core: calls handed on by a front, carried out there
 compliance  ComplianceService: who calls, whether he may, cases and what is on record
 compliance_watch    cases as they come and change: a bell, and streams without gaps
 compliance_writing  what the desk found, as messages

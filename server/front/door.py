@@ -55,7 +55,9 @@ class Door:
         *,
         message_bytes_max: int,
         reflecting: bool,
+        shared: bool = False,
     ) -> None:
+        """`shared`: others listen on the same port, which a supervisor holds."""
         self._service = service
         self._names = [service.name, *(other.name for other in others)]
         self._server = grpc.aio.server(
@@ -64,7 +66,7 @@ class Door:
                 ("grpc.max_send_message_length", message_bytes_max),
                 ("grpc.max_concurrent_streams", _STREAMS_MAX),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", _PING_INTERVAL_MIN_MS),
-                ("grpc.so_reuseport", 0),  # a stale server can't share the port
+                ("grpc.so_reuseport", int(shared)),  # alone, so that a stale server can't share the port
             ]
         )
         self._server.add_generic_rpc_handlers((service.handler(), *(other.handler() for other in others)))

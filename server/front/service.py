@@ -28,6 +28,14 @@ from server.front.writing import AnswerWriter
 SERVICE: Final = "holdfast.v1.AuthorizationService"
 
 
+class Told(Exception):  # noqa: N818 - what another process has said
+    """A call that was carried out elsewhere ended with this google.rpc.Status."""
+
+    def __init__(self, status: Any) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
 class AuthorizationService:
     """The handlers. One per front; the core behind it is shared."""
 
@@ -135,6 +143,8 @@ async def refuse(context: Any, error: Exception) -> None:
 
 def status_of(error: Exception) -> Any | None:
     """The google.rpc.Status that an error means; None where it is our bug."""
+    if isinstance(error, Told):
+        return error.status
     if isinstance(error, BadRequest):
         detail = any_pb2.Any()
         violations = [

@@ -48,7 +48,7 @@ DOORS = {
     "structlog": ("compliance", "server"),
     "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours
     "typer": ("server.cli",),
-    "uvloop": ("server.cli.serve", "loadtest.floors"),
+    "uvloop": ("server.cli.serve", "server.core_process", "server.front_process", "loadtest.floors"),
 }
 EVERYWHERE = {"numpy"}
 """What any file may use, beside the standard library."""
