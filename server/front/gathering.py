@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from server.core.authorizer import Authorizer, Overloaded, Stopped
-from server.core.turn import Parcel
+from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.writing import AnswerWriter
@@ -34,7 +33,7 @@ class Gathering:
 
     def __init__(
         self,
-        core: Authorizer,
+        core: Core,
         decoder: FrameDecoder,
         read: Callable[[bytes, int], bytes],
         writer: AnswerWriter,
