@@ -20,12 +20,17 @@ _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 class Room:
     """One array; `array` is all of it, also the empty rows behind those in use, and good until it grows."""
 
-    __slots__ = ("_dtype", "_map", "_width", "array")
+    __slots__ = ("_dtype", "_huge", "_map", "_width", "array")
 
-    def __init__(self, dtype: DTypeLike, width: int = 1) -> None:
-        """Rows of `width` items of a dtype; one-dimensional where it is 1."""
+    def __init__(self, dtype: DTypeLike, width: int = 1, *, huge: bool = True) -> None:
+        """
+        Rows of `width` items of a dtype; one-dimensional where it is 1.
+
+        Memory comes in `huge` pages where the array is large: a first touch of one may take milliseconds.
+        """
         self._dtype = np.dtype(dtype)
         self._width = width
+        self._huge = huge
         self._map = mmap.mmap(-1, _BYTES_FIRST, flags=_FLAGS)
         self.array: NDArray[Any] = self._view()
 
@@ -52,7 +57,7 @@ class Room:
             longer = mmap.mmap(-1, size, flags=_FLAGS)
             longer[:before] = self._map[:]
             self._map = longer
-        if size >= _BYTES_HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        if self._huge and size >= _BYTES_HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self.array = self._view()
         return self.array

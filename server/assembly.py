@@ -167,7 +167,7 @@ class Server:
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
-        state.grow(len(self.directory.cards), self.directory.accounts)
+        state.grow(self.directory.rows, self.directory.accounts)
         lifecycle = Lifecycle(self.directory, self.controls, state, Chains(self.ledger))
         await decide_undecided(
             state,
@@ -308,7 +308,7 @@ class Server:
         except LedgerStopped as error:
             self._fail(error)
             return
-        self._state.grow(len(self.directory.cards), self.directory.accounts)
+        self._state.grow(self.directory.rows, self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
         """Accounts and transfers, and what goes on behind them."""

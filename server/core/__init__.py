@@ -27,10 +27,11 @@ rules           what an issuer decides beside the score: conditions, declined, s
 books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back
 formats         older formats of them, brought to today's
-entries         the entries of the table of repeats, drawn as a state machine
+entries         the entries of the table of repeats, drawn as a state machine; their index
 explain         every check of a decided intent, with its inputs
 directory_file  the directory as a file, for starts without PostgreSQL
 directory       cards, accounts, programmes as columns, with a compiled index
+card_index      from a card's keys to its row (Numba)
 block_lists     what is blocked, or counted as if, in one table (Numba)
 limit_sets      the limits of programmes, and what accounts and cards have instead
 names           limits and rules by the numbers that records carry

@@ -150,7 +150,7 @@ class Authorizer:
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
         count = len(parcel.places)
-        self._check_room(count)
+        self._check_room(count, parcel.source)
         self.counters.requests += count
         self._idle.clear()
         left = left_s(parcel.records, self._clock_ns(), self._deadlines.default_ms)
@@ -159,11 +159,12 @@ class Authorizer:
         self._watch_over()
         self._schedule()
 
-    def _check_room(self, count: int) -> None:
+    def _check_room(self, count: int, source: int) -> None:
         waiting = self._waiting.count + self._carried_out + self._deferred_count
         wait_s = 0.0
         if self._waiting.count:
-            wait_s = self._waiting.pace.wait_s(self._waiting.count, self._limits.batch_max)
+            before = self._waiting.before(count, source)
+            wait_s = self._waiting.pace.wait_s(before, self._limits.batch_max)
         if waiting + count > self._limits.waiting_max or wait_s > self._limits.queue_s_max:
             self.counters.refused += count
             raise Overloaded(f"{waiting} requests wait already")

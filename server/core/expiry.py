@@ -24,8 +24,8 @@ LOOK_S: Final = 0.25
 MORE_S: Final = 0.01
 """Until the next look where more is due than goes at once."""
 
-SLICE: Final = 1 << 18
-"""Entries looked at in a go: a millisecond or two."""
+SLICE: Final = 1 << 16
+"""Entries looked at in a go: a millisecond."""
 
 EXPIRED_MAX: Final = 1_024
 """Holds let go in a go: the customers' requests come first."""
@@ -65,7 +65,7 @@ class Expiry:
             self._patience -= 1
             return 0  # what was submitted waits for its turn
         self._patience = PATIENCE
-        if self._next >= repeats.count:
+        if self._next >= repeats.top:
             self._next = 0
         due = repeats.due(self._next, self._next + SLICE, self._now_s())[:EXPIRED_MAX]
         if len(due):

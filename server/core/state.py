@@ -30,6 +30,8 @@ _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NOTHING: Final = 0
 _LEAVES_TRACE: Final = 1
 _REVERSES: Final = 2
+_STEPS_FROM: Final = 1 << 20
+_STEP_ROWS: Final = 1 << 16
 
 
 @njit(cache=True)
@@ -78,7 +80,9 @@ def effects_of(intents: Any, places: Any, decisions: Any, effects: Any) -> bool:
 
 
 def room_for(rows: int) -> int:
-    """By powers of two, as the directory grows: row by row would copy everything each time."""
+    """By powers of two, from a million on by 65,536: arrays of so many grow where they lie."""
+    if rows > _STEPS_FROM:
+        return -(-rows // _STEP_ROWS) * _STEP_ROWS
     return max(1024, 1 << (rows - 1).bit_length())
 
 
@@ -100,7 +104,8 @@ class State:
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
-        self.limits.grow(cards, room_for(accounts))
+        cards, accounts = room_for(cards), room_for(accounts)
+        self.limits.grow(cards, accounts)
         self.risk.features.grow(cards)
 
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
@@ -180,7 +185,7 @@ class State:
         known = intents["card_row"][intents["card_row"] != NO_ROW]
         if len(known):
             accounts = intents["account_number"][intents["card_row"] != NO_ROW]
-            self.grow(room_for(int(known.max()) + 1), int(accounts.max()) + 1)
+            self.grow(int(known.max()) + 1, int(accounts.max()) + 1)
         for some in runs_of(intents):
             self.risk.remember(authorizations_of(some))
             learn(self.risk.features, some)

@@ -113,7 +113,7 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
     state.replay([_chunk(turn.intents, decisions)])
-    state.repeats.due(0, state.repeats.count, 0)
+    state.repeats.due(0, state.repeats.top, 0)
     for operation in (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL):
         _one_message(controls, state, requests, operation)
 

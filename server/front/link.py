@@ -1,8 +1,9 @@
 """
 One link: frames of messages in, frames of answers out as they are ready, matched by the sender's sequence.
 
-Reading stops while `in_flight_max` messages of the link wait for their answers, so a fast sender is held back by
-gRPC's own flow control and no queue grows. All answers that are ready when the writer turns leave in one frame.
+Reading stops while `in_flight_max` messages of the link wait for their answers, or while answers wait for a sender who
+does not read: so both are held back by gRPC's own flow control and no queue grows. All answers that are ready when the
+writer turns leave in one frame. In the core links take turns: one that is full does not starve one that sends one by one.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
+READY_BYTES_MAX: Final = 4 * FRAME_BYTES
+"""Answers that wait for their sender to read; beyond that nothing more is read from it."""
 
 
 class Link:
@@ -34,6 +37,7 @@ class Link:
         writer: AnswerWriter,
         sender: int,
         *,
+        source: int,
         in_flight_max: int,
     ) -> None:
         self._core = core
@@ -47,9 +51,11 @@ class Link:
         }
         self._writer = writer
         self._sender = sender
+        self._source = source
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._ready: list[bytes] = []
+        self._ready_bytes = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
@@ -78,9 +84,12 @@ class Link:
     async def _read_frames(self, frames: Any) -> None:
         async for raw in frames:
             self._take(raw)
-            while self._in_flight >= self._in_flight_max:
+            while not self._has_room():
                 self._room.clear()
                 await self._room.wait()
+
+    def _has_room(self) -> bool:
+        return self._in_flight < self._in_flight_max and self._ready_bytes <= READY_BYTES_MAX
 
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
@@ -147,27 +156,25 @@ class Link:
 
         def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
             self._in_flight -= len(answered)
-            if self._in_flight < self._in_flight_max:
-                self._room.set()
-            self._ready.append(self._writer.link_answers(answered, decisions))
+            self._put(self._writer.link_answers(answered, decisions))
             unanswered.difference_update(answered)
-            self._wake.set()
+            if self._has_room():
+                self._room.set()
 
         def fail(error: Exception) -> None:
             self._in_flight -= len(unanswered)
             self._room.set()
             for sequence in unanswered:
-                self._fault(sequence, code_pb2.UNAVAILABLE, str(error), ())
+                self._fault(sequence, _code_of(error), str(error), ())
             unanswered.clear()
 
         self._in_flight += len(sequences)
         try:
-            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail))
+            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail, source=self._source))
         except (Overloaded, Stopped) as error:
-            code = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
             self._in_flight -= len(sequences)
             for sequence in sequences:
-                self._fault(sequence, code, str(error), ())
+                self._fault(sequence, _code_of(error), str(error), ())
 
     def _fault(self, sequence: int, code: int, text: str, fields: Any) -> None:
         self._say(
@@ -175,7 +182,11 @@ class Link:
         )
 
     def _say(self, answer: Any) -> None:
-        self._ready.append(pb.LinkResponse(answers=[answer]).SerializeToString())
+        self._put(pb.LinkResponse(answers=[answer]).SerializeToString())
+
+    def _put(self, answers: bytes) -> None:
+        self._ready.append(answers)
+        self._ready_bytes += len(answers)
         self._wake.set()
 
     async def _write(self, context: Any) -> None:
@@ -197,4 +208,14 @@ class Link:
                 break
             count += 1
         parts, self._ready = self._ready[:count], self._ready[count:]
-        return b"".join(parts)
+        frame = b"".join(parts)
+        self._ready_bytes -= len(frame)
+        if self._has_room():
+            self._room.set()
+        return frame
+
+
+def _code_of(error: Exception) -> int:
+    """The google.rpc.Code of a message that has no answer."""
+    code: int = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
+    return code

@@ -61,6 +61,7 @@ class AuthorizationService:
         self._deadlines = deadlines
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
+        self._links_begun = 0
         self._gathering = Gathering(
             core,
             decoder,
@@ -106,12 +107,14 @@ class AuthorizationService:
 
     async def link(self, frames: Any, context: Any) -> None:
         """One long-lived link with many messages in flight."""
+        self._links_begun += 1
         link = Link(
             self._core,
             self._decoder,
             self._reader,
             self._writer,
             sender_of(context),
+            source=self._links_begun,
             in_flight_max=self._link_in_flight_max,
         )
         self._links.add(link)

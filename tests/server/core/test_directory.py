@@ -8,6 +8,7 @@ from numpy.lib import recfunctions as rfn
 
 from server.core import directory_file
 from server.core.block_lists import BlockEntry, BlockKind
+from server.core.card_index import CARRIED, OLD, SIZE, carry_over, find_rows, index_rows
 from server.core.directory import (
     CARD,
     Action,
@@ -18,8 +19,6 @@ from server.core.directory import (
     DirectoryChange,
     Operator,
     Rule,
-    find_rows,
-    index_rows,
 )
 from server.core.record import NO_ROW, CardReference, TransactionType
 from server.core.snapshot import SnapshotUnreadable, write_arrays
@@ -29,16 +28,24 @@ kernel = pytest.mark.kernel
 
 
 @kernel
-def test_every_card_is_found_by_both_its_keys_when_slots_collide():
-    """And none by a key that is near one of them."""
+@pytest.mark.parametrize("size", [256, 1024])
+def test_every_card_is_found_by_both_its_keys_when_slots_collide(size):
+    """And none by a key that is near one of them; also while the rows of a smaller table are carried over."""
     rng = np.random.default_rng(1)
     known = cards(200)
     known["pan_key"] = rng.integers(0, 1 << 62, (200, 2))
     known["pan_key"][:50, 0] = 7 + 1024 * np.arange(50)  # one slot for many
     known["card_id"][:, 0] = rng.permutation(200) % 13
     known["card_id"][:, 1] = np.arange(200)
-    by_pan, by_token = np.zeros(1024, np.uint32), np.zeros(1024, np.uint32)
-    index_rows(records(known), np.arange(200, dtype=np.uint32), by_pan, by_token)
+    by_pan, by_token = np.zeros(2048, np.uint32), np.zeros(2048, np.uint32)
+    for slots in (by_pan, by_token):
+        slots[SIZE] = size
+    index_rows(records(known), np.arange(100, dtype=np.uint32), by_pan, by_token)
+    for slots, name in ((by_pan, "pan"), (by_token, "token")) if size < 1024 else ():
+        slots[SIZE], slots[OLD] = 1024, size
+        carry_over(slots, records(known), name == "pan", 40)
+        assert slots[CARRIED] == 40
+    index_rows(records(known), np.arange(100, 200, dtype=np.uint32), by_pan, by_token)
     for reference, key in ((CardReference.PAN, "pan_key"), (CardReference.TOKEN, "card_id")):
         requests = np.concatenate([purchase()] * 400)
         requests["card_reference"] = reference
@@ -58,6 +65,31 @@ def test_cards_stay_where_they_are_when_the_directory_grows():
     requests = np.concatenate([purchase(row) for row in (0, 699, 700, 4_999, 5_000)])
     assert known.find(requests).tolist() == [0, 699, 700, 4_999, NO_ROW]
     assert known.count == 5_000
+
+
+def test_a_card_whose_key_has_changed_is_found_by_the_new_one_alone():
+    """A card that moves to another PAN key keeps its row, and so everything that is known of it."""
+    known, made = directory(cards(3)), cards(3)
+    asked = np.concatenate([purchase(row) for row in range(4)])
+    made["pan_key"][1] = asked["card_key"][3]
+    known.apply(DirectoryChange(cards=made))
+    assert known.find(asked).tolist() == [0, NO_ROW, 2, 1]
+    assert known.count == known.rows == 3
+
+
+def test_a_directory_grows_without_forgetting_when_cards_come_a_few_at_a_time():
+    """Past many sizes of its index, of which the last is still being filled; by PAN and by token."""
+    known, made = Directory(), cards(40_000)
+    rng = np.random.default_rng(3)
+    made["pan_key"], made["card_id"] = rng.integers(0, 1 << 62, (2, 40_000, 2))
+    for first in range(0, 40_000, 160):
+        known.apply(DirectoryChange(cards=made[first : first + 160]))
+    for reference, key in ((CardReference.PAN, "pan_key"), (CardReference.TOKEN, "card_id")):
+        requests = np.repeat(purchase(), 40_000)
+        requests["card_reference"], requests["card_key"] = reference, made[key]
+        assert (known.find(requests) == np.arange(40_000)).all()
+    assert known.take_changed().tolist() == list(range(40_000))
+    assert len(known.take_changed()) == 0
 
 
 def test_a_change_applied_twice_is_applied_once():

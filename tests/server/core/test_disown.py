@@ -154,7 +154,11 @@ def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
         await core.ask(asked)
         repeat = await core.codes(asked)
         await core.ask(disown(asked))
-        return repeat, await core.codes(asked), (await core.ask(clear(asked, 1_000)))["approved_minor"].tolist()
+        return (
+            repeat,
+            await core.codes(asked),
+            (await core.ask(clear(asked, 1_000)))["approved_minor"].tolist(),
+        )
 
     assert run(act) == (["00"], ["00"], [1_000])
 

@@ -117,7 +117,7 @@ def test_every_message_answers_and_books_as_plain_lives_do(with_core, seed):
             answers = await core.ask(*(request for request, _ in step))
             assert [said(answer) for answer in answers] == [expected for _, expected in step]
             await assert_books(core, random.model)
-        entries = core.state.repeats.entries[: core.state.repeats.count]
+        entries = core.state.repeats.kept()
         states = {tuple(entry["id"].tolist()): entry["state"] for entry in entries}
         for key, hold in random.model.holds.items():
             assert EntryState(states[key]).name == hold.state
@@ -153,7 +153,7 @@ def test_a_restart_goes_on_with_every_life(tmp_path, save):
 def _state_of(core):
     """All that changes, as bytes."""
     table = core.state.repeats
-    entries = np.sort(table.entries[: table.count], order="id")
+    entries = np.sort(table.kept(), order="id")
     limits = core.state.limits.arrays()
     return entries.tobytes(), {name: array.tobytes() for name, array in limits.items()}
 

@@ -31,9 +31,7 @@ def test_frames_come_out_whole_however_they_are_cut():
     whole = b"".join(head(Kind.CALL, len(body)) + body for body in bodies)
     for size in range(1, len(whole) + 1):
         splitter = Splitter()
-        found = [
-            frame for at in range(0, len(whole), size) for frame in splitter.feed(whole[at : at + size])
-        ]
+        found = [frame for at in range(0, len(whole), size) for frame in splitter.feed(whole[at : at + size])]
         assert found == [(Kind.CALL, body) for body in bodies]
 
 
