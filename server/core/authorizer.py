@@ -357,6 +357,11 @@ class Authorizer:
             answers["response_code"] = policy.SAME_KEY_OTHER_CONTENT
             turn.answer(conflicts, answers)
             self.counters.conflicts += len(conflicts)
+        nothing_due = np.flatnonzero(admitted.admissions == Admission.NOTHING_DUE)
+        if len(nothing_due):
+            answers = np.zeros(len(nothing_due), DECISION)
+            answers["operation"] = turn.requests["operation"][nothing_due]
+            turn.answer(nothing_due, answers)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
             self._defer((low, high), turn.cut(origin))

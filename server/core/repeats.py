@@ -58,7 +58,7 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = 5  # an expiry of what is no longer held; nobody waits for an answer
+    NOTHING_DUE = 5  # an expiry of what is no longer held, a front's answer that stands already
 
 
 class Original(IntEnum):
@@ -102,7 +102,7 @@ def claim(slots: Any, entries: Any, request: Any) -> int:
     Take the authorization that a message is about; what it finds (Original).
 
     The authorization must not be IN_FLIGHT or BUSY. A label takes nothing: it says something of the authorization, and
-    changes nothing of it. What a front answered is about the authorization of the same content alone.
+    changes nothing of it.
     """
     low = request.original_id[0]
     high = request.original_id[1]
@@ -120,10 +120,6 @@ def claim(slots: Any, entries: Any, request: Any) -> int:
             entries[at].content[1] = request.content[1]
         return _UNKNOWN
     entry = entries[at]
-    if request.operation == _DISOWN and (
-        entry.content[0] != request.content[0] or entry.content[1] != request.content[1]
-    ):
-        return _NOTHING_HELD
     if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
         entry.state = _BUSY
         return _HELD
@@ -132,6 +128,25 @@ def claim(slots: Any, entries: Any, request: Any) -> int:
         entry.state = _BUSY
         return _DECLINED
     return _NOTHING_HELD
+
+
+@njit(cache=True)
+def is_due(entries: Any, at: int, request: Any) -> bool:
+    """
+    Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
+
+    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise.
+    """
+    if request.operation == _EXPIRE:
+        return at >= 0 and entries[at].state == _OPEN
+    if at < 0:
+        return True
+    entry = entries[at]
+    if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
+        return False
+    if entry.state == _DONE:
+        return entry.answer.response_code != request.given_code and not entry.answer.reasons & _REVERSED
+    return entry.state == _OPEN
 
 
 @njit(cache=True)
@@ -180,7 +195,7 @@ def admit(
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue
-            if request.operation == _EXPIRE and (at < 0 or entries[at].state != _OPEN):
+            if not has_entry(request.operation) and not is_due(entries, at, request):
                 admissions[i] = _NOTHING_DUE
                 continue
             originals[i] = claim(slots, entries, request)
