@@ -20,6 +20,7 @@ from server.core.deadline import Deadlines, with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
+from server.front.gathering import Gathering
 from server.front.identity import sender_of
 from server.front.link import Link
 from server.front.reading import Reader
@@ -52,6 +53,12 @@ class AuthorizationService:
         self._deadlines = deadlines
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
+        self._gathering = Gathering(
+            core,
+            decoder,
+            lambda raw, sender: reader.authorize(parse(pb.AuthorizeRequest, raw), sender),
+            writer,
+        )
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -63,7 +70,7 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": self._unary(pb.AuthorizeRequest, self._reader.authorize),
+                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
                 "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
                 "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
                 "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
@@ -72,6 +79,14 @@ class AuthorizationService:
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
             },
         )
+
+    async def authorize(self, raw: bytes, context: Any) -> bytes:
+        """May this payment go through?"""
+        try:
+            return await self._gathering.ask(raw, sender_of(context))
+        except Exception as error:
+            await refuse(context, error)
+            raise
 
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
