@@ -108,8 +108,18 @@ class Books:
         Open accounts that the ledger does not know and book their opening deposits, once for each.
 
         `openings` has `account_number`, `currency` (ISO number) and `opening_minor`. Idempotent: the ids are the
-        accounts' own.
+        accounts' own. Asks until the ledger has answered. Raises LedgerStopped where it never will.
         """
+        while True:
+            try:
+                await self._open_accounts(openings)
+                return
+            except LedgerStopped:
+                raise
+            except LedgerError:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _open_accounts(self, openings: NDArray[Any]) -> None:
         for currency in np.unique(openings["currency"]).tolist():
             if currency not in self._currencies_open:
                 _must_exist((await self.ledger.create_accounts(opening(currency)))["status"])
