@@ -52,6 +52,10 @@ class Cluster:
         self._readers.pop(replica).join(START_S)
         process.stderr.close()
 
+    def signal(self, replica: int, number: int) -> None:
+        """Send a replica a signal."""
+        self._replicas[replica].send_signal(number)
+
     def close(self) -> None:
         """Kill what runs, and throw the files away."""
         for replica in list(self._replicas):

@@ -233,6 +233,9 @@ class Authorizer:
         overdue = asked.overdue(now_s)
         if not len(overdue):
             return
+        if not asked.turn.is_given_up:
+            asked.turn.is_given_up = True
+            self.books.give_up()
         self.counters.given_up += len(overdue)
         asked.undecided[overdue] = False
         moved = Moved(len(asked.intents))
@@ -242,8 +245,8 @@ class Authorizer:
         """What the ledger holds, or may hold, of those that were decided without it."""
         if moved.is_unknown and wanted.any():
             self._spawn(turn, self.books.fence(asked.intents[wanted]))
-        zombies = ~asked.undecided & (moved.outcome == HoldOutcome.HELD)
-        if zombies.any():
+        if turn.is_given_up:
+            zombies = ~asked.undecided & (moved.outcome == HoldOutcome.HELD)
             self._spawn(turn, self.books.let_go(asked.intents[zombies], moved.attempt[zombies]))
 
     async def _answer(

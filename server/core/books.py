@@ -5,6 +5,7 @@ The ledger has the last word. A call is never cancelled: whoever awaits it may g
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -93,15 +94,32 @@ class Books:
         """Holds of which it was not known whether they were there, and is now: they are not, and never will be."""
         self.unknown = 0
         """Those of which it is not known yet."""
+        self.unresolved = 0
+        """Batches that were answered without the ledger, and of which it may still hold something."""
         self._currencies_open: set[int] = set()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the ledger can be asked, and holds nothing that nobody was promised."""
+        return self.away is None and not self.unresolved
 
     async def open_accounts(self, openings: NDArray[Any]) -> None:
         """
         Open accounts that the ledger does not know and book their opening deposits, once for each.
 
         `openings` has `account_number`, `currency` (ISO number) and `opening_minor`. Idempotent: the ids are the
-        accounts' own.
+        accounts' own. Asks until the ledger has answered. Raises LedgerStopped where it never will.
         """
+        while True:
+            try:
+                await self._open_accounts(openings)
+                return
+            except LedgerStopped:
+                raise
+            except LedgerError:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _open_accounts(self, openings: NDArray[Any]) -> None:
         for currency in np.unique(openings["currency"]).tolist():
             if currency not in self._currencies_open:
                 _must_exist((await self.ledger.create_accounts(opening(currency)))["status"])
@@ -150,13 +168,20 @@ class Books:
         """A late call has answered, or has failed."""
         self.overdue -= 1
 
+    def give_up(self) -> None:
+        """Some of a batch are answered without the ledger; `let_go` follows when its call has answered, or has failed."""
+        self.unresolved += 1
+
     async def let_go(self, authorizations: NDArray[Any], attempts: NDArray[np.uint8]) -> None:
-        """INTENT[n] were answered without the ledger, which holds for them by these attempts: nobody was promised that."""
+        """INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised."""
         try:
-            await self.release(authorizations["request"]["authorization_id"], attempts)
-            self.zombies_voided += len(authorizations)
+            if len(authorizations):
+                await self.release(authorizations["request"]["authorization_id"], attempts)
+                self.zombies_voided += len(authorizations)
         except LedgerError:
             await self.fence(authorizations)
+        finally:
+            self.unresolved -= 1
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -250,23 +275,32 @@ class Books:
             amounts.append(holds.held_minor(part, await self.ledger.lookup_transfers(part)))
         return np.concatenate(amounts)
 
-    async def fence(self, intents: NDArray[Any]) -> None:
+    def fence(self, intents: NDArray[Any]) -> Coroutine[Any, Any, None]:
         """
         Make sure that INTENT[n], answered without the ledger, hold nothing, now and for ever; until it can be asked.
 
         A ledger that has stopped is left to the next start.
         """
+        self.unresolved += 1
         self.unknown += len(intents)
-        while True:
-            try:
-                await self.void_found(intents)
-                self.unknown_resolved += len(intents)
-                break
-            except LedgerStopped:
-                break
-            except LedgerError:
-                await asyncio.sleep(AGAIN_S)
-        self.unknown -= len(intents)
+        return self._find_out(intents)
+
+    async def _find_out(self, intents: NDArray[Any]) -> None:
+        try:
+            while True:
+                try:
+                    await self.void_found(intents)
+                    break
+                except LedgerStopped:
+                    return
+                except LedgerError:
+                    await asyncio.sleep(AGAIN_S)
+            self.unknown_resolved += len(intents)
+            if not self.overdue:
+                self.away = None
+        finally:
+            self.unresolved -= 1
+            self.unknown -= len(intents)
 
     async def void_found(self, intents: NDArray[Any]) -> int:
         """Fence authorizations INTENT[n] and void what they hold; return how many holds had stood."""

@@ -46,6 +46,8 @@ class Turn:
         """When each request is due, by the loop's clock."""
         self.is_passed = False
         """Whether it has waited for the ledger too long, and others begin meanwhile."""
+        self.is_given_up = False
+        """Whether some of it were decided without the ledger while that was late."""
         self.marks_ns = [time.perf_counter_ns()]
 
     def mark(self) -> None:

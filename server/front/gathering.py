@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from server.core.deadline import with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
@@ -25,7 +26,8 @@ _AUTHORIZE_TAG: Final = b"\x12"
 
 _SIZES_KEPT: Final = 4_096
 
-_Call = tuple[bytes, asyncio.Future[bytes]]
+_Call = tuple[bytes, asyncio.Future[bytes], int]
+"""A message, whoever waits for its answer, and its deadline, ms."""
 
 
 class Gathering:
@@ -46,12 +48,12 @@ class Gathering:
         self._loop = asyncio.get_running_loop()
         self._calls: dict[int, list[_Call]] = {}
 
-    async def ask(self, raw: bytes, sender: int) -> bytes:
-        """The answer to an AuthorizeRequest. Raises BadRequest, and what `Authorizer.submit` raises."""
+    async def ask(self, raw: bytes, sender: int, deadline_ms: int = 0) -> bytes:
+        """The answer to an AuthorizeRequest; see `Deadlines.of`. Raises BadRequest, and what `Authorizer.submit` raises."""
         future: asyncio.Future[bytes] = self._loop.create_future()
         if not self._calls:
             self._loop.call_soon(self._submit)
-        self._calls.setdefault(sender, []).append((raw, future))
+        self._calls.setdefault(sender, []).append((raw, future, deadline_ms))
         return await future
 
     def _submit(self) -> None:
@@ -61,12 +63,13 @@ class Gathering:
                 self._submit_frame(sender, calls[first : first + MESSAGES_MAX])
 
     def _submit_frame(self, sender: int, calls: list[_Call]) -> None:
-        records = self._decoder.decode(b"".join([framed(raw) for raw, _ in calls]), sender).records
+        records = self._decoder.decode(b"".join([framed(raw) for raw, *_ in calls]), sender).records
         if None in records:
             calls, records = self._read_left(calls, records, sender)
         if not calls:
             return
-        futures = [future for _, future in calls]
+        futures = [future for _, future, _ in calls]
+        due = [with_deadline(record, call[2]) for record, call in zip(records, calls, strict=True) if record]
 
         def deliver(places: list[int], decisions: NDArray[Any]) -> None:
             for place, answer in zip(places, self._writer.answers(decisions), strict=True):
@@ -79,7 +82,7 @@ class Gathering:
                     future.set_exception(error)
 
         try:
-            self._core.submit(Parcel(b"".join(records), list(range(len(calls))), deliver, fail))  # type: ignore[arg-type]  # none is missing
+            self._core.submit(Parcel(b"".join(due), list(range(len(calls))), deliver, fail))
         except (Overloaded, Stopped) as error:
             fail(error)
 
@@ -89,14 +92,14 @@ class Gathering:
         """Read the messages that have no record yet; what is wrong with one is told to its caller, and it is dropped."""
         kept: list[_Call] = []
         read: list[bytes | None] = []
-        for (raw, future), record in zip(calls, records, strict=True):
+        for (raw, future, deadline_ms), record in zip(calls, records, strict=True):
             if record is None:
                 try:
                     record = self._read(raw, sender)
                 except BadRequest as error:
                     future.set_exception(error)
                     continue
-            kept.append((raw, future))
+            kept.append((raw, future, deadline_ms))
             read.append(record)
         return kept, read
 

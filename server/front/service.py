@@ -92,7 +92,8 @@ class AuthorizationService:
     async def authorize(self, raw: bytes, context: Any) -> bytes:
         """May this payment go through?"""
         try:
-            return await self._gathering.ask(raw, sender_of(context))
+            deadline_ms = self._deadlines.of(context.time_remaining())
+            return await self._gathering.ask(raw, sender_of(context), deadline_ms)
         except Exception as error:
             await refuse(context, error)
             raise

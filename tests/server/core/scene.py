@@ -208,7 +208,7 @@ class Core:
             journal=self.journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(turns_max=self.turns_max),
-            deadlines=Deadlines(default_ms=60_000),
+            deadlines=Deadlines(default_ms=1_000 * WAIT_S * 5),
         )
         return self
 
