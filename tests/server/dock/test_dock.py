@@ -131,9 +131,9 @@ def test_no_repeat_gets_an_approval_that_a_front_has_answered_when_the_core_come
         # Answers told to repeats are forgotten with the process.
         core.authorizer._disowned = Disowned()
         dock = await docked(core, path, 2)
+        second.core.welcomed.clear()
         second.come_back()
-        while not dock.fronts:
-            await asyncio.sleep(0.01)
+        await second.ready()
         repeat = asyncio.ensure_future(second.send(asked, purchase(1)))
         await asyncio.sleep(0)
         first.come_back()

@@ -158,10 +158,18 @@ def test_answers_go_to_whoever_asked_however_the_core_divides_them(run):
             front.submit(second.parcel)
             number, count, _source, records = read_parcel(await core.hear(Kind.PARCEL))
             other = read_parcel(await core.hear(Kind.PARCEL))[0]
-            core.say(Kind.ANSWERS, pack_answers(number, [2, 0], np.array([answers(1, b"51")[0], answers(1)[0]])))
+            core.say(
+                Kind.ANSWERS, pack_answers(number, [2, 0], np.array([answers(1, b"51")[0], answers(1)[0]]))
+            )
             core.say(Kind.ANSWERS, pack_answers(other, [0], answers(1, b"61")))
             core.say(Kind.ANSWERS, pack_answers(number, [1], answers(1, b"05")))
-            return count, records == first.parcel.records, await first.codes(), await second.codes(), front.in_flight
+            return (
+                count,
+                records == first.parcel.records,
+                await first.codes(),
+                await second.codes(),
+                front.in_flight,
+            )
 
     assert run(act) == (3, True, [b"00", b"05", b"51"], [b"61"], 0)
 
@@ -228,7 +236,12 @@ def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run)
             disowned = read_disowned(await core.hear(Kind.DISOWNED))
             took_s = time.monotonic() - began
             core.say(Kind.ANSWERS, pack_answers(number, [0, 1], answers(2)))
-            return await asked.codes(), disowned.requests["authorization_id"][:, 0].tolist(), took_s, front.in_flight
+            return (
+                await asked.codes(),
+                disowned.requests["authorization_id"][:, 0].tolist(),
+                took_s,
+                front.in_flight,
+            )
 
     codes, disowned, took_s, in_flight = run(act)
     assert codes == [CODE, b"00"]
