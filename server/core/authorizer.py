@@ -347,6 +347,11 @@ class Authorizer:
         if not admitted.known:
             return
         repeats = np.flatnonzero(admitted.admissions == Admission.REPEAT)
+        awaited = self._disowned.awaited(turn.requests["authorization_id"][repeats])
+        for origin in repeats[awaited].tolist():
+            low, high = turn.requests["authorization_id"][origin].tolist()
+            self._defer((low, high), turn.cut(origin))
+        repeats = repeats[~awaited]
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
@@ -364,6 +369,7 @@ class Authorizer:
         if len(nothing_due):
             answers = np.zeros(len(nothing_due), DECISION)
             answers["operation"] = turn.requests["operation"][nothing_due]
+            self._disowned.done(turn.requests[nothing_due])
             turn.answer(nothing_due, answers)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
@@ -392,6 +398,7 @@ class Authorizer:
 
     def _release_deferred(self, intents: NDArray[Any]) -> None:
         """What waited for these entries comes again, before anything that arrived later."""
+        self._disowned.done(intents["request"])
         if not self._deferred:
             return
         again: list[Parcel] = []

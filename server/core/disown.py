@@ -46,10 +46,15 @@ def disowning(requests: NDArray[Any], codes: NDArray[np.bytes_]) -> NDArray[Any]
 
 
 class Disowned:
-    """What fronts take back in a batch comes before all else in it; what may not be taken back is left out."""
+    """
+    What fronts take back in a batch comes before all else in it; what may not be taken back is left out.
+
+    Until it is done, repeats of it wait: the answer they would get is about to be another.
+    """
 
     def __init__(self) -> None:
         self._told: dict[tuple[int, int], None] = {}
+        self._under_way: set[tuple[int, int]] = set()
 
     def told(self, identifiers: NDArray[np.uint64]) -> None:
         """Approvals of these ids, u8[n, 2], were given again, to a repeat."""
@@ -65,9 +70,23 @@ class Disowned:
         kept = [part for parcel in parcels if takes_back(parcel) for part in self._allowed(parcel)]
         return kept + [parcel for parcel in parcels if not takes_back(parcel)]
 
+    def awaited(self, identifiers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which repeats of these authorizations, u8[n, 2], must wait; bool[n]."""
+        if not self._under_way:
+            return np.zeros(len(identifiers), np.bool_)
+        return np.array([tuple(pair) in self._under_way for pair in identifiers.tolist()], np.bool_)
+
+    def done(self, requests: NDArray[Any]) -> None:
+        """These REQUEST[n] are carried out, or had nothing to do."""
+        if self._under_way:
+            taken = requests["original_id"][requests["operation"] == Operation.DISOWN]
+            self._under_way.difference_update(map(tuple, taken.tolist()))
+
     def _allowed(self, parcel: Parcel) -> Iterable[Parcel]:
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)
-        told = np.array([tuple(pair) in self._told for pair in requests["original_id"].tolist()], np.bool_)
+        pairs = [(low, high) for low, high in requests["original_id"].tolist()]
+        told = np.array([pair in self._told for pair in pairs], np.bool_)
+        self._under_way.update(pair for pair in pairs if pair not in self._told)
         if not told.any():
             return [parcel]
         barred = parcel.part(np.flatnonzero(told), parcel.due_s)
