@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -126,6 +127,7 @@ class Dock:
         """Fronts that have not yet said what they answered before."""
         self._berths: dict[Passage, _Berth] = {}
         self._held: list[tuple[Passage, bytes]] = []
+        self._own: deque[Parcel] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -238,9 +240,7 @@ class Dock:
             return
         # The empty one ends what was answered while we were away.
         berth.told_all = True
-        self._missing.discard(berth.number)
-        if not self._missing:
-            self._admit()
+        self._look_complete()
 
     def _admit(self) -> None:
         """Every front has said what it answered, or had its time: what they sent since goes on, after that."""
@@ -270,15 +270,29 @@ class Dock:
             _log.warning("what a front answered is not on disk", requests=left, reason=str(error))
 
         records = disowning(disowned.requests, disowned.codes).tobytes()
-        self._submit_own(Parcel(records, list(range(count)), deliver, fail))
+        self._own.append(Parcel(records, list(range(count)), deliver, fail))
+        if len(self._own) == 1:
+            self._submit_own()
 
-    def _submit_own(self, parcel: Parcel) -> None:
-        try:
-            self._core.submit(parcel)
-        except Overloaded:
-            self._loop.call_later(AGAIN_S, self._submit_own, parcel)
-        except Stopped as error:
-            parcel.fail(error)
+    def _submit_own(self) -> None:
+        """In order; what the core has no room for now goes as soon as it has."""
+        while self._own:
+            try:
+                self._core.submit(self._own[0])
+            except Overloaded:
+                self._loop.call_later(AGAIN_S, self._submit_own)
+                return
+            except Stopped as error:
+                self._own[0].fail(error)
+            self._own.popleft()
+        self._look_complete()
+
+    def _look_complete(self) -> None:
+        """Whether every front has said what it answered, and the core has it before anything else."""
+        if self._missing and not self._own:
+            self._missing -= {berth.number for berth in self._berths.values() if berth.told_all}
+            if not self._missing:
+                self._admit()
 
     async def _call(
         self, passage: Passage, number: int, method: str, identities: list[bytes], raw: bytes
