@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     queue_ms_max: int = Field(
         50,
         ge=1,
-        description="how long a request may have to wait for its turn before further ones are refused",
+        description="how much time what waits may add to a turn; then more is refused",
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")

@@ -35,7 +35,7 @@ limit_sets      the limits of programmes, and what accounts and cards have inste
 names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
-pace            how long what waits has to wait
+pace            how much time what waits will take
 deadline        how long an answer may take, and what is left of it
 parcel          what fronts hand over, and what may be said instead of an answer
 policy          from failed checks to one response code: the table in order of precedence

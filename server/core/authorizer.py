@@ -66,7 +66,7 @@ class CoreLimits:
     batch_max: int = 2_048
     turns_max: int = 2
     queue_s_max: float = math.inf
-    """How long a request may have to wait for its turn, at the pace of the last turns."""
+    """What waits may add to the turn of one that comes behind it, at the pace of the last turns."""
 
 
 @dataclass(slots=True)
