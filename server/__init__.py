@@ -6,6 +6,7 @@ Floor plan, in reading order:
 cli          the command line `holdfast`
 assembly     the composition root: every part made, handed over, taken down
 metrics      what the core's process shows of itself
+tracing      a share of the authorizations as traces
 warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
 reception    a listening front, wired: beside the core, or in a process of its own

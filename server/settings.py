@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
     )
+    traces_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of authorizations that are traced, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
     reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
     clock: Literal["service", "message"] = Field(
         "service",

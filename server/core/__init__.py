@@ -12,6 +12,7 @@ authorizer      the spine: the list of stages
 turn            the batch under way, and whom each request belongs to
 waiting         what waits for a turn, and when the first of it is due
 answers         from what the ledger said to the whole answer
+timing          how long turns, their stages and answers take, in histograms
 lifecycle       increments, reversals, advices, clearings, expiries: their stages
 chains          moves on holds, carried out in the ledger until they are done
 moves           what each message about an authorization asks of the ledger, and its answer
