@@ -125,6 +125,15 @@ class Velocity:
         return len(self._account_rows)
 
     @property
+    def occupancy(self) -> dict[str, tuple[int, int]]:
+        """By part, what is taken of what there is room for now: chunks ever used, and each roster's rows. Both grow."""
+        rosters = zip(_ROSTERS, self._keys, strict=True)
+        return {
+            "chunks": (int(self._control[0]), len(self._chunks)),
+            **{str(name): (int(np.count_nonzero(keys)), len(keys)) for name, keys in rosters},
+        }
+
+    @property
     def used_bytes(self) -> int:
         """What the state takes: as much as a snapshot of it."""
         return sum(array.nbytes for array in self.arrays().values())

@@ -9,6 +9,7 @@ front_process  a front, as a process
 supervisor   one core and several fronts, each a process of its own, kept running
 assembly     the composition root: every part made, handed over, taken down
 metrics      what the core's process shows of itself
+tracing      a share of the authorizations as traces
 warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
 reception    a listening front, wired: beside the core, or in a process of its own

@@ -197,6 +197,8 @@ class Server:
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
+        if self.settings.traces_share:
+            self._open_traces()
         self._tasks.run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
@@ -383,13 +385,28 @@ class Server:
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
 
+    def _open_traces(self) -> None:
+        from server.tracing import Tracer
+
+        tracer = Tracer(self.settings.traces_share)
+        self.core.on_timed = tracer.saw
+        self._stack.callback(tracer.close)
+
+    def _not_ready(self) -> str:
+        """Why requests are not welcome now; nothing where they are."""
+        if self.core.stopped is not None:
+            return f"the core has stopped: {self.core.stopped}"
+        return "" if self._reception.is_open else "the server is starting or draining"
+
     def _open_metrics(self, journal: Journal, shipping: Shipping) -> None:
         if not self.settings.metrics_port:
             return
         families = [*self.oversight.families(), *(self.dock.standing.families() if self.dock else ())]
         shown = collectors(self.core, journal, shipping, self.reconciler, families)
         try:
-            stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
+            stop = serve_metrics(
+                self.settings.host, self.settings.metrics_port, *shown, ready=self._not_ready
+            )
         except OSError as error:
             raise StartError(
                 f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "

@@ -51,8 +51,18 @@ def collectors(
             lambda: core.books.unknown,
         ),
     }
-    return CoreMetrics(core.counters, gauges), Families(
-        [*others, _by_time(core), _late_holds(core), _rule_hits(core)]
+    return CoreMetrics(core.counters, core.timing, gauges), Families(
+        [*others, _by_time(core), _late_holds(core), _rule_hits(core), _occupancy(core)]
+    )
+
+
+def _occupancy(core: Authorizer) -> Family:
+    def read() -> dict[tuple[str, ...], float]:
+        parts = core.state.limits.velocity.occupancy
+        return {(part,): used / room for part, (used, room) in parts.items() if room}
+
+    return Family(
+        "holdfast_velocity_occupancy", "Part of the room for sliding windows that is taken.", ("of",), read
     )
 
 

@@ -45,6 +45,8 @@ class Reception:
         `shared`: other fronts listen on the same port.
         """
         message_time = settings.clock == "message"
+        self.is_open = False
+        """Whether requests are welcome."""
         self._settings = settings
         service = AuthorizationService(
             core,
@@ -67,9 +69,11 @@ class Reception:
         """Listen, and take requests; return the port. Raises PortTaken."""
         port = await self._door.open(self._settings.host, self._settings.port)
         await self._door.serve()
+        self.is_open = True
         return port
 
     async def close(self) -> None:
         """Health says no, nothing new is taken, and what was accepted is answered."""
+        self.is_open = False
         await self._door.refuse()
         await self._door.close(self._settings.drain_s)

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     queue_ms_max: int = Field(
         50,
         ge=1,
-        description="how long a request may have to wait for its turn before further ones are refused",
+        description="how much time what waits may add to a turn; then more is refused",
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
     fronts: int = Field(
@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
     metrics_port: int = Field(
         9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
+    )
+    traces_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of authorizations that are traced, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
     )
     reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
     clock: Literal["service", "message"] = Field(

@@ -13,6 +13,7 @@ disown          answers that fronts gave in the core's stead, taken over
 turn            the batch under way, and whom each request belongs to
 waiting         what waits for a turn, and when the first of it is due
 answers         from what the ledger said to the whole answer
+timing          how long turns, their stages and answers take, in histograms
 lifecycle       increments, reversals, advices, clearings, expiries: their stages
 chains          moves on holds, carried out in the ledger until they are done
 moves           what each message about an authorization asks of the ledger, and its answer
@@ -37,7 +38,7 @@ limit_sets      the limits of programmes, and what accounts and cards have inste
 names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
-pace            how long what waits has to wait
+pace            how much time what waits will take
 deadline        how long an answer may take, and what is left of it
 parcel          what fronts hand over, and what may be said instead of an answer
 policy          from failed checks to one response code: the table in order of precedence

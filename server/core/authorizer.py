@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import structlog
@@ -50,13 +50,13 @@ from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
+from server.core.timing import Timing
 from server.core.turn import Asked, Turn, away, stamp
 from server.core.waiting import Waiting
 
 _log = structlog.get_logger("core")
 
-STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hold", "decide")
-"""What a turn marks the end of, in order; the last one ends when its answers have left."""
+OnTimed = Callable[[list[int], NDArray[Any], NDArray[Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class CoreLimits:
     batch_max: int = 2_048
     turns_max: int = 2
     queue_s_max: float = math.inf
-    """How long a request may have to wait for its turn, at the pace of the last turns."""
+    """What waits may add to the turn of one that comes behind it, at the pace of the last turns."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,6 @@ class CoreCounters:
     told_by_time: int = 0
     """Told something before their decision was on disk, or had been made."""
     decisions: dict[bytes, int] = field(default_factory=dict)
-    stage_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
 
 class Authorizer:
@@ -113,10 +112,13 @@ class Authorizer:
         self.lifecycle = lifecycle
         self.journal = journal
         self.counters = CoreCounters()
+        self.timing = Timing()
         self.stopped: Exception | None = None
         self.on_stop: Callable[[Exception], None] = lambda _error: None
         self.on_decided: Callable[[NDArray[Any], NDArray[Any]], None] = lambda _intents, _decisions: None
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
+        self.on_timed: OnTimed = lambda _marks_ns, _intents, _decisions: None
+        """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._deadlines = deadlines
@@ -275,7 +277,10 @@ class Authorizer:
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
-            self._count_stages([*turn.marks_ns, marks[1], time.perf_counter_ns()])
+            turn.marks_ns += [marks[1], time.perf_counter_ns()]
+            self.timing.turn(turn.marks_ns)
+            self.on_timed(turn.marks_ns, intents, decisions)
+        self.timing.answered(intents, self._clock_ns())
         self._count_codes(decisions)
         if isinstance(self.books.away, LedgerStopped):
             # It will not come back in this process: a restart reads from its journal what the disk has.
@@ -409,10 +414,6 @@ class Authorizer:
         self._waiting.put_in_front(again)
         self._watch_over()
         self._schedule()
-
-    def _count_stages(self, marks_ns: list[int]) -> None:
-        for stage, (began, ended) in zip(STAGES, pairwise(marks_ns), strict=True):
-            self.counters.stage_s[stage] += (ended - began) / 1e9
 
     def _count_codes(self, decisions: NDArray[Any]) -> None:
         for code, count in Counter(decisions["response_code"].tolist()).items():

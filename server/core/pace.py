@@ -1,5 +1,5 @@
 """
-How long what waits has to wait, judged by how long the last turns took.
+How much time what waits will take, judged by how long the last turns took.
 
 A turn of n requests takes about as long as a turn of none, and as long again for each of them: both are learnt from the
 turns as they end, by least squares over the latest of them. Pure: times come in as arguments.
@@ -32,10 +32,9 @@ class Pace:
         self._add(1.0, count, duration_s)
 
     def wait_s(self, waiting: int, batch_max: int) -> float:
-        """How long until turns have decided so many requests, once they may begin."""
-        turns = -(-waiting // batch_max)
+        """What so many requests add to the turn of one that comes behind them."""
         empty_s, each_s = self._line()
-        return turns * empty_s + waiting * each_s
+        return waiting // batch_max * empty_s + waiting * each_s
 
     def _add(self, weight: float, count: int, duration_s: float) -> None:
         self._weight += weight

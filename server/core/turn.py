@@ -112,6 +112,8 @@ class Asked:
 
     def next_s(self) -> float:
         """When the next of them must be decided, or told, by the loop's clock; infinite where none must."""
+        if self._decisions is None and self.undecided.all():
+            return float(self.dues_s.min(initial=math.inf))
         # What is decided has as long again as was kept back for telling it.
         instants = np.where(self.undecided, self.dues_s, self.dues_s + ANSWERING_S)
         return float(instants[self.untold].min(initial=math.inf))

@@ -28,6 +28,7 @@ DOORS = {
     "markupsafe": ("scoring.report.axes", "scoring.report.plot"),
     "numba": ("compliance.screening", "ledger", "scoring", "server.core", "server.front"),
     "openai": ("compliance.analyst", "compliance.policies"),
+    "opentelemetry": ("server.tracing",),
     "prometheus_client": ("server.telemetry",),
     "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
