@@ -39,6 +39,7 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
+from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
@@ -118,6 +119,7 @@ class Server:
         await self._stack.aclose()
 
     async def _open(self, populate: Populate | None) -> None:
+        self._entrance = Entrance(self.settings)
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
@@ -214,6 +216,7 @@ class Server:
             message_time=self.settings.clock == "message",
         )
         self._tasks.run(desk.run(), "labels")
+        self._tasks.run(self._entrance.follow(), "clients")
         self._stack.push_async_callback(self._end_tasks)
         explainer = self._explainer(reader, shipper, Cards(database, keys))
         self._reception = Reception(
@@ -222,7 +225,8 @@ class Server:
             self.core,
             self.controls.names,
             explainer.answer,
-            (*bank, FeedbackService(desk)),
+            self._entrance,
+            (*bank, FeedbackService(desk, self._entrance.callers)),
         )
         self.port = await self._reception.open()
         self._stack.push_async_callback(self._drain)
@@ -321,7 +325,8 @@ class Server:
         self._tasks.run(bell.run(), "bell of transfers")
         self._tasks.run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
         self._stack.push_async_callback(transfers.close)
-        return AccountService(accounts, time.time_ns), TransferService(transfers)
+        callers = self._entrance.callers
+        return AccountService(accounts, time.time_ns, callers), TransferService(transfers, callers)
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self.controls.rates = await asyncio.to_thread(table_of, exchange)
@@ -364,12 +369,18 @@ class Server:
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
             return
-        shown = collectors(self.core, journal, shipper, self.reconciler, self.oversight.families())
+        shown = collectors(
+            self.core,
+            journal,
+            shipper,
+            self.reconciler,
+            [*self.oversight.families(), *self._entrance.families()],
+        )
         try:
-            stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
+            stop = serve_metrics(self.settings.metrics_host, self.settings.metrics_port, *shown)
         except OSError as error:
             raise StartError(
-                f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "
+                f"metrics can't be served on {self.settings.metrics_host}:{self.settings.metrics_port} ({error}): "
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from server.core.names import Names
 from server.core.parcel import Core
+from server.entrance import Entrance
 from server.front.door import Door, Service
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
@@ -28,29 +29,32 @@ class Reception:
         core: Core,
         names: Names,
         explain: Callable[[bytes], Awaitable[bytes]],
+        entrance: Entrance,
         others: Sequence[Service],
     ) -> None:
         """`explain` answers an ExplainRequest, bytes to bytes; `others` are the services beside AuthorizationService."""
         message_time = settings.clock == "message"
         self._settings = settings
+        self._entrance = entrance
         service = AuthorizationService(
             core,
             FrameDecoder(keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time),
             Reader(keys, time.time_ns, message_time=message_time),
             AnswerWriter(names),
             explain,
+            entrance.callers,
             link_in_flight_max=settings.link_in_flight_max,
         )
         self._door = Door(
             service,
             others,
             message_bytes_max=settings.message_bytes_max,
-            reflecting=settings.reflection,
+            reflecting=entrance.reflecting,
         )
 
     async def open(self) -> int:
         """Listen, and take requests; return the port. Raises PortTaken."""
-        port = await self._door.open(self._settings.host, self._settings.port)
+        port = await self._door.open(self._settings.host, self._settings.port, self._entrance.certificates)
         await self._door.serve()
         return port
 

@@ -38,10 +38,26 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
-    metrics_port: int = Field(
-        9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
+    metrics_host: str = Field(
+        "127.0.0.1", description="address to serve metrics on: plain HTTP, numbers alone"
     )
-    reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
+    metrics_port: int = Field(9464, ge=0, le=65535, description="Prometheus port there; 0 for none")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of our certificate, with those between it and its authority"
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authority whose clients' certificates are believed"
+    )
+    clients: Path | None = Field(
+        None, description="TOML file of who may call and what each may do; needed with TLS"
+    )
+    insecure: bool = Field(
+        False, description="whether to serve without TLS on an address that is heard beyond this machine"
+    )
+    reflection: bool | None = Field(
+        None, description="whether grpcurl may ask for the contract; without it only where there is no TLS"
+    )
     clock: Literal["service", "message"] = Field(
         "service",
         description="service: transmission times must lie near our clock; message: a replay's may be any",

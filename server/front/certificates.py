@@ -27,31 +27,30 @@ class DoorClosed(RuntimeError):  # noqa: N818 - told as what it is
     """The service can't be opened; the text names the setting and says what to do."""
 
 
-def certificates_of(prefix: str, paths: Mapping[str, Path | None]) -> "Certificates | None":
+def certificates_of(
+    prefix: str, certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> "Certificates | None":
     """
-    The certificates at `paths` (tls_certificate, tls_key, tls_client_ca); None where none is set.
+    The certificates of these settings, whose names begin with `prefix` in the environment; None where none is set.
 
-    `prefix` is what the settings' names begin with in the environment. Raises DoorClosed.
+    Raises DoorClosed.
     """
-    found: dict[str, Path] = {}
-    for name in _PARTS:
-        path = paths[name]
-        if path is not None:
-            found[name] = path
-    if not found:
+    if certificate is None and key is None and client_ca is None:
         return None
-    for name in _PARTS:
-        if name not in found:
+    found: dict[str, Path] = {}
+    for name, path in zip(_PARTS, (certificate, key, client_ca), strict=True):
+        if path is None:
             raise DoorClosed(f"{prefix}{name.upper()} is missing: TLS needs all of {', '.join(_PARTS)}")
+        found[name] = path
     return Certificates(prefix, found)
 
 
-def refuse_unsafe(prefix: str, host: str) -> None:
+def refuse_unsafe(prefix: str, host: str, *, otherwise: str = "") -> None:
     """Raises DoorClosed where without TLS we would be heard beyond this machine."""
     if not is_loopback(host):
         settings = ", ".join(f"{prefix}{name.upper()}" for name in _PARTS)
         raise DoorClosed(
-            f"{prefix}HOST={host} is heard beyond this machine: set {settings}, or take 127.0.0.1"
+            f"{prefix}HOST={host} is heard beyond this machine: set {settings}, or take 127.0.0.1{otherwise}"
         )
 
 
@@ -109,13 +108,17 @@ class Certificates:
         try:
             secret = load_pem_private_key(key, None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise DoorClosed(self._said("tls_key", f"is no PEM of a private key without a password: {error}")) from error
+            raise DoorClosed(
+                self._said("tls_key", f"is no PEM of a private key without a password: {error}")
+            ) from error
         if _public(secret.public_key()) != _public(own.public_key()):
             raise DoorClosed(self._said("tls_key", "is not the key of the certificate"))
         self._parse("tls_client_ca", client_ca)
         expires = own.not_valid_after_utc
         if expires <= datetime.now(UTC):
-            raise DoorClosed(self._said("tls_certificate", f"its time is over since {expires:%Y-%m-%d %H:%M} UTC"))
+            raise DoorClosed(
+                self._said("tls_certificate", f"its time is over since {expires:%Y-%m-%d %H:%M} UTC")
+            )
         self._expires_s = expires.timestamp()
         return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol
 
@@ -11,19 +12,22 @@ import structlog
 from holdfast.v1 import accounts_pb2, authorization_pb2, feedback_pb2, transfers_pb2
 from server.front.clients_file import ClientsUnreadable, read_clients
 from server.front.identity import LOCAL, alternative_names, names_of, sender_of
-from server.front.permits import EVERYTHING, NOTHING, Caller, Meter, NotPermitted
+from server.front.permits import AUTHORIZE, EVERYTHING, NOTHING, Caller, Meter, NotPermitted
 
 _log = structlog.get_logger("front")
 
 LOOK_S: Final = 1.0
 """How often the file is looked at."""
 
+_EXPLAIN: Final = "AuthorizationService/Explain"
+_ADVISE: Final = "AuthorizationService/Advise"
+_NAMES_CARD: Final = (AUTHORIZE, _ADVISE, "AuthorizationService/Clear")
 _KNOWN_MAX: Final = 10_000
 _SHOWN_MAX: Final = 200
 _CONTRACT: Final = (authorization_pb2, accounts_pb2, transfers_pb2, feedback_pb2)
 
 
-class Unidentified(PermissionError):  # noqa: N818 - an answer, told as what it is
+class Unidentified(Exception):  # noqa: N818 - an answer, told as what it is
     """A caller whose certificate names nobody."""
 
 
@@ -53,6 +57,35 @@ def contract() -> dict[str, list[str]]:
         for module in _CONTRACT
         for service in module.DESCRIPTOR.services_by_name.values()
     }
+
+
+def check_message(caller: Caller, method: str, message: Any) -> None:
+    """Raises NotPermitted where the caller may not send this message of the contract; nothing of it was read yet."""
+    if caller.permits.is_everything:
+        return
+    said = message.original if method == _ADVISE else message
+    names_card = method in _NAMES_CARD
+    pan, token = (said.pan, said.card_token) if names_card else ("", "")
+    caller.check(method, said.key.acquirer_id, pan, token)
+
+
+def check_explanation(caller: Caller, explanation: Any) -> None:
+    """Raises LookupError where an authorization came by an acquirer that is not the caller's: to him there is none."""
+    why = caller.permits.forbids(_EXPLAIN, explanation.request.key.acquirer_id, "", "")
+    if why is not None:
+        raise LookupError(f"there is no authorization {explanation.response.authorization_id}")
+
+
+@contextmanager
+def entered(callers: Callers, context: Any, method: str) -> Iterator[Caller]:
+    """A call of `method` by whoever it is, counted while it lasts. Raises Unidentified, NotPermitted and OverLimit."""
+    caller = callers.of(context)
+    caller.require(method)
+    caller.enter()
+    try:
+        yield caller
+    finally:
+        caller.done()
 
 
 class Clients:
@@ -114,7 +147,9 @@ class Clients:
     def _identified(self, context: Any) -> Caller:
         names = names_of(context)
         if not names:
-            raise Unidentified("the certificate names nobody: it needs a URI or DNS name (subject alternative name)")
+            raise Unidentified(
+                "the certificate names nobody: it needs a URI or DNS name (subject alternative name)"
+            )
         known = [name for name in names if name in self._callers]
         if len(known) > 1:
             raise NotPermitted(f"the certificate names several clients: {', '.join(known)}")

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from server.front.identity import LOCAL
 from server.front.permits import (
     EVERY_ACQUIRER,
     EVERY_BIN,
@@ -62,7 +63,8 @@ class Client:
 
 def is_identity(text: str) -> bool:
     """Whether a text is a URI or a DNS name that a certificate may carry."""
-    return len(text) <= IDENTITY_SIZE_MAX and bool(_URI.fullmatch(text) or _DNS.fullmatch(text))
+    fits = len(text) <= IDENTITY_SIZE_MAX and text != LOCAL
+    return fits and bool(_URI.fullmatch(text) or _DNS.fullmatch(text))
 
 
 def read_clients(text: str, contract: Mapping[str, Iterable[str]]) -> dict[str, Client]:
@@ -115,12 +117,16 @@ class _Entry:
         return ""
 
     def client(self, contract: Mapping[str, Iterable[str]]) -> Client:
-        every = frozenset(f"{service}/{method}" for service, methods in contract.items() for method in methods)
+        every = frozenset(
+            f"{service}/{method}" for service, methods in contract.items() for method in methods
+        )
 
         def methods_of(name: str) -> frozenset[str]:
             found = {method for method in every if method == name or method.startswith(f"{name}/")}
             if not found:
-                raise ValueError(f"{name!r} is none of {', '.join(contract)}, nor a method of one as Service/Method")
+                raise ValueError(
+                    f"{name!r} is none of {', '.join(contract)}, nor a method of one as Service/Method"
+                )
             return frozenset(found)
 
         methods = self._listed("methods", methods_of)

@@ -1,12 +1,14 @@
 """The gRPC server: its options, health, reflection, and how it closes."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
+from server.front.certificates import Certificates
 
 _STREAMS_MAX: Final = 10_000
 _PING_INTERVAL_MIN_MS: Final = 10_000
@@ -35,14 +37,6 @@ class StreamingService(Service, Protocol):
     def end_links(self) -> None:
         """Begin nothing new on any stream; each ends when what it has under way is answered."""
         ...
-
-
-class Tls(NamedTuple):
-    """What mutual TLS is spoken with, in PEM: our certificate and its key, and whose clients' certificates we believe."""
-
-    certificate: bytes
-    key: bytes
-    client_ca: bytes
 
 
 class Door:
@@ -76,16 +70,14 @@ class Door:
             names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
-    async def open(self, host: str, port: int, tls: Tls | None = None) -> int:
-        """Listen; return the port. With `tls`, to clients with a certificate alone. Raises PortTaken."""
+    async def open(self, host: str, port: int, certificates: Certificates | None = None) -> int:
+        """Listen; return the port. With `certificates`, to clients who show one too. Raises PortTaken."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            if tls is None:
+            if certificates is None:
                 bound = self._server.add_insecure_port(address)
             else:
-                pair = (tls.key, tls.certificate)
-                believed = grpc.ssl_server_credentials([pair], tls.client_ca, require_client_auth=True)
-                bound = self._server.add_secure_port(address, believed)
+                bound = self._server.add_secure_port(address, certificates.credentials())
         except RuntimeError as error:
             raise PortTaken(
                 f"{address} can't be served on: is another server running there? Choose another with --port."

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+AUTHORIZE: Final = "AuthorizationService/Authorize"
 BIN_SIZE_MAX: Final = 8
 """Digits of an issuer identification number (ISO/IEC 7812-1)."""
 
@@ -24,7 +25,7 @@ _LEFT: Final = 0
 _FORBIDDEN: Final = -1
 
 
-class NotPermitted(PermissionError):  # noqa: N818 - an answer, told as what it is
+class NotPermitted(Exception):  # noqa: N818 - an answer, told as what it is
     """The caller may not do this; the text says what, and names the field. Nothing was touched."""
 
 
@@ -81,6 +82,8 @@ class Permits:
     acquirers: Ranges = ()
     bins: Ranges = ()
     tokens: bool = False
+    is_everything: bool = field(init=False, compare=False)
+    """Whether no message needs to be looked at."""
     _acquirers: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _bins: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
@@ -88,16 +91,8 @@ class Permits:
         for name in ("acquirers", "bins"):
             table = np.array(getattr(self, name), np.int64).reshape(-1, _RANGE_SIZE)
             object.__setattr__(self, f"_{name}", table)
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether no message needs to be looked at."""
-        return (
-            self.methods is None
-            and self.acquirers == EVERY_ACQUIRER
-            and self.bins == EVERY_BIN
-            and self.tokens
-        )
+        everywhere = self.acquirers == EVERY_ACQUIRER and self.bins == EVERY_BIN
+        object.__setattr__(self, "is_everything", self.methods is None and everywhere and self.tokens)
 
     def allows(self, method: str) -> bool:
         """Whether a method may be called at all."""
@@ -128,7 +123,10 @@ class Permits:
 
         `records` REQUEST_NUMBERS[n] of authorizations, `states` u1[n], `pans` u1[n, 19] with `pan_sizes` i8[n].
         """
-        leave_forbidden(records, states, pans, pan_sizes, self._acquirers, self._bins, self.tokens)
+        if self.allows(AUTHORIZE):
+            leave_forbidden(records, states, pans, pan_sizes, self._acquirers, self._bins, self.tokens)
+        else:
+            states[:], pan_sizes[:] = _LEFT, _FORBIDDEN
 
 
 EVERYTHING: Final = Permits(None, EVERY_ACQUIRER, EVERY_BIN, tokens=True)
@@ -260,12 +258,12 @@ def leave_forbidden(
         for k in range(len(digits)):
             if digits[k] == 0:
                 break
-            acquirer = acquirer * 10 + np.int64(digits[k]) - 48
+            acquirer = acquirer * 10 + int(digits[k]) - 48
         is_permitted = within(acquirers, acquirer)
         if is_permitted and pan_sizes[i] > 0:
             start = 0
             for k in range(BIN_SIZE_MAX):
-                start = start * 10 + np.int64(pans[i, k]) - 48
+                start = start * 10 + int(pans[i, k]) - 48
             is_permitted = within(bins, start)
         elif is_permitted:
             is_permitted = tokens

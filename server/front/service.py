@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.front.clients import Callers, Unidentified, check_explanation, check_message, entered
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
-from server.front.identity import sender_of
 from server.front.link import Link
+from server.front.permits import NotPermitted, OverLimit
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
@@ -39,6 +40,7 @@ class AuthorizationService:
         reader: Reader,
         writer: AnswerWriter,
         explain: Callable[[bytes], Awaitable[bytes]],
+        callers: Callers,
         *,
         link_in_flight_max: int,
     ) -> None:
@@ -47,6 +49,7 @@ class AuthorizationService:
         self._decoder = decoder
         self._writer = writer
         self._explain = explain
+        self._callers = callers
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
 
@@ -60,11 +63,11 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": self._unary(pb.AuthorizeRequest, self._reader.authorize),
-                "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
-                "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
-                "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
-                "Clear": self._unary(pb.ClearRequest, self._reader.clear),
+                "Authorize": self._unary("Authorize", pb.AuthorizeRequest, self._reader.authorize),
+                "Increment": self._unary("Increment", pb.IncrementRequest, self._reader.increment),
+                "Reverse": self._unary("Reverse", pb.ReverseRequest, self._reader.reverse),
+                "Advise": self._unary("Advise", pb.AdviseRequest, self._reader.advise),
+                "Clear": self._unary("Clear", pb.ClearRequest, self._reader.clear),
                 "Explain": grpc.unary_unary_rpc_method_handler(self.explain),
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
             },
@@ -73,19 +76,29 @@ class AuthorizationService:
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
         try:
-            return await self._explain(raw)
+            with entered(self._callers, context, "AuthorizationService/Explain") as caller:
+                answer = await self._explain(raw)
+                if not caller.permits.is_everything:
+                    check_explanation(caller, pb.Explanation.FromString(answer))
+                return answer
         except Exception as error:
             await refuse(context, error)
             raise
 
     async def link(self, frames: Any, context: Any) -> None:
         """One long-lived link with many messages in flight."""
+        try:
+            caller = self._callers.of(context)
+            caller.require("AuthorizationService/Link")
+        except Exception as error:
+            await refuse(context, error)
+            raise
         link = Link(
             self._core,
             self._decoder,
             self._reader,
             self._writer,
-            sender_of(context),
+            caller,
             in_flight_max=self._link_in_flight_max,
         )
         self._links.add(link)
@@ -94,12 +107,16 @@ class AuthorizationService:
         finally:
             self._links.discard(link)
 
-    def _unary(self, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
+    def _unary(self, name: str, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
         """The handler of a message of this kind, which `read` makes a record of."""
+        method = f"AuthorizationService/{name}"
 
         async def handle(raw: bytes, context: Any) -> bytes:
             try:
-                return await self._ask(read(parse(kind, raw), sender_of(context)))
+                with entered(self._callers, context, method) as caller:
+                    message = parse(kind, raw)
+                    check_message(caller, method, message)
+                    return await self._ask(read(message, caller.sender))
             except Exception as error:
                 await refuse(context, error)
                 raise
@@ -140,7 +157,10 @@ def status_of(error: Exception) -> Any | None:
         return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(error), details=[detail])
     for kind, code in (
         (Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+        (OverLimit, code_pb2.RESOURCE_EXHAUSTED),
         (Stopped, code_pb2.UNAVAILABLE),
+        (NotPermitted, code_pb2.PERMISSION_DENIED),
+        (Unidentified, code_pb2.UNAUTHENTICATED),
         (LookupError, code_pb2.NOT_FOUND),
     ):
         if isinstance(error, kind):
