@@ -7,8 +7,8 @@ on with what they began with, so a rotation drops no link.
 
 import ipaddress
 import threading
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +115,7 @@ class Certificates:
             raise DoorClosed(self._said("tls_key", "is not the key of the certificate"))
         self._parse("tls_client_ca", client_ca)
         expires = own.not_valid_after_utc
-        if expires <= datetime.now(UTC):
+        if expires.timestamp() <= time.time():
             raise DoorClosed(
                 self._said("tls_certificate", f"its time is over since {expires:%Y-%m-%d %H:%M} UTC")
             )
