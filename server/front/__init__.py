@@ -16,6 +16,7 @@ compliance_asking   what is asked of the desk, checked
 callers     who calls the office, in which role
 counter     what those services share: errors, pages, common fields
 service     the unary calls
+gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
 clients     who may call here: identities and what each is permitted, followed in their file
 clients_file  that file, read and checked

@@ -20,8 +20,9 @@ from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.clients import Callers, Unidentified, check_explanation, check_message, entered
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
+from server.front.gathering import Gathering
 from server.front.link import Link
-from server.front.permits import NotPermitted, OverLimit
+from server.front.permits import AUTHORIZE, Caller, NotPermitted, OverLimit
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
@@ -52,6 +53,7 @@ class AuthorizationService:
         self._callers = callers
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
+        self._gathering = Gathering(core, decoder, self._read_authorize, writer)
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -63,7 +65,7 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": self._unary("Authorize", pb.AuthorizeRequest, self._reader.authorize),
+                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
                 "Increment": self._unary("Increment", pb.IncrementRequest, self._reader.increment),
                 "Reverse": self._unary("Reverse", pb.ReverseRequest, self._reader.reverse),
                 "Advise": self._unary("Advise", pb.AdviseRequest, self._reader.advise),
@@ -72,6 +74,20 @@ class AuthorizationService:
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
             },
         )
+
+    async def authorize(self, raw: bytes, context: Any) -> bytes:
+        """May this payment go through?"""
+        try:
+            caller = self._callers.of(context)
+            caller.require(AUTHORIZE)
+            caller.enter()
+            try:
+                return await self._gathering.ask(raw, caller)
+            finally:
+                caller.done()
+        except Exception as error:
+            await refuse(context, error)
+            raise
 
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
@@ -106,6 +122,11 @@ class AuthorizationService:
             await link.run(frames, context)
         finally:
             self._links.discard(link)
+
+    def _read_authorize(self, raw: bytes, caller: Caller) -> bytes:
+        message = parse(pb.AuthorizeRequest, raw)
+        check_message(caller, AUTHORIZE, message)
+        return self._reader.authorize(message, caller.sender)
 
     def _unary(self, name: str, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
         """The handler of a message of this kind, which `read` makes a record of."""

@@ -52,7 +52,7 @@ identity = "slow.example"
 methods = "*"
 acquirers = "*"
 bins = "*"
-rate = 20
+rate = 0.5
 """
 OTHER_BIN = "4111111111111111"
 WAIT_S = 30.0
@@ -344,11 +344,10 @@ def test_a_client_gets_no_more_than_its_rate_and_others_all_of_theirs(port, alph
         link.send_all({k: purchase(12, 0) for k in range(1, 101)})
         answers = link.answers(100)
         faults = {k for k, answer in answers.items() if answer.HasField("fault")}
-        assert len(faults) >= 79
+        assert len(faults) >= 98
         assert {answers[k].fault.status_code for k in faults} == {grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]}
         assert alpha.authorize(purchase(13)).response_code == "00"
-        calls = [ending(port, slow, purchase(12, 0)) for _ in range(2)]
-        assert calls == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+        assert ending(port, slow, purchase(12, 0)) == grpc.StatusCode.RESOURCE_EXHAUSTED
         link.send(s101=purchase(12, 0))
         assert 101 in link.answers(1)
 
