@@ -152,6 +152,7 @@ def test_what_a_caller_may_not_send_is_refused_to_him_alone(keys):
     number = acquirer_number(messages[0].key.acquirer_id)
     permits = Permits(frozenset([AUTHORIZE]), ((number, number),), (bin_range("999999"),))
     narrow = Caller(9, "nine", permits)
+    messages[3].key.acquirer_id = messages[0].key.acquirer_id
     messages[1].key.acquirer_id = "7"
     messages[2].pan = "4111111111111111"
 
