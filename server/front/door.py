@@ -10,8 +10,25 @@ from grpc_reflection.v1alpha import reflection
 
 from server.front.certificates import Certificates
 
-_STREAMS_MAX: Final = 10_000
+_STREAMS_MAX: Final = 1_000
+"""Calls that one connection may have open; more wait at the caller's."""
+
+_CONNECTIONS_MAX: Final = 4_096
+_PENDING_MAX: Final = 40_000
+"""
+Calls that have come and that Python has not seen yet, of all connections. Beyond it gRPC lets calls go unheard, whoever
+sent them: an honest one too (seen at its default, 1,000, while another caller opened calls to reset them).
+"""
+
+_METADATA_BYTES_MAX: Final = 16_384
+_HANDSHAKE_MS: Final = 5_000
+_KEEPALIVE_MS: Final = 60_000
+_KEEPALIVE_TIMEOUT_MS: Final = 20_000
+"""A caller who is not heard of for so long is asked whether he lives, and dropped where he doesn't say."""
+
 _PING_INTERVAL_MIN_MS: Final = 10_000
+_PING_STRIKES_MAX: Final = 2
+"""Pings before their time after which a connection is closed."""
 
 
 class PortTaken(OSError):  # noqa: N818 - told as what it is
@@ -57,7 +74,17 @@ class Door:
                 ("grpc.max_receive_message_length", message_bytes_max),
                 ("grpc.max_send_message_length", message_bytes_max),
                 ("grpc.max_concurrent_streams", _STREAMS_MAX),
+                ("grpc.max_allowed_incoming_connections", _CONNECTIONS_MAX),
+                ("grpc.server.max_pending_requests", _PENDING_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", _PENDING_MAX),
+                ("grpc.max_metadata_size", _METADATA_BYTES_MAX),
+                ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+                ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", _PING_INTERVAL_MIN_MS),
+                ("grpc.http2.max_ping_strikes", _PING_STRIKES_MAX),
                 ("grpc.so_reuseport", 0),  # a stale server can't share the port
             ]
         )
