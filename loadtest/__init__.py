@@ -25,6 +25,7 @@ locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
 figure         a measurement beside its bar
 closed_loop    the measuring client, a process of its own: a fixed number in flight
+abuse          callers who abuse HTTP/2, and what an honest one notices of them
 paced          authorizations at a fixed pace, timed from when they were meant to go out
 floors         the empty server: the same contract with nothing behind it
 processes      servers as processes: started, awaited, measured, stopped

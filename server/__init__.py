@@ -15,6 +15,7 @@ reconciling  whether ledger, journal and PostgreSQL say the same of every author
 reception    a listening front, wired: beside the core, or in a process of its own
 dock         where fronts in processes of their own reach the core
 office       the compliance office: its process, who may call it, what it is told
+entrance     who is let in at the port of authorizations
 front        gRPC: bytes in, one record per request; answers back as bytes
 fraud        about fraud, beside the answers: labels; models followed and watched, shadows, drift, the floor
 banking      accounts and transfers: asked for, reviewed, priced, carried out
@@ -23,6 +24,7 @@ core         the spine: a batch of requests to durable answers
 spread       one port, several listeners: claimed, spread over, counted
 overseen     a process under a supervisor: what it says and hears
 tasks        what runs for as long as its process does
+authority    a certificate authority for development
 background   work that gives way to others
 keys         the secrets of one installation
 settings     what a server is told, with units and bounds

@@ -41,13 +41,15 @@ from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
 from server.dock.dock import Dock
+from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
 from server.front.door import Service
 from server.front.explaining import Explainer, Facts
 from server.front.feedback import FeedbackService
-from server.front.forwarding import Carrier
+from server.front.clients import Callers
+from server.front.forwarding import Carrier, Judged
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
@@ -100,6 +102,7 @@ class Server:
         self.dock: Dock | None = None
         """Where fronts land that are processes of their own."""
         self._told = told
+        self._is_welcoming: Callable[[], bool] = lambda: False
         self._stack = contextlib.AsyncExitStack()
         self._tasks = Tasks(self._ended)
         self._position: FeedPosition | None = None
@@ -130,6 +133,9 @@ class Server:
         await self._stack.aclose()
 
     async def _open(self, populate: Populate | None) -> None:
+        # Where fronts are processes of their own they keep the door, and have judged who calls.
+        self._entrance = None if self.settings.fronts else Entrance(self.settings)
+        self._callers: Callers = Judged() if self._entrance is None else self._entrance.callers
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
@@ -233,7 +239,7 @@ class Server:
         self._tasks.run(desk.run(), "labels")
         self._stack.push_async_callback(self._end_tasks)
         explainer = self._explainer(reader, database, Cards(database, keys))
-        await self._let_in(keys, (*bank, FeedbackService(desk)), explainer)
+        await self._let_in(keys, (*bank, FeedbackService(desk, self._callers)), explainer)
         self._open_metrics(journal, shipping)
 
     async def _open_ledger(self) -> Ledger:
@@ -329,7 +335,10 @@ class Server:
         self._tasks.run(bell.run(), "bell of transfers")
         self._tasks.run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
         self._stack.push_async_callback(transfers.close)
-        return AccountService(accounts, time.time_ns), TransferService(transfers)
+        return (
+            AccountService(accounts, time.time_ns, self._callers),
+            TransferService(transfers, self._callers),
+        )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self.controls.rates = await asyncio.to_thread(table_of, exchange)
@@ -364,7 +373,7 @@ class Server:
 
     async def _let_in(self, keys: Keys, services: Sequence[Service], explainer: Explainer) -> None:
         """Take requests: on a port, or from fronts that do."""
-        if self.settings.fronts:
+        if self._entrance is None:
             carrier = Carrier(services, explainer.answer)
             path = self.settings.home / SOCKET
             self.dock = Dock(path, self.core, self.controls.names, carrier, fronts=self.settings.fronts)
@@ -372,10 +381,15 @@ class Server:
                 await self.dock.open()
             except OSError as error:
                 raise StartError(f"fronts can't be served on {path}: {error}") from error
+            self._is_welcoming = lambda: True  # whoever is asked is a front
             self._stack.push_async_callback(self.dock.close, self.settings.drain_s)
             return
-        reception = Reception(self.settings, keys, self.core, self.controls.names, explainer.answer, services)
+        self._tasks.run(self._entrance.follow(), "clients")
+        reception = Reception(
+            self.settings, keys, self.core, self.controls.names, explainer.answer, self._entrance, services
+        )
         self.port = await reception.open()
+        self._is_welcoming = lambda: reception.is_open
         self._stack.push_async_callback(self._drain, reception)
 
     async def _drain(self, reception: Reception) -> None:
@@ -396,20 +410,24 @@ class Server:
         """Why requests are not welcome now; nothing where they are."""
         if self.core.stopped is not None:
             return f"the core has stopped: {self.core.stopped}"
-        return "" if self._reception.is_open else "the server is starting or draining"
+        return "" if self._is_welcoming() else "the server is starting or draining"
 
     def _open_metrics(self, journal: Journal, shipping: Shipping) -> None:
         if not self.settings.metrics_port:
             return
-        families = [*self.oversight.families(), *(self.dock.standing.families() if self.dock else ())]
+        families = [
+            *self.oversight.families(),
+            *(self._entrance.families() if self._entrance else ()),
+            *(self.dock.standing.families() if self.dock else ()),
+        ]
         shown = collectors(self.core, journal, shipping, self.reconciler, families)
         try:
             stop = serve_metrics(
-                self.settings.host, self.settings.metrics_port, *shown, ready=self._not_ready
+                self.settings.metrics_host, self.settings.metrics_port, *shown, ready=self._not_ready
             )
         except OSError as error:
             raise StartError(
-                f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "
+                f"metrics can't be served on {self.settings.metrics_host}:{self.settings.metrics_port} ({error}): "
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)

@@ -8,6 +8,8 @@ import structlog
 
 from server.core.names import Names
 from server.dock.remote import RemoteCore, RemoteLimits
+from server.entrance import Entrance
+from server.front.certificates import DoorClosed
 from server.front.door import PortTaken
 from server.front.forwarding import SERVICES, Forwarded, explain
 from server.keys import Keys, KeysError
@@ -31,6 +33,7 @@ class Front:
         self._settings = settings
         self._tasks = Tasks(self._ended)
         names = Names()
+        self._entrance = Entrance(settings, share=1 / settings.fronts)
         self._core = RemoteCore(
             settings.home / SOCKET,
             number,
@@ -45,13 +48,15 @@ class Front:
             self._core,
             names,
             partial(explain, self._core.call),
-            [Forwarded(name, self._core.call) for name in SERVICES],
+            self._entrance,
+            [Forwarded(name, self._core.call, self._entrance.callers) for name in SERVICES],
             shared=True,
         )
 
     async def open(self, *, at_once: bool) -> int:
         """Listen, once the core is there or `at_once`; return the port. Raises PortTaken."""
         self._tasks.run(self._core.run(), "core")
+        self._tasks.run(self._entrance.follow(), "clients")
         if not at_once:
             await self._core.welcomed.wait()
         warm_up_front()
@@ -79,7 +84,7 @@ async def run(settings: Settings, number: int, *, at_once: bool) -> int:
         say(ready=True, port=await front.open(at_once=at_once))
         return front
 
-    return await oversee(opened, lambda _said: None, PortTaken, KeysError)
+    return await oversee(opened, lambda _said: None, PortTaken, KeysError, DoorClosed)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from server.core.deadline import Deadlines
 from server.core.names import Names
 from server.core.parcel import Core
+from server.entrance import Entrance
 from server.front.door import Door, Service
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
@@ -35,6 +36,7 @@ class Reception:
         core: Core,
         names: Names,
         explain: Callable[[bytes], Awaitable[bytes]],
+        entrance: Entrance,
         others: Sequence[Service],
         *,
         shared: bool = False,
@@ -48,12 +50,14 @@ class Reception:
         self.is_open = False
         """Whether requests are welcome."""
         self._settings = settings
+        self._entrance = entrance
         service = AuthorizationService(
             core,
             FrameDecoder(keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time),
             Reader(keys, time.time_ns, message_time=message_time),
             AnswerWriter(names),
             explain,
+            entrance.callers,
             deadlines=Deadlines(settings.deadline_ms, settings.deadline_ms_min, settings.deadline_ms_max),
             link_in_flight_max=settings.link_in_flight_max,
         )
@@ -61,13 +65,13 @@ class Reception:
             service,
             others,
             message_bytes_max=settings.message_bytes_max,
-            reflecting=settings.reflection,
+            reflecting=entrance.reflecting,
             shared=shared,
         )
 
     async def open(self) -> int:
         """Listen, and take requests; return the port. Raises PortTaken."""
-        port = await self._door.open(self._settings.host, self._settings.port)
+        port = await self._door.open(self._settings.host, self._settings.port, self._entrance.certificates)
         await self._door.serve()
         self.is_open = True
         return port

@@ -74,8 +74,25 @@ class Settings(BaseSettings):
         description="requests that one front may have answered itself before the core knows of them",
     )
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
-    metrics_port: int = Field(
-        9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
+    metrics_host: str = Field(
+        "127.0.0.1", description="address to serve metrics on: plain HTTP, numbers alone"
+    )
+    metrics_port: int = Field(9464, ge=0, le=65535, description="Prometheus port there; 0 for none")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of our certificate, with those between it and its authority"
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authority whose clients' certificates are believed"
+    )
+    clients: Path | None = Field(
+        None, description="TOML file of who may call and what each may do; needed with TLS"
+    )
+    insecure: bool = Field(
+        False, description="whether to serve without TLS on an address that is heard beyond this machine"
+    )
+    reflection: bool | None = Field(
+        None, description="whether grpcurl may ask for the contract; without it only where there is no TLS"
     )
     traces_share: float = Field(
         0.0,
@@ -83,7 +100,6 @@ class Settings(BaseSettings):
         le=1,
         description="share of authorizations that are traced, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
     )
-    reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
     clock: Literal["service", "message"] = Field(
         "service",
         description="service: transmission times must lie near our clock; message: a replay's may be any",

@@ -34,6 +34,7 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 countries    lists of high-risk and sanctioned countries
+keys         certificates for development: an authority, a server's, clients'
 disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
@@ -78,6 +79,7 @@ from server.cli import (
     disputes,
     evaluate,
     filings,
+    keys,
     label,
     ledger,
     limits,
@@ -130,6 +132,7 @@ app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(countries.app, name="countries")
+app.add_typer(keys.app, name="keys")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")

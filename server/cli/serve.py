@@ -28,6 +28,12 @@ def serve(
     fronts: Annotated[
         int | None, typer.Option(help="Processes that speak gRPC before the one core [0: the core's own].")
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Serve without TLS also beyond this machine: everybody may do everything."
+        ),
+    ] = False,
     clock: Annotated[str | None, typer.Option(help="service, or message for a replay of history.")] = None,
     comply: Annotated[
         bool, typer.Option("--comply", help="Start `holdfast comply` beside it, and again when it dies.")
@@ -41,16 +47,17 @@ def serve(
     from server.telemetry import configure_logs
 
     configure_logs(verbose=verbose)
-    given = {
+    given: dict[str, Any] = {
         "host": host,
         "port": port,
         "metrics_port": metrics_port,
         "home": home,
         "clock": clock,
         "fronts": fronts,
+        "insecure": insecure or None,
     }
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()))
     run_server(settings, cards if demo else 0, comply=comply, verbose=verbose)
@@ -68,12 +75,13 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
     from server.assembly import StartError
     from server.core.journal import JournalCorrupt, JournalStopped
     from server.core.snapshot import SnapshotUnreadable
+    from server.front.certificates import DoorClosed
     from server.front.door import PortTaken
     from server.keys import KeysError
     from server.store.postgres import StoreError
 
     expected = (
-        StartError, StoreError, LedgerError, KeysError, PortTaken, JournalStopped, JournalCorrupt, SnapshotUnreadable,
+        StartError, StoreError, LedgerError, KeysError, DoorClosed, PortTaken, JournalStopped, JournalCorrupt, SnapshotUnreadable,
     )  # fmt: skip
 
     @explained(*expected)
@@ -183,10 +191,12 @@ async def _open_supervisor(supervisor: Any, demo_cards: int, *, verbose: bool) -
 async def _greet(server: Any, *, demo: bool, comply: bool) -> None:
     """Say where the server is; with the demo, show what is sent to itself, and how to send more."""
     target = f"{server.settings.host}:{server.port}"
-    say(f"[bold]holdfast[/] answers on {target} with {server.cards:,} cards")
+    secure = server.settings.tls_certificate is not None
+    speaking = ", in TLS to those whom its clients' file names" if secure else ""
+    say(f"[bold]holdfast[/] answers on {target} with {server.cards:,} cards{speaking}")
     if server.settings.metrics_port:
-        say(f"metrics on http://{server.settings.host}:{server.settings.metrics_port}/metrics")
-    if demo:
+        say(f"metrics on http://{server.settings.metrics_host}:{server.settings.metrics_port}/metrics")
+    if demo and not secure:
         from server.cli.greeting import demonstrate, tell_stories
 
         with contextlib.suppress(asyncio.CancelledError):

@@ -46,8 +46,8 @@ PATIENCE_S: Final = 2.0
 AGAIN_S: Final = 0.02
 _SOURCE_BITS: Final = 40
 
-CarryOut = Callable[[str, list[bytes], bytes], Awaitable[tuple[bool, bytes]]]
-"""Carries out a call: method, identities and message; whether it is an answer, and its bytes."""
+CarryOut = Callable[[str, str, bytes], Awaitable[tuple[bool, bytes]]]
+"""Carries out a call: method, caller and message; whether it is an answer, and its bytes."""
 
 _log = structlog.get_logger("dock")
 
@@ -294,10 +294,8 @@ class Dock:
             if not self._missing:
                 self._admit()
 
-    async def _call(
-        self, passage: Passage, number: int, method: str, identities: list[bytes], raw: bytes
-    ) -> None:
-        is_answer, said = await self._carry_out(method, identities, raw)
+    async def _call(self, passage: Passage, number: int, method: str, caller: str, raw: bytes) -> None:
+        is_answer, said = await self._carry_out(method, caller, raw)
         passage.send(Kind.RETURN, pack_return(number, said, is_answer=is_answer))
 
     def _spawn(self, work: Any) -> None:

@@ -201,18 +201,18 @@ def read_names(body: bytes) -> tuple[dict[int, str], dict[int, str]]:
     return limits, rules
 
 
-def pack_call(number: int, method: str, identities: list[bytes], raw: bytes) -> bytes:
+def pack_call(number: int, method: str, caller: str, raw: bytes) -> bytes:
     """The body of CALL: the method's full name, who calls, and the message as it came."""
-    about = json.dumps([method, [identity.decode("latin-1") for identity in identities]]).encode()
+    about = json.dumps([method, caller]).encode()
     return _BATCH.pack(number, len(about)) + about + raw
 
 
-def read_call(body: bytes) -> tuple[int, str, list[bytes], bytes]:
-    """Number, method, identities and message. Raises FrameError."""
+def read_call(body: bytes) -> tuple[int, str, str, bytes]:
+    """Number, method, caller and message. Raises FrameError."""
     number, size = _unpack(_BATCH, body)
     end = _BATCH.size + size
-    method, identities = json.loads(body[_BATCH.size : end])
-    return number, method, [identity.encode("latin-1") for identity in identities], body[end:]
+    method, caller = json.loads(body[_BATCH.size : end])
+    return number, method, caller, body[end:]
 
 
 def pack_return(number: int, raw: bytes, *, is_answer: bool) -> bytes:

@@ -169,7 +169,7 @@ class RemoteCore:
         heapq.heappush(self._dues, (self._loop.time() + left + ANSWERING_S + GRACE_S, self._next))
         self._watch_over()
 
-    async def call(self, method: str, identities: list[bytes], raw: bytes) -> tuple[bool, bytes]:
+    async def call(self, method: str, caller: str, raw: bytes) -> tuple[bool, bytes]:
         """
         A unary call of the contract, carried out in the core's process: (True, the answer), or (False, its Status).
 
@@ -181,7 +181,7 @@ class RemoteCore:
         number = self._next
         future: asyncio.Future[tuple[bool, bytes]] = self._loop.create_future()
         self._calls[number] = future
-        self._passage.send(Kind.CALL, pack_call(number, method, identities, raw))
+        self._passage.send(Kind.CALL, pack_call(number, method, caller, raw))
         try:
             return await future
         finally:

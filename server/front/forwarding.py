@@ -13,6 +13,9 @@ from google.protobuf import descriptor_pool
 from google.rpc import code_pb2, status_pb2
 
 from holdfast.v1 import accounts_pb2, feedback_pb2, transfers_pb2
+from server.front.clients import Callers, entered
+from server.front.identity import sender_of
+from server.front.permits import EVERYTHING, Caller
 from server.front.service import Told, refuse, status_of
 
 SERVICES: Final = tuple(
@@ -28,10 +31,11 @@ SERVICES: Final = tuple(
 EXPLAIN: Final = "/holdfast.v1.AuthorizationService/Explain"
 """And of AuthorizationService this call."""
 
+_PACKAGE: Final = "/holdfast.v1."
 _DETAILS: Final = "grpc-status-details-bin"
 
-HandOn = Callable[[str, list[bytes], bytes], Awaitable[tuple[bool, bytes]]]
-"""Method, identities of the caller, and message; whether an answer came, and its bytes or its google.rpc.Status'."""
+HandOn = Callable[[str, str, bytes], Awaitable[tuple[bool, bytes]]]
+"""Method, the caller's name, and message; whether an answer came, and its bytes or its google.rpc.Status'."""
 
 _log = structlog.get_logger("front")
 
@@ -39,9 +43,10 @@ _log = structlog.get_logger("front")
 class Forwarded:
     """A service of the contract, as a front offers it."""
 
-    def __init__(self, name: str, hand_on: HandOn) -> None:
+    def __init__(self, name: str, hand_on: HandOn, callers: Callers) -> None:
         self.name = name
         self._hand_on = hand_on
+        self._callers = callers
 
     def handler(self) -> Any:
         """The generic handler to register with a server."""
@@ -50,17 +55,18 @@ class Forwarded:
             self.name,
             {
                 method.name: grpc.unary_unary_rpc_method_handler(
-                    partial(forward, self._hand_on, f"/{self.name}/{method.name}")
+                    partial(forward, self._hand_on, self._callers, f"/{self.name}/{method.name}")
                 )
                 for method in methods
             },
         )
 
 
-async def forward(hand_on: HandOn, method: str, raw: bytes, context: Any) -> bytes:
-    """Hand one call on; its answer's bytes. Ends it with the status that came instead."""
+async def forward(hand_on: HandOn, callers: Callers, method: str, raw: bytes, context: Any) -> bytes:
+    """Hand one call on, of a caller who is permitted it; its answer's bytes. Ends it with the status that came instead."""
     try:
-        return await _said(hand_on, method, list(context.peer_identities() or ()), raw)
+        with entered(callers, context, method.removeprefix(_PACKAGE)) as caller:
+            return await _said(hand_on, method, caller.name, raw)
     except Exception as error:
         await refuse(context, error)
         raise
@@ -68,14 +74,22 @@ async def forward(hand_on: HandOn, method: str, raw: bytes, context: Any) -> byt
 
 async def explain(hand_on: HandOn, raw: bytes) -> bytes:
     """The explanation that an ExplainRequest asks for. Raises Told or Stopped."""
-    return await _said(hand_on, EXPLAIN, [], raw)
+    return await _said(hand_on, EXPLAIN, "", raw)
 
 
-async def _said(hand_on: HandOn, method: str, identities: list[bytes], raw: bytes) -> bytes:
-    is_answer, said = await hand_on(method, identities, raw)
+async def _said(hand_on: HandOn, method: str, caller: str, raw: bytes) -> bytes:
+    is_answer, said = await hand_on(method, caller, raw)
     if not is_answer:
         raise Told(status_pb2.Status.FromString(said))
     return said
+
+
+class Judged:
+    """Callers of calls that were handed on: the front knows who they are, and let them in."""
+
+    def of(self, context: Any) -> Caller:
+        """Who calls."""
+        return Caller(sender_of(context.caller), context.caller, EVERYTHING)
 
 
 class Carrier:
@@ -86,7 +100,7 @@ class Carrier:
         self._handlers = [service.handler() for service in services]
         self._explain = explain
 
-    async def __call__(self, method: str, identities: list[bytes], raw: bytes) -> tuple[bool, bytes]:
+    async def __call__(self, method: str, caller: str, raw: bytes) -> tuple[bool, bytes]:
         """See HandOn."""
         try:
             if method == EXPLAIN:
@@ -94,7 +108,7 @@ class Carrier:
             handle = self._found(method)
             if handle is None:
                 return False, _status(code_pb2.UNIMPLEMENTED, f"there is no {method}")
-            return True, await handle(raw, _Caller(identities))
+            return True, await handle(raw, _Call(caller))
         except _Ended as ended:
             return False, ended.status
         except Exception as error:
@@ -125,15 +139,11 @@ class _Ended(Exception):  # noqa: N818 - no error: a call's way to its status
         self.status = status
 
 
-class _Caller:
+class _Call:
     """What handlers ask of a call's context, for one that came by way of a front."""
 
-    def __init__(self, identities: list[bytes]) -> None:
-        self._identities = identities
-
-    def peer_identities(self) -> list[bytes] | None:
-        """As gRPC's context."""
-        return self._identities or None
+    def __init__(self, caller: str) -> None:
+        self.caller = caller
 
     def time_remaining(self) -> float | None:
         """As gRPC's context: the front knows, and ends the call for its caller."""

@@ -16,6 +16,7 @@ from server.core.deadline import with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
 
 _MESSAGES_TAG: Final = b"\x0a"
@@ -37,35 +38,40 @@ class Gathering:
         self,
         core: Core,
         decoder: FrameDecoder,
-        read: Callable[[bytes, int], bytes],
+        read: Callable[[bytes, Caller], bytes],
         writer: AnswerWriter,
     ) -> None:
-        """`read` makes the record of a message that the decoder leaves; it raises BadRequest."""
+        """`read` makes the record of a message that the decoder leaves; it raises BadRequest and NotPermitted."""
         self._core = core
         self._decoder = decoder
         self._read = read
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[int, list[_Call]] = {}
+        self._calls: dict[Caller, list[_Call]] = {}
 
-    async def ask(self, raw: bytes, sender: int, deadline_ms: int = 0) -> bytes:
-        """The answer to an AuthorizeRequest; see `Deadlines.of`. Raises BadRequest, and what `Authorizer.submit` raises."""
+    async def ask(self, raw: bytes, caller: Caller, deadline_ms: int = 0) -> bytes:
+        """
+        The answer to an AuthorizeRequest; see `Deadlines.of`.
+
+        Raises BadRequest, NotPermitted, and what `Authorizer.submit` raises.
+        """
         future: asyncio.Future[bytes] = self._loop.create_future()
         if not self._calls:
             self._loop.call_soon(self._submit)
-        self._calls.setdefault(sender, []).append((raw, future, deadline_ms))
+        self._calls.setdefault(caller, []).append((raw, future, deadline_ms))
         return await future
 
     def _submit(self) -> None:
         gathered, self._calls = self._calls, {}
-        for sender, calls in gathered.items():
+        for caller, calls in gathered.items():
             for first in range(0, len(calls), MESSAGES_MAX):
-                self._submit_frame(sender, calls[first : first + MESSAGES_MAX])
+                self._submit_frame(caller, calls[first : first + MESSAGES_MAX])
 
-    def _submit_frame(self, sender: int, calls: list[_Call]) -> None:
-        records = self._decoder.decode(b"".join([framed(raw) for raw, *_ in calls]), sender).records
+    def _submit_frame(self, caller: Caller, calls: list[_Call]) -> None:
+        frame = b"".join([framed(raw) for raw, *_ in calls])
+        records = self._decoder.decode(frame, caller.sender, caller.permits).records
         if None in records:
-            calls, records = self._read_left(calls, records, sender)
+            calls, records = self._read_left(calls, records, caller)
         if not calls:
             return
         futures = [future for _, future, _ in calls]
@@ -87,7 +93,7 @@ class Gathering:
             fail(error)
 
     def _read_left(
-        self, calls: list[_Call], records: list[bytes | None], sender: int
+        self, calls: list[_Call], records: list[bytes | None], caller: Caller
     ) -> tuple[list[_Call], list[bytes | None]]:
         """Read the messages that have no record yet; what is wrong with one is told to its caller, and it is dropped."""
         kept: list[_Call] = []
@@ -95,9 +101,10 @@ class Gathering:
         for (raw, future, deadline_ms), record in zip(calls, records, strict=True):
             if record is None:
                 try:
-                    record = self._read(raw, sender)
-                except BadRequest as error:
-                    future.set_exception(error)
+                    record = self._read(raw, caller)
+                except (BadRequest, NotPermitted) as error:
+                    if not future.done():
+                        future.set_exception(error)
                     continue
             kept.append((raw, future, deadline_ms))
             read.append(record)

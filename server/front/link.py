@@ -16,14 +16,23 @@ from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.front.clients import check_message
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.permits import Caller, NotPermitted
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
 READY_BYTES_MAX: Final = 4 * FRAME_BYTES
 """Answers that wait for their sender to read; beyond that nothing more is read from it."""
+PAUSE_MIN_S: Final = 0.05
+"""How long at least nothing is read of a sender who was told that he sends too much."""
+
+_METHODS: Final = {
+    body: f"AuthorizationService/{body.capitalize()}"
+    for body in ("authorize", "increment", "reverse", "advise", "clear")
+}
 
 
 class Link:
@@ -35,7 +44,7 @@ class Link:
         decoder: FrameDecoder,
         reader: Reader,
         writer: AnswerWriter,
-        sender: int,
+        caller: Caller,
         *,
         source: int,
         in_flight_max: int,
@@ -50,8 +59,9 @@ class Link:
             "clear": reader.clear,
         }
         self._writer = writer
-        self._sender = sender
+        self._caller = caller
         self._source = source
+        self._pause_s = 0.0
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._ready: list[bytes] = []
@@ -84,6 +94,10 @@ class Link:
     async def _read_frames(self, frames: Any) -> None:
         async for raw in frames:
             self._take(raw)
+            if self._pause_s:
+                # He was told that he sends too much: what he sends next waits unread, and costs us nothing.
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = 0.0
             while not self._has_room():
                 self._room.clear()
                 await self._room.wait()
@@ -93,7 +107,7 @@ class Link:
 
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
-        frame = self._decoder.decode(raw, self._sender)
+        frame = self._decoder.decode(raw, self._caller.sender, self._caller.permits)
         try:
             # A frame that the decoder can't take is the library's to judge: it skips what it does not know.
             left = [raw] if frame.unread else frame.left
@@ -101,6 +115,7 @@ class Link:
             parsed = [kind.FromString(part) for part in left]
         except DecodeError:
             self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
+            self._caller.done(self._admitted(1))
             return
         if frame.unread:
             messages = parsed[0].messages
@@ -112,22 +127,36 @@ class Link:
             text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
             for sequence in sequences:
                 self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
+            self._caller.done(self._admitted(len(messages)))
             return
-        if messages:
-            sequences, records = self._read_left(sequences, records, iter(messages))
+        admitted = self._admitted(len(records))
+        if messages or admitted < len(records):
+            sequences, records = self._read_left(sequences, records, iter(messages), admitted)
+            self._caller.done(admitted - len(records))
         if records:
             self._submit([record for record in records if record is not None], sequences)
 
+    def _admitted(self, count: int) -> int:
+        """How many of the messages that came together may come in; where not all, nothing more is read for a while."""
+        admitted = self._caller.take(count)
+        if admitted < count:
+            self._pause_s = max(PAUSE_MIN_S, self._caller.pause_s(count))
+        return admitted
+
     def _read_left(
-        self, sequences: list[int], records: list[bytes | None], messages: Iterator[Any]
+        self, sequences: list[int], records: list[bytes | None], messages: Iterator[Any], admitted: int
     ) -> tuple[list[int], list[bytes | None]]:
-        """Read the messages that have no record yet; those that are answered already are dropped."""
+        """Read the first `admitted` messages that have no record yet; those that are answered already are dropped."""
         kept: list[tuple[int, bytes | None]] = []
-        for sequence, record in zip(sequences, records, strict=True):
-            if record is None:
-                message = next(messages)
+        for place, (sequence, record) in enumerate(zip(sequences, records, strict=True)):
+            message = next(messages) if record is None else None
+            sequence = sequence if message is None else message.sequence
+            if place >= admitted:
+                text = f"{self._caller.name} sends more than it may"
+                self._fault(sequence, code_pb2.RESOURCE_EXHAUSTED, text, ())
+                continue
+            if message is not None:
                 record = self._read_or_refuse(message)
-                sequence = message.sequence
             if record is not None:
                 kept.append((sequence, record))
         return [sequence for sequence, _ in kept], [record for _, record in kept]
@@ -138,13 +167,17 @@ class Link:
         except BadRequest as error:
             fields = [violation.field for violation in error.violations]
             self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, str(error), fields)
-            return None
+        except NotPermitted as error:
+            self._fault(message.sequence, code_pb2.PERMISSION_DENIED, str(error), ())
+        return None
 
     def _read(self, message: Any) -> bytes | None:
         """The record of one message; None where it is answered already."""
         body = message.WhichOneof("body")
         if body in self._readers:
-            return self._readers[body](getattr(message, body), self._sender)
+            said = getattr(message, body)
+            check_message(self._caller, _METHODS[body], said)
+            return self._readers[body](said, self._caller.sender)
         if body == "echo":
             self._say(pb.LinkAnswer(sequence=message.sequence, echo=message.echo))
         else:
@@ -158,12 +191,14 @@ class Link:
             self._in_flight -= len(answered)
             self._put(self._writer.link_answers(answered, decisions))
             unanswered.difference_update(answered)
+            self._caller.done(len(answered))
             if self._has_room():
                 self._room.set()
 
         def fail(error: Exception) -> None:
             self._in_flight -= len(unanswered)
             self._room.set()
+            self._caller.done(len(unanswered))
             for sequence in unanswered:
                 self._fault(sequence, _code_of(error), str(error), ())
             unanswered.clear()
@@ -173,6 +208,7 @@ class Link:
             self._core.submit(Parcel(b"".join(records), sequences, deliver, fail, source=self._source))
         except (Overloaded, Stopped) as error:
             self._in_flight -= len(sequences)
+            self._caller.done(len(sequences))
             for sequence in sequences:
                 self._fault(sequence, _code_of(error), str(error), ())
 

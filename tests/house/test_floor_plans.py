@@ -9,7 +9,7 @@ from tests.house.sources import PACKAGES, ROOMS, ROOT, imports, inside, modules,
 DOORS = {
     "anyascii": ("compliance.screening",),
     "asyncpg": ("server.store",),
-    "cryptography": ("server.keys", "compliance.audit"),
+    "cryptography": ("server.keys", "server.authority", "server.front.certificates", "compliance.audit"),
     "google": ("server.front", "server.cli.calls", "server.cli.greeting", "loadtest"),
     "grpc": (
         "server.front",
