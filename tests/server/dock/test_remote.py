@@ -314,18 +314,18 @@ def test_a_call_is_carried_out_by_the_core_or_ends_with_it(run):
 
     async def act(front, path, _names):
         with pytest.raises(Stopped):
-            await front.call("/a/B", [b"who"], b"question")
+            await front.call("/a/B", "who", b"question")
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
-            asked = asyncio.ensure_future(front.call("/a/B", [b"who"], b"question"))
+            asked = asyncio.ensure_future(front.call("/a/B", "who", b"question"))
             number, method, identities, raw = read_call(await core.hear(Kind.CALL))
             core.say(Kind.RETURN, pack_return(number, b"answer", is_answer=True))
             answer = await asked
-            left = asyncio.ensure_future(front.call("/a/B", [], b"question"))
+            left = asyncio.ensure_future(front.call("/a/B", "", b"question"))
             await core.hear(Kind.CALL)
         with pytest.raises(Stopped):
             await left
         return method, identities, raw, answer
 
-    assert run(act) == ("/a/B", [b"who"], b"question", (True, b"answer"))
+    assert run(act) == ("/a/B", "who", b"question", (True, b"answer"))
