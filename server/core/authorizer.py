@@ -58,6 +58,10 @@ STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hol
 """What a turn marks the end of, in order; the last one ends when its answers have left."""
 
 
+_ALWAYS: Final = 256
+"""So many may wait whatever the pace: that of small turns says little of large ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class CoreLimits:
     """Bounds of the core. A batch's transfers must fit one ledger request."""
@@ -160,7 +164,7 @@ class Authorizer:
     def _check_room(self, count: int) -> None:
         waiting = self._waiting.count + self._carried_out + self._deferred_count
         wait_s = 0.0
-        if self._waiting.count:
+        if self._waiting.count >= _ALWAYS:
             wait_s = self._waiting.pace.wait_s(self._waiting.count, self._limits.batch_max)
         if waiting + count > self._limits.waiting_max or wait_s > self._limits.queue_s_max:
             self.counters.refused += count
