@@ -49,7 +49,7 @@ from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
-from server.core.turn import Asked, Turn, away, stamp
+from server.core.turn import Asked, Turn, away, is_approval, stamp
 from server.core.waiting import Waiting
 
 _log = structlog.get_logger("core")
@@ -120,6 +120,8 @@ class Authorizer:
         self.on_stop: Callable[[Exception], None] = lambda _error: None
         self.on_decided: Callable[[NDArray[Any], NDArray[Any]], None] = lambda _intents, _decisions: None
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
+        self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
+        """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._deadlines = deadlines
@@ -272,7 +274,10 @@ class Authorizer:
         self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
-        asked.tell(places, decisions)
+        late = asked.tell(places, decisions)
+        if late.any():
+            late = late & is_approval(decisions)
+            self.on_late_approval(intents[late])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):

@@ -144,11 +144,13 @@ def test_a_decline_is_told_though_the_disk_hangs_and_an_approval_is_not(with_war
         asked = core.codes(*[soon(one, SOON_MS) for one in (purchase(0), purchase(1), reversal(purchase(2)))])
         codes = await asked
         told = core.authorizer.counters.told_by_time
+        late = []
+        core.authorizer.on_late_approval = lambda intents: late.extend(intents["card_row"].tolist())
         hanging.go.set()
         await core.authorizer.drain()
-        return codes, told
+        return codes, told, late
 
-    assert with_warm_core(act, directory(made)) == (["91", "41", "91"], 3)
+    assert with_warm_core(act, directory(made)) == (["91", "41", "91"], 3, [0])
 
 
 def test_others_pass_a_call_that_is_late_and_are_answered_at_once(with_warm_core):
