@@ -275,8 +275,7 @@ class Authorizer:
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
         late = asked.tell(places, decisions)
-        if late.any():
-            late = late & is_approval(decisions)
+        if late.any() and (late := late & is_approval(decisions)).any():
             self.on_late_approval(intents[late])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
