@@ -41,7 +41,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
-from server.core.deadline import Deadlines, left_s, lefts_s
+from server.core.deadline import Deadlines, left_s
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
@@ -421,7 +421,7 @@ class Authorizer:
     def _expire(self) -> None:
         """The time of some is over before a turn has taken them: 91, of which nothing is kept."""
         self._watch, self._watch_s = None, math.inf
-        for parcel in self._waiting.take_overdue(self._loop.time(), self._clock_ns()):
+        for parcel in self._waiting.take_overdue(self._loop.time()):
             self.counters.expired += len(parcel.places)
             _tell_away(parcel)
         self._watch_over()
@@ -443,7 +443,7 @@ class Authorizer:
             return
         self.counters.turns += 1
         turn = Turn(parcels)
-        turn.dues_s = now_s + lefts_s(turn.requests, self._clock_ns(), self._deadlines.default_ms)
+        turn.dues_s = self._waiting.dues_s(parcels, turn.requests)
         task = self._loop.create_task(self._run_turn(turn))
         self._turns.add(task)
         task.add_done_callback(functools.partial(self._end_turn, len(turn.requests), now_s))
