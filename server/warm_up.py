@@ -18,6 +18,7 @@ from server.compiled import is_empty
 from server.core.names import Names
 from server.core.warm_up import warm_up as warm_up_core
 from server.front.frames import FrameDecoder
+from server.front.refusing import Refuser
 from server.front.writing import AnswerWriter
 
 
@@ -26,6 +27,7 @@ def warm_up(model: Model | None) -> None:
     warm_up_core(model)
     FrameDecoder(bytes, b"", time.time_ns, message_time=False).warm_up()
     AnswerWriter(Names()).warm_up()
+    Refuser("").refuse(b"\x0a\x02\x08\x01")
 
 
 async def compile_beside() -> asyncio.subprocess.Process | None:

@@ -163,13 +163,24 @@ class Authorizer:
         self._watch_over()
         self._schedule()
 
+    def is_full(self) -> bool:
+        """Whether what waits already is as much as may; the core takes a parcel more than that."""
+        waiting = self._waiting
+        if waiting.count < _ALWAYS:
+            return False
+        return (
+            waiting.pace.wait_s(waiting.count, self._limits.batch_max) > self._limits.queue_s_max
+            or waiting.count >= self._limits.waiting_max
+        )
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
+        self.counters.refused += count
+
     def _check_room(self, count: int) -> None:
         waiting = self._waiting.count + self._carried_out + self._deferred_count
-        wait_s = 0.0
-        if self._waiting.count >= _ALWAYS:
-            wait_s = self._waiting.pace.wait_s(self._waiting.count, self._limits.batch_max)
-        if waiting + count > self._limits.waiting_max or wait_s > self._limits.queue_s_max:
-            self.counters.refused += count
+        if waiting + count > self._limits.waiting_max or self.is_full():
+            self.note_refused(count)
             raise Overloaded(f"{waiting} requests wait already")
 
     async def drain(self) -> None:

@@ -52,3 +52,11 @@ class Core(Protocol):
     def submit(self, parcel: Parcel) -> None:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         ...
+
+    def is_full(self) -> bool:
+        """Whether it would refuse a parcel now, so that a front need not read what it brings."""
+        ...
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
+        ...

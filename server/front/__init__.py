@@ -17,6 +17,7 @@ counter     what those services share: errors, pages, common fields
 service     the unary calls
 gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
+refusing    frames refused without being read, while the core is full
 explaining  an explanation, rebuilt from what the journal keeps
 writing     records to answers
 frames      a link's frames: the ordinary messages at once, the rest one by one

@@ -18,6 +18,7 @@ from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.reading import Reader
+from server.front.refusing import Refuser
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
@@ -46,6 +47,7 @@ class Link:
             "clear": reader.clear,
         }
         self._writer = writer
+        self._refuser = Refuser("too many requests wait already")
         self._sender = sender
         self._in_flight_max = in_flight_max
         self._in_flight = 0
@@ -84,6 +86,12 @@ class Link:
 
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
+        if self._core.is_full() and (refused := self._refuser.refuse(raw)) is not None:
+            answers, count = refused
+            self._core.note_refused(count)
+            self._ready.append(answers)
+            self._wake.set()
+            return
         frame = self._decoder.decode(raw, self._sender)
         try:
             # A frame that the decoder can't take is the library's to judge: it skips what it does not know.
