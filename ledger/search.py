@@ -18,8 +18,12 @@ LATE_S: Final = 0.3
 """An answer that takes longer is looked after."""
 
 LOOK_S: Final = 0.1
-AGAIN_S: Final = 0.5
+FIRST_S: Final = 0.5
+"""How long an answer is waited for before a session is begun afresh, where connections show nothing."""
+
+AGAIN_S: Final = 2.0
 AGAIN_S_MAX: Final = 16.0
+"""Between one that was begun and the next: on a busy machine it takes a second or two to be answered."""
 
 _CONNECT_S: Final = 0.1
 
@@ -30,7 +34,7 @@ class Search:
     def __init__(self) -> None:
         self._missing: set[int] = set()
         self._pause_s = AGAIN_S
-        self._next_s = AGAIN_S
+        self._next_s = FIRST_S
 
     def is_time(self, late_s: float, reachable: Sequence[bool], *, has_ended: bool = False) -> bool:
         """
@@ -40,12 +44,12 @@ class Search:
         """
         back = {place for place in self._missing if reachable[place]}
         self._missing = {place for place, is_there in enumerate(reachable) if not is_there}
-        if back or (has_ended and self._next_s == AGAIN_S):
+        if back or (has_ended and self._next_s == FIRST_S):
             self._pause_s = AGAIN_S
         elif late_s < self._next_s or not any(reachable):
             return False
-        self._pause_s = min(2 * self._pause_s, AGAIN_S_MAX)
         self._next_s = late_s + self._pause_s
+        self._pause_s = min(2 * self._pause_s, AGAIN_S_MAX)
         return True
 
 

@@ -14,6 +14,7 @@ from server.entrance import Entrance
 from server.front.door import Door, Service
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
+from server.front.refusing import Refuser
 from server.front.service import AuthorizationService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
@@ -24,6 +25,7 @@ def warm_up_front() -> None:
     """Compile, or load, the front's kernels; blocks."""
     FrameDecoder(bytes, b"", time.time_ns, message_time=False).warm_up()
     AnswerWriter(Names()).warm_up()
+    Refuser("").refuse(b"\x0a\x02\x08\x01")
 
 
 class Reception:

@@ -41,7 +41,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
-from server.core.deadline import Deadlines, left_s, lefts_s
+from server.core.deadline import Deadlines, left_s
 from server.core.directory import Directory
 from server.core.disown import Disowned
 from server.core.journal import Journal, JournalStopped
@@ -51,12 +51,16 @@ from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
 from server.core.timing import Timing
-from server.core.turn import Asked, Turn, away, stamp
+from server.core.turn import Asked, Turn, away, is_approval, stamp
 from server.core.waiting import Waiting
 
 _log = structlog.get_logger("core")
 
 OnTimed = Callable[[list[int], NDArray[Any], NDArray[Any]], None]
+
+
+_ALWAYS: Final = 256
+"""So many may wait whatever the pace: that of small turns says little of large ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class Authorizer:
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
         self.on_timed: OnTimed = lambda _marks_ns, _intents, _decisions: None
         """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
+        self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
+        """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._deadlines = deadlines
@@ -161,14 +167,24 @@ class Authorizer:
         self._watch_over()
         self._schedule()
 
+    def is_full(self, source: int = 0, count: int = 1) -> bool:
+        """Whether what waits before `count` more requests of this source is as much as may."""
+        waiting = self._waiting
+        if waiting.count < _ALWAYS:
+            return False
+        if waiting.count >= self._limits.waiting_max:
+            return True
+        before = waiting.before(count, source)
+        return waiting.pace.wait_s(before, self._limits.batch_max) > self._limits.queue_s_max
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
+        self.counters.refused += count
+
     def _check_room(self, count: int, source: int) -> None:
         waiting = self._waiting.count + self._carried_out + self._deferred_count
-        wait_s = 0.0
-        if self._waiting.count:
-            before = self._waiting.before(count, source)
-            wait_s = self._waiting.pace.wait_s(before, self._limits.batch_max)
-        if waiting + count > self._limits.waiting_max or wait_s > self._limits.queue_s_max:
-            self.counters.refused += count
+        if waiting + count > self._limits.waiting_max or self.is_full(source, count):
+            self.note_refused(count)
             raise Overloaded(f"{waiting} requests wait already")
 
     async def drain(self) -> None:
@@ -273,7 +289,9 @@ class Authorizer:
         self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
-        asked.tell(places, decisions)
+        late = asked.tell(places, decisions)
+        if late.any() and (late := late & is_approval(decisions)).any():
+            self.on_late_approval(intents[late])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
@@ -430,7 +448,7 @@ class Authorizer:
     def _expire(self) -> None:
         """The time of some is over before a turn has taken them: 91, of which nothing is kept."""
         self._watch, self._watch_s = None, math.inf
-        for parcel in self._waiting.take_overdue(self._loop.time(), self._clock_ns()):
+        for parcel in self._waiting.take_overdue(self._loop.time()):
             self.counters.expired += len(parcel.places)
             _tell_away(parcel)
         self._watch_over()
@@ -457,7 +475,7 @@ class Authorizer:
             return
         self.counters.turns += 1
         turn = Turn(parcels)
-        turn.dues_s = now_s + lefts_s(turn.requests, self._clock_ns(), self._deadlines.default_ms)
+        turn.dues_s = self._waiting.dues_s(parcels, turn.requests)
         task = self._loop.create_task(self._run_turn(turn))
         self._turns.add(task)
         task.add_done_callback(functools.partial(self._end_turn, len(turn.requests), now_s))

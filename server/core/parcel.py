@@ -54,3 +54,11 @@ class Core(Protocol):
     def submit(self, parcel: Parcel) -> None:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         ...
+
+    def is_full(self, source: int = 0) -> bool:
+        """Whether it would refuse a parcel of this source now, so that a front need not read what it brings."""
+        ...
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
+        ...

@@ -132,17 +132,17 @@ class Asked:
             self._decisions = np.zeros(len(self.intents), DECISION)
         self._decisions[places] = decisions
 
-    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> NDArray[np.int64]:
-        """Hand out DECISION[m] of those at these places. Returns which had been told something by time before."""
+    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> NDArray[np.bool_]:
+        """Hand out DECISION[m] of those at these places. Returns, in bool[m], who had been told something by time before."""
         if self.untold.all() and len(places) == len(self.intents):
             self.untold[:] = False
             self.turn.answer(self._origin, decisions)
-            return places[:0]
+            return self.untold
         untold = self.untold[places]
         self.untold[places] = False
         if untold.any():
             self.turn.answer(self._origin[places[untold]], decisions[untold])
-        return places[~untold]
+        return ~untold
 
     def tell_overdue(self, now_s: float) -> int:
         """
@@ -163,6 +163,11 @@ class Asked:
             answers[declined] = decided[declined]
         self.tell(places, answers)
         return len(places)
+
+
+def is_approval(decisions: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which DECISION[n] say yes, to all of it or to a part."""
+    return np.isin(decisions["response_code"], (APPROVED, APPROVED_IN_PART))
 
 
 def away(requests: NDArray[Any]) -> NDArray[Any]:

@@ -8,10 +8,12 @@ waits than one turn takes, every link gets an equal share of it, whatever the ot
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from server.core.deadline import lefts_s
+from server.core.deadline import dues_s
 from server.core.pace import Pace
 from server.core.parcel import Parcel
 from server.core.record import REQUEST
@@ -93,8 +95,8 @@ class Waiting:
             taken.append(parcel)
         return taken, left
 
-    def take_overdue(self, now_s: float, now_ns: int) -> list[Parcel]:
-        """Whatever is due by now, of all parcels; `now_ns` is by the clock that arrivals are told by."""
+    def take_overdue(self, now_s: float) -> list[Parcel]:
+        """Whatever is due by now, of all parcels."""
         overdue: list[Parcel] = []
         kept: list[Parcel] = []
         for parcel in self._parcels:
@@ -103,24 +105,25 @@ class Waiting:
             elif len(parcel.places) == 1:
                 overdue.append(parcel)
             else:
-                self._part(parcel, now_s, now_ns, overdue, kept)
+                self._part(parcel, now_s, overdue, kept)
         self._parcels = deque(kept)
         self.count = sum(len(parcel.places) for parcel in kept)
         self._count_sources()
         self.due_s = min((parcel.due_s for parcel in kept), default=math.inf)
         return overdue
 
-    def _part(
-        self, parcel: Parcel, now_s: float, now_ns: int, overdue: list[Parcel], kept: list[Parcel]
-    ) -> None:
-        requests = np.frombuffer(bytearray(parcel.records), REQUEST)
-        dues_s = now_s + lefts_s(requests, now_ns, self._default_ms)
-        due = dues_s <= now_s
-        # By the clock none may be due yet that was when it came: the first is, and time goes on.
-        due |= dues_s == dues_s.min()
+    def dues_s(self, parcels: Sequence[Parcel], requests: NDArray[Any]) -> NDArray[np.float64]:
+        """When each of these parcels' REQUEST[n] is due, f8[n]."""
+        counts = np.array([len(parcel.places) for parcel in parcels])
+        firsts_s = np.array([parcel.due_s for parcel in parcels])
+        return dues_s(requests, counts, firsts_s, self._default_ms)
+
+    def _part(self, parcel: Parcel, now_s: float, overdue: list[Parcel], kept: list[Parcel]) -> None:
+        dues = self.dues_s([parcel], np.frombuffer(bytearray(parcel.records), REQUEST))
+        due = dues <= now_s
         overdue.append(parcel.part(np.flatnonzero(due), now_s))
         if not due.all():
-            kept.append(parcel.part(np.flatnonzero(~due), float(dues_s[~due].min())))
+            kept.append(parcel.part(np.flatnonzero(~due), float(dues[~due].min())))
 
     def _count_sources(self) -> None:
         self._sources = {}

@@ -22,6 +22,7 @@ from server.core.attempts import attempts_of
 from server.core.block_lists import BlockEntry, BlockKind
 from server.core.books import Books, Moved
 from server.core.controls import Controls
+from server.core.deadline import dues_s, left_s
 from server.core.directory import CARD, Directory, DirectoryChange, Programme
 from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
@@ -97,6 +98,8 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn = Turn(
         [Parcel(requests.tobytes(), list(range(len(requests))), lambda _p, _a: None, lambda _e: None)]
     )
+    left_s(2 * requests.tobytes(), 0, 1)
+    turn.dues_s = dues_s(turn.requests, np.array([len(requests)]), np.zeros(1), 1)
     rows = directory.find(turn.requests)
     turn.open(state.repeats.admit(turn.requests), 1, 1)
     intents = turn.intents[turn.messages :]

@@ -70,6 +70,7 @@ class RemoteCounters:
     """What a front counts of its core."""
 
     requests: int = 0
+    refused: int = 0
     answered_here: int = 0
     losses: int = 0
 
@@ -149,6 +150,14 @@ class RemoteCore:
         finally:
             if passage is not None:
                 passage.close()
+
+    def is_full(self, _source: int = 0) -> bool:
+        """Whether as much waits for the core as may."""
+        return self._passage is not None and self._in_flight >= self._limits.in_flight_max
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused here because it is full."""
+        self.counters.refused += count
 
     def submit(self, parcel: Parcel) -> None:
         """Send a parcel to the core, or answer it here. Raises Overloaded or Stopped, and then nothing was touched."""

@@ -19,6 +19,7 @@ counter     what those services share: errors, pages, common fields
 service     the unary calls
 gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
+refusing    frames refused without being read, while the core is full
 clients     who may call here: identities and what each is permitted, followed in their file
 clients_file  that file, read and checked
 explaining  an explanation, rebuilt from what the journal keeps

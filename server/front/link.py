@@ -21,6 +21,7 @@ from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.permits import Caller, NotPermitted
 from server.front.reading import Reader
+from server.front.refusing import Refuser
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
@@ -62,6 +63,7 @@ class Link:
         self._caller = caller
         self._source = source
         self._pause_s = 0.0
+        self._refuser = Refuser("too many requests wait already")
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._ready: list[bytes] = []
@@ -107,6 +109,11 @@ class Link:
 
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
+        if self._core.is_full(self._source) and (refused := self._refuser.refuse(raw)) is not None:
+            answers, count = refused
+            self._core.note_refused(count)
+            self._put(answers)
+            return
         frame = self._decoder.decode(raw, self._caller.sender, self._caller.permits)
         try:
             # A frame that the decoder can't take is the library's to judge: it skips what it does not know.

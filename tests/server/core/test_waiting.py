@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
+import pytest
 
-from server.core.deadline import ANSWERING_S
+from server.core.deadline import PATIENT_MS
 from server.core.pace import Pace
 from server.core.parcel import Parcel
 from server.core.record import REQUEST
 from server.core.waiting import Waiting
-from tests.server.core.scene import purchase
+from tests.server.core.scene import purchase, records
 
 NOW_NS = 1_800_000_000_000_000_000
 DEFAULT_MS = 300
@@ -45,21 +46,41 @@ def test_those_that_are_due_leave_alone_and_the_others_of_their_parcel_wait_on()
     waiting.put(parcel(70, due_s=11.0))
     waiting.put(parcel(60, due_s=9.0))
     assert waiting.due_s == 9.0
-    overdue = waiting.take_overdue(10.0, NOW_NS + 30_000_000)
+    overdue = waiting.take_overdue(10.1)
     assert deadlines(overdue) == [[50, 50], [60]]
     assert [one.places for one in overdue] == [[0, 3], [0]]
     assert waiting.count == 3
-    # The others: 200 ms and the default's 300, of which 30 have passed.
-    assert abs(waiting.due_s - (10.0 + 0.17 - ANSWERING_S)) < 1e-9
+    # Of the others the first has 150 ms more than those.
+    assert abs(waiting.due_s - 10.15) < 1e-9
     assert deadlines(waiting.take(10)) == [[200, 0], [70]]
 
 
-def test_a_parcel_that_came_due_leaves_something_whatever_the_clock_says():
-    """A clock that was stepped back shows nothing as due; time goes on."""
-    waiting = Waiting(DEFAULT_MS)
-    waiting.put(parcel(50, 200, due_s=10.0))
-    assert deadlines(waiting.take_overdue(10.0, NOW_NS - 10**15)) == [[50]]
-    assert waiting.count == 1
+def plain_dues_s(parcels):
+    """The naive twin."""
+    dues = []
+    for one in parcels:
+        requests = np.frombuffer(one.records, REQUEST)
+        ends = [
+            math.inf
+            if r["deadline_ms"] == PATIENT_MS
+            else int(r["arrival_ns"]) / 1e9 + (int(r["deadline_ms"]) or DEFAULT_MS) / 1e3
+            for r in requests
+        ]
+        first = min(ends)
+        dues += [math.inf if end == math.inf else one.due_s + end - first for end in ends]
+    return dues
+
+
+def test_each_request_of_a_turn_is_due_as_far_behind_its_parcels_first_as_it_said():
+    """By one seed, whatever the clock says by now; the core's own are never due."""
+    chance = np.random.default_rng(3)
+    kinds = np.array([0, 50, 300, 1_500, PATIENT_MS])
+    parcels = [
+        parcel(*chance.choice(kinds, count), due_s=float(chance.uniform(5, 6))) for count in (1, 7, 1, 30)
+    ]
+    requests = np.frombuffer(bytearray().join([one.records for one in parcels]), REQUEST)
+    found = Waiting(DEFAULT_MS).dues_s(parcels, records(requests))
+    assert found.tolist() == pytest.approx(plain_dues_s(parcels), abs=1e-6)
 
 
 def test_the_pace_is_learnt_from_turns_of_different_sizes():

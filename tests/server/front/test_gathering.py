@@ -39,6 +39,12 @@ class Approving:
         self.refusing = refusing
         self.parcels = []
 
+    def is_full(self):
+        return self.refusing
+
+    def note_refused(self, count):
+        self.refused = count
+
     def submit(self, parcel):
         if self.refusing:
             raise Overloaded("too many wait")
