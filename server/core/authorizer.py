@@ -195,7 +195,9 @@ class Authorizer:
         decisions = np.zeros(len(authorizations), DECISION)
         ledger_us = (turn.marks_ns[-1] - turn.marks_ns[-2]) // 1000
         stamp(authorizations, decisions, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        decide_authorizations(authorizations, decisions, wanted, moved)
+        decide_authorizations(
+            authorizations, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in
+        )
         self.state.settle(authorizations, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(authorizations, decisions)

@@ -79,7 +79,14 @@ class Books:
         self.deadline_s = deadline_s
         self.overdue = 0
         """Calls that have missed their deadline and have not answered yet."""
+        self.unresolved = 0
+        """Batches that were answered without the ledger, and of which it may still hold something."""
         self._currencies_open: set[int] = set()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the ledger can be asked, and holds nothing that nobody was promised: what stood in may be booked."""
+        return self.away is None and not self.unresolved
 
     async def open_accounts(self, openings: NDArray[Any]) -> None:
         """
@@ -130,18 +137,20 @@ class Books:
     def late(self) -> None:
         """A call has missed its deadline: until `let_go` has its answer, no other is made."""
         self.overdue += 1
+        self.unresolved += 1
         self.away = self.away or LedgerLate(f"the ledger has not answered within {self.deadline_s} s")
 
     async def let_go(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """The answers to INTENT[n] said that the ledger was away: what it held late, nobody was promised."""
         self.overdue -= 1
         held = moved.outcome == HoldOutcome.HELD
-        if not held.any():
-            return
         try:
-            await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
+            if held.any():
+                await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
         except LedgerError:
             await self.fence(authorizations[held])
+        finally:
+            self.unresolved -= 1
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -225,19 +234,28 @@ class Books:
 
         A ledger that has stopped is left to the next start.
         """
-        for i in range(len(intents)):
-            while True:
-                try:
-                    held, attempt = await self.find_hold(intents[i : i + 1])
-                    if held >= 0:
-                        await self.release(
-                            intents["request"]["authorization_id"][i : i + 1], np.array([attempt], np.uint8)
-                        )
-                    break
-                except LedgerStopped:
-                    return
-                except LedgerError:
-                    await asyncio.sleep(AGAIN_S)
+        self.unresolved += 1
+        try:
+            for i in range(len(intents)):
+                await self._fence(intents[i : i + 1])
+        except LedgerStopped:
+            return
+        finally:
+            self.unresolved -= 1
+
+    async def _fence(self, intent: NDArray[Any]) -> None:
+        while True:
+            try:
+                held, attempt = await self.find_hold(intent)
+                if held >= 0:
+                    await self.release(
+                        intent["request"]["authorization_id"], np.array([attempt], np.uint8)
+                    )
+                return
+            except LedgerStopped:
+                raise
+            except LedgerError:
+                await asyncio.sleep(AGAIN_S)
 
     async def void(self, placed: Transfers) -> int:
         """Void holds that nobody was told of; return how many of them still stood."""

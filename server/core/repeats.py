@@ -39,7 +39,7 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = 5  # an expiry of what is no longer held; nobody waits for an answer
+    NOTHING_DUE = 5  # an expiry of what is no longer held, a booking of what is booked; nobody waits for an answer
 
 
 class Original(IntEnum):
@@ -50,18 +50,22 @@ class Original(IntEnum):
     HELD = 2  # now BUSY
     NOTHING_HELD = 3  # declined, or ended
     DECLINED = 4  # an advice's: now BUSY
+    STOOD_IN = 5  # approved without the ledger, not booked: now BUSY
 
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _REVERSE: Final = int(Operation.REVERSE)
 _ADVISE: Final = int(Operation.ADVISE)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_INCREMENT: Final = int(Operation.INCREMENT)
 _LABEL: Final = int(Operation.LABEL)
+_BOOK: Final = int(Operation.BOOK)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
 _BUSY: Final = int(EntryState.BUSY)
 _DONE: Final = int(EntryState.DONE)
 _AHEAD: Final = int(EntryState.AHEAD)
+_STOOD_IN: Final = int(EntryState.STOOD_IN)
 _NEW: Final = int(Admission.NEW)
 _REPEAT: Final = int(Admission.REPEAT)
 _CONFLICT: Final = int(Admission.CONFLICT)
@@ -74,6 +78,7 @@ _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _NOTHING_HELD: Final = int(Original.NOTHING_HELD)
 _DECLINED: Final = int(Original.DECLINED)
+_FINDS_STOOD_IN: Final = int(Original.STOOD_IN)
 
 
 @njit(cache=True)
@@ -100,13 +105,23 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
             entries[at].content[1] = request.content[1]
         return _UNKNOWN, count + 1
     entry = entries[at]
-    if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
-        entry.state = _BUSY
-        return _HELD, count
+    if entry.sender == request.sender or request.operation == _EXPIRE:
+        if entry.state == _OPEN:
+            entry.state = _BUSY
+            return _HELD, count
+        if entry.state == _STOOD_IN:
+            entry.state = _BUSY
+            return _FINDS_STOOD_IN, count
     if entry.state == _DONE and request.operation == _ADVISE and not entry.answer.reasons & _REVERSED:
         entry.state = _BUSY
         return _DECLINED, count
     return _NOTHING_HELD, count
+
+
+@njit(cache=True)
+def must_wait(state: int, operation: int) -> bool:
+    """Whether a message must wait for the authorization: it is being decided, or must be booked before it can grow."""
+    return state in (_IN_FLIGHT, _BUSY) or (state == _STOOD_IN and operation == _INCREMENT)
 
 
 @njit(cache=True)
@@ -152,13 +167,15 @@ def admit(
         if request.operation != _AUTHORIZE:
             at = place_of(slots, entries, request.original_id[0], request.original_id[1])
             waits_for = request.operation != _LABEL and at >= 0
-            if waits_for and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
+            if waits_for and must_wait(entries[at].state, request.operation):
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue
-            if request.operation == _EXPIRE and (at < 0 or entries[at].state != _OPEN):
-                admissions[i] = _NOTHING_DUE
-                continue
+            if request.operation in (_EXPIRE, _BOOK):
+                due = _OPEN if request.operation == _EXPIRE else _STOOD_IN
+                if at < 0 or entries[at].state != due:
+                    admissions[i] = _NOTHING_DUE
+                    continue
             originals[i], count = claim(slots, entries, count, request)
             if request.operation == _EXPIRE:
                 continue
@@ -218,7 +235,7 @@ def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
     kept = 0
     for i in range(count):
         entry = old[i]
-        if entry.state not in (_IN_FLIGHT, _BUSY) and entry.kept_until_s < clock_s:
+        if entry.state not in (_IN_FLIGHT, _BUSY, _STOOD_IN) and entry.kept_until_s < clock_s:
             continue
         slots[probe(slots, new, entry.id[0], entry.id[1])] = kept + 1
         new[kept] = entry
@@ -304,6 +321,13 @@ class Repeats:
         last = min(last, self.count)
         places = np.empty(max(0, last - first), np.int64)
         return self.entries[places[: parts.due(self.entries, first, last, now_s, places)]]
+
+    def stood_in(self) -> NDArray[np.uint64]:
+        """Ids u8[n, 2] of what was approved without the ledger and is not booked, in the order in which it was asked for."""
+        entries = self.entries[: self.count]
+        waiting = entries[entries["state"] == EntryState.STOOD_IN]
+        ids: NDArray[np.uint64] = waiting["id"][np.argsort(waiting["answer"]["sequence"])]
+        return ids
 
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""
