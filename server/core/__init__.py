@@ -40,5 +40,6 @@ parcel          what fronts hand over, and what may be said instead of an answer
 policy          from failed checks to one response code: the table in order of precedence
 calendar        days and months of a programme's time zone
 labels          what became known of an authorization, as a message of the core's own
+deadline        how long an answer may take, and what is left of it
 record          one fixed-size record per request, intent and decision: start here
 """
