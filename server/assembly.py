@@ -367,7 +367,9 @@ class Server:
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
             return
-        shown = collectors(self.core, journal, shipper, self.reconciler, self.oversight.families())
+        shown = collectors(
+            self.core, journal, shipper, self.reconciler, self.booking, self.oversight.families()
+        )
         try:
             stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
         except OSError as error:

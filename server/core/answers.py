@@ -190,7 +190,6 @@ def decide_authorizations(
         _ALPHABET,
     )
 
-
     away = wanted & (moved.outcome == AWAY)
     if away.any():
         without_ledger(intents, decisions, away, limits, stood_in)
@@ -221,6 +220,7 @@ def without_ledger(
     )
     approved = decisions["stand_in"] != 0
     if approved.any():
+        stood_in.approvals += int(approved.sum())
         stood_in.fresh.append(intents["request"]["authorization_id"][approved].copy())
 
 

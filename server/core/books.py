@@ -248,9 +248,7 @@ class Books:
             try:
                 held, attempt = await self.find_hold(intent)
                 if held >= 0:
-                    await self.release(
-                        intent["request"]["authorization_id"], np.array([attempt], np.uint8)
-                    )
+                    await self.release(intent["request"]["authorization_id"], np.array([attempt], np.uint8))
                 return
             except LedgerStopped:
                 raise

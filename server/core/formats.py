@@ -90,9 +90,7 @@ INTENT_2: Final = _intent_2()
 DECISION_2: Final = _with(
     _without(DECISION, _NEW_IN_DECISION_3), after="billing_currency", name="velocity_flags", kind="<u2"
 )
-REQUEST_1: Final = _without(
-    REQUEST, (*_NEW_IN_REQUEST_2, "deadline_ms"), reserved=np.dtype(("u1", (6,)))
-)
+REQUEST_1: Final = _without(REQUEST, (*_NEW_IN_REQUEST_2, "deadline_ms"), reserved=np.dtype(("u1", (6,))))
 INTENT_1: Final = _without(INTENT_2, (), request=REQUEST_1)
 DECISION_1: Final = _without(DECISION_2, _NEW_IN_DECISION_2)
 

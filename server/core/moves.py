@@ -24,8 +24,8 @@ from numba import njit
 from ledger.chains import PARTS_MAX, Kind, MoveOutcome, rest_of, sums_of
 from server.core import policy
 from server.core.names import note_names
+from server.core.parts import unbooked, unbooked_after
 from server.core.policy import Check, number_of, response_code
-from server.core.parts import is_approval, unbooked, unbooked_after
 from server.core.record import CREDITING, HOLDING, NO_ROW, CardReference, Chain, Operation
 from server.core.repeats import Original
 
@@ -44,6 +44,7 @@ _HELD: Final = int(Original.HELD)
 _DECLINED: Final = int(Original.DECLINED)
 _STOOD_IN: Final = int(Original.STOOD_IN)
 _APPROVED: Final = number_of(policy.APPROVED)
+_APPROVED_IN_PART: Final = number_of(policy.APPROVED_IN_PART)
 _AMOUNT_SENSELESS: Final = np.uint64(1 << Check.AMOUNT_SENSELESS)
 _TRANSACTION_SENSELESS: Final = np.uint64(1 << Check.TRANSACTION_SENSELESS)
 _CARD_UNKNOWN: Final = np.uint64(1 << Check.CARD_UNKNOWN)
@@ -71,6 +72,12 @@ def total_of(parts: Any, first: int, last: int) -> int:
     """What the parts hold together."""
     held, owed = sums_of(parts, first, last)
     return held + owed
+
+
+@njit(cache=True)
+def is_approval(code: int) -> bool:
+    """Whether the network approved in our stead."""
+    return code in (_APPROVED, _APPROVED_IN_PART)
 
 
 @njit(cache=True)
@@ -259,6 +266,8 @@ def decide(
             if finds[i] == _STOOD_IN:
                 promised = unbooked(found[i])
                 left = unbooked_after(intent, found[i].credit, promised)
+                if operation == _ADVISE and is_approval(request.given_code):
+                    left = promised
                 note_let_go(decision, operation, promised, left)
             if operation == _INCREMENT and intent.response_code == _APPROVED:
                 decision.approved_minor = total

@@ -12,7 +12,6 @@ from numba import njit
 from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
 from server.core.entries import EntryState, place_of
-from server.core.policy import APPROVED, APPROVED_IN_PART, number_of
 from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
 
 GIVEN: Final = np.dtype(
@@ -42,8 +41,6 @@ _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
 _LABEL: Final = int(Operation.LABEL)
 _BOOK: Final = int(Operation.BOOK)
-_APPROVED: Final = number_of(APPROVED)
-_APPROVED_IN_PART: Final = number_of(APPROVED_IN_PART)
 _ADDED: Final = int(Chain.ADDED)
 _REPLACED: Final = int(Chain.REPLACED)
 _OPEN: Final = int(EntryState.OPEN)
@@ -65,12 +62,6 @@ def is_credit(transaction_type: int) -> bool:
 
 
 @njit(cache=True)
-def is_approval(code: int) -> bool:
-    """Whether the network approved in our stead."""
-    return code in (_APPROVED, _APPROVED_IN_PART)
-
-
-@njit(cache=True)
 def unbooked(authorization: Any) -> int:
     """What stand-in approved of an authorization and the ledger has not: in its own part, which is none of the chain."""
     if authorization.newest[0] != 0 or authorization.newest[1] != 0:
@@ -81,12 +72,10 @@ def unbooked(authorization: Any) -> int:
 
 @njit(cache=True)
 def unbooked_after(intent: Any, credit: int, unbooked_minor: int) -> int:
-    """What of that is still to be booked once an INTENT on it is done; `credit` where it is money that comes in."""
+    """What of that is still to be booked once an INTENT has let go of some; `credit` where it is money that comes in."""
     request = intent.request
     if request.operation == _REVERSE:
         return min(unbooked_minor, request.remaining_minor)
-    if request.operation == _ADVISE:
-        return unbooked_minor if is_approval(request.given_code) else 0
     if request.operation == _CLEAR:
         if request.credit and not credit:
             return unbooked_minor

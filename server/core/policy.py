@@ -150,7 +150,9 @@ CHECKS: Final[dict[Check, CheckRule]] = {  # in order of precedence
         "rule_step_up_impossible", "59", "a rule asks for authentication that the channel can't give"
     ),
     Check.FUNDS: CheckRule("funds", "51", "the ledger has not enough funds"),
-    Check.NETWORK_ASKED: CheckRule("network_asked", "N0", "without the ledger, the network is asked to stand in"),
+    Check.NETWORK_ASKED: CheckRule(
+        "network_asked", "N0", "without the ledger, the network is asked to stand in"
+    ),
     Check.STAND_IN_CATEGORY: CheckRule(
         "stand_in_category", "91", "without the ledger, nothing is approved at this kind of merchant"
     ),

@@ -39,7 +39,9 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = 5  # an expiry of what is no longer held, a booking of what is booked; nobody waits for an answer
+    NOTHING_DUE = (
+        5  # an expiry of what is no longer held, a booking of what is booked; nobody waits for an answer
+    )
 
 
 class Original(IntEnum):

@@ -44,7 +44,9 @@ SPENT: Final = np.dtype(
 
 _SLOTS_MIN: Final = 64
 _NEVER: Final = -(1 << 31)
-_SPREAD: Final = 0x4F1B_BCDD  # 2**31 by the golden ratio, odd: spreads neighbours, and no product passes 2**63
+_SPREAD: Final = (
+    0x4F1B_BCDD  # 2**31 by the golden ratio, odd: spreads neighbours, and no product passes 2**63
+)
 _CATEGORY: Final = int(Check.STAND_IN_CATEGORY)
 _AMOUNT: Final = int(Check.STAND_IN_AMOUNT)
 _COUNT: Final = int(Check.STAND_IN_COUNT)
@@ -59,7 +61,8 @@ def slot_of(slots: Any, card: int, day_id: int) -> int:
     slot = ((np.int64(card) + np.int64(day_id & 0xFF)) * _SPREAD >> 15) & mask
     while slots[slot].card != 0 and (slots[slot].card != card or slots[slot].day_id != day_id):
         slot = (slot + 1) & mask
-    return slot
+    found: Any = slot
+    return found
 
 
 @njit(cache=True)
@@ -116,7 +119,9 @@ def give_back(given: Any, slots: Any, heads: Any) -> None:
     for i in range(len(given)):
         line = given[i]
         if line.stood_in:
-            spend(slots, heads, line.card_row, line.day_id, -line.amount_minor, -1 if line.stood_in == 2 else 0)
+            spend(
+                slots, heads, line.card_row, line.day_id, -line.amount_minor, -1 if line.stood_in == 2 else 0
+            )
 
 
 @njit(cache=True)
@@ -139,7 +144,9 @@ class StandIn:
         self.slots: NDArray[Any] = np.zeros(_SLOTS_MIN, SPENT)
         self.heads = np.array([0, _NEVER], np.int64)
         self.fresh: list[NDArray[np.uint64]] = []
-        """Ids u8[n, 2] of what was approved since somebody last took them from here; not state."""
+        """Ids u8[n, 2] of what was approved since somebody last took them from here; not state, as the next."""
+        self.approvals = 0
+        """How many this process has approved."""
 
     def make_room(self, more: int) -> None:
         """For so many cards and days more."""

@@ -27,8 +27,8 @@ from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
-from server.core.parts import GIVEN
 from server.core.parcel import Parcel
+from server.core.parts import GIVEN
 from server.core.policy import CODES
 from server.core.record import (
     DECISION,
