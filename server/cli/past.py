@@ -199,7 +199,9 @@ class _Found:
             kept[name] = intents[name]
         kept["step_up"], kept["decline"] = intents["step_up_threshold"], intents["decline_threshold"]
         kept["currency"] = intents["billing_currency"]
-        kept["operation"], kept["held"] = request["operation"], decisions["held"]
+        kept["operation"] = request["operation"]
+        # What stood in consumed as what is held does, and is given back like it.
+        kept["held"] = (decisions["held"] != 0) | (decisions["stand_in"] != 0)
         kept["authenticated"] = request["cardholder_authentication"] == CheckResult.MATCH
         kept["recurring"] = request["recurring"] != 0
         kept["verdict"] = verdicts

@@ -14,8 +14,9 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="The programme.")]
-_COLUMNS: Final = ("name", "posture", "limits", "categories", "revision", "changed_by", "changed_at")
-_CHANGES: Final = ("revision", "posture", "limits", "categories", "changed_by", "changed_at")
+_LIMITS: Final = ("amount_max", "count_max", "sum_max", "categories")
+_COLUMNS: Final = ("name", "posture", *_LIMITS, "changed_by")
+_CHANGES: Final = ("revision", "posture", *_LIMITS, "changed_by", "changed_at")
 _SUMS: Final = ("programme", "state", "approvals", "approved", "booked", "overdrawn")
 _NEWEST: Final = (
     "authorization_id",
@@ -153,15 +154,12 @@ def _document(view: Any, currency: int) -> dict[str, Any]:
 def _shown(document: dict[str, Any]) -> dict[str, Any]:
     from ledger.money import format_minor
 
-    shown = {**document, "limits": None}
-    limits = [shown.pop(name) for name in ("amount_max_minor", "count_max", "sum_max_minor")]
+    shown = dict(document)
     currency = shown.pop("currency")
+    for name in ("amount_max", "sum_max"):
+        minor = shown.pop(f"{name}_minor")
+        shown[name] = None if minor is None else f"{format_minor(minor, currency)} {currency}"
     if document["posture"] == _STAND_IN:
-        amount, count, total = limits
-        shown["limits"] = (
-            f"{format_minor(amount, currency)} {currency}, {count} a card and day, together "
-            f"{format_minor(total, currency)}"
-        )
         shown["categories"] = document["categories"] or "all"
     return shown
 
