@@ -229,8 +229,23 @@ def names(checks_failed: int) -> list[str]:
     return [rule.name for check, rule in CHECKS.items() if checks_failed >> check & 1]
 
 
-UNHEARD: Final = bit(Check.LEDGER_AWAY) | bit(Check.STOOD_IN)
-"""What says of a decision that it was made without the ledger's word: what the ledger may hold for it is nobody's."""
+AWAY: Final = np.uint64(
+    sum(
+        1 << check
+        for check in (
+            Check.NETWORK_ASKED,
+            Check.STAND_IN_CATEGORY,
+            Check.STAND_IN_AMOUNT,
+            Check.STAND_IN_COUNT,
+            Check.STAND_IN_SUM,
+            Check.LEDGER_AWAY,
+        )
+    )
+)
+"""The bits of what was not approved because the ledger could not be asked."""
+
+UNHEARD: Final = AWAY | bit(Check.STOOD_IN)
+"""And of all that was decided without the ledger's word: what it may hold for those is nobody's."""
 
 
 def _table_is_sound() -> Any:

@@ -38,7 +38,7 @@ class AwayLedger:
     async def create_transfers(self, _batch):
         raise LedgerBusy("too much waits")
 
-    lookup_accounts = lookup_transfers = create_transfers
+    create_accounts = lookup_accounts = lookup_transfers = create_transfers
 
 
 class Away:
@@ -68,9 +68,9 @@ class Away:
             await self.core.authorizer.drain()
 
 
-def standing_in(limits=LIMITS, **fields):
+def standing_in(stand_in=LIMITS, **fields):
     """A directory whose programme stands in."""
-    return directory(posture=Posture.STAND_IN, stand_in=limits, **fields)
+    return directory(posture=Posture.STAND_IN, stand_in=stand_in, **fields)
 
 
 def told(answers):
@@ -285,7 +285,7 @@ def test_a_booked_hold_expires_at_its_hour(with_core):
             await core.ask(purchase(0, amount_minor=4_000))
         await away.back()
         expiry = Expiry(core.authorizer, lambda: NOON_S + HOLD_S, lambda: 1)
-        assert expiry.look() == 1
+        assert expiry.look() == 2  # and what `back` asked
         await core.authorizer.drain()
         return await books_of(core.ledger, [0])
 
@@ -351,6 +351,7 @@ def test_a_crash_books_what_stood_in_once(tmp_path, save, booked):
         with away:
             answers = await core.ask(*requests)
             await core.codes(reverse(requests[1], 1_000), reverse(requests[2]))
+        await core.authorizer.drain()
         await core.codes(purchase(11, amount_minor=1))
         if booked != "no":
             await _leave_undecided(core, away.booking, done=booked == "done")
