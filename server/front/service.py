@@ -19,6 +19,7 @@ from holdfast.v1 import authorization_pb2 as pb
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
+from server.front.gathering import Gathering
 from server.front.identity import sender_of
 from server.front.link import Link
 from server.front.reading import Reader
@@ -49,6 +50,12 @@ class AuthorizationService:
         self._explain = explain
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
+        self._gathering = Gathering(
+            core,
+            decoder,
+            lambda raw, sender: reader.authorize(parse(pb.AuthorizeRequest, raw), sender),
+            writer,
+        )
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -60,7 +67,7 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": self._unary(pb.AuthorizeRequest, self._reader.authorize),
+                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
                 "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
                 "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
                 "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
@@ -69,6 +76,14 @@ class AuthorizationService:
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
             },
         )
+
+    async def authorize(self, raw: bytes, context: Any) -> bytes:
+        """May this payment go through?"""
+        try:
+            return await self._gathering.ask(raw, sender_of(context))
+        except Exception as error:
+            await refuse(context, error)
+            raise
 
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
