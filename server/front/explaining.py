@@ -170,7 +170,7 @@ class Explainer:
         # Not cancelled: a call to the ledger never is.
         await asyncio.wait({asking}, timeout=_LEDGER_S)
         if not asking.done():
-            asking.add_done_callback(lambda late: late.exception())
+            asking.add_done_callback(lambda late: late.cancelled() or late.exception())
             return []
         try:
             found = asking.result()
