@@ -13,7 +13,7 @@ from server.core.expiry import Expiry
 from server.core.parts import GIVEN
 from server.core.policy import Check, names
 from server.core.record import DECISION, DECISION_NUMBERS, INTENT, INTENT_NUMBERS, Operation, TransactionType
-from server.core.stand_in import STAND_IN, StandIn, bits_of, give_back, spend_again, stand_in
+from server.core.stand_in import SPENT, STAND_IN, StandIn, bits_of, give_back, keep, spend_again, stand_in
 from tests.server.core.lives import HOLD_S, advise, books_of, clear, increment, reverse
 from tests.server.core.scene import (
     NOON_S,
@@ -493,11 +493,25 @@ def drawn(rng, count):
     return intents
 
 
+def table():
+    """An empty table with room for all that is drawn, and its heads."""
+    return records(np.zeros(1_024, SPENT)), np.array([0, -(1 << 31)], np.int64)
+
+
+def folded(slots, heads):
+    """What of it is kept, in order."""
+    kept = np.zeros(len(slots), SPENT)
+    count = keep(slots, records(kept), heads[1])
+    found = np.sort(kept[kept["card"] != 0], order=("card", "day_id"))
+    assert len(found) == count
+    return found
+
+
 @kernel
 def test_stand_in_spends_as_plain_python_does():
-    """Approved, counted, given back and folded: the same checks, and the same in a snapshot."""
+    """Approved, counted, given back and folded: the same checks, and the same whether done or done again."""
     rng = np.random.default_rng(5)
-    own, plain, again = StandIn(), NaiveStandIn(), StandIn()
+    own, plain, again = table(), NaiveStandIn(), table()
     limits = np.zeros(1, STAND_IN)
     limits["categories"] = bits_of(LIMITS.categories, limits["categories"].shape[1])
     for name in ("amount_max_minor", "count_max", "sum_max_minor"):
@@ -506,10 +520,9 @@ def test_stand_in_spends_as_plain_python_does():
     for _ in range(30):
         intents = drawn(rng, 12)
         decisions = np.zeros(12, DECISION)
-        own.make_room(12)
-        numbers, table = records(intents.view(INTENT_NUMBERS)), records(own.slots)
+        numbers = records(intents.view(INTENT_NUMBERS))
         for i in range(12):
-            found = stand_in(numbers[i], records(limits)[0], table, own.heads)
+            found = stand_in(numbers[i], records(limits)[0], *own)
             request = intents["request"][i]
             expected = plain.answer(
                 int(intents["card_row"][i]),
@@ -522,9 +535,7 @@ def test_stand_in_spends_as_plain_python_does():
             assert found == expected
             seen.add(expected)
             decisions["stand_in"][i] = expected == Check.STOOD_IN
-        again.make_room(12)
-        decisions["operation"] = Operation.AUTHORIZE
-        spend_again(numbers, records(decisions.view(DECISION_NUMBERS)), records(again.slots), again.heads)
+        spend_again(numbers, records(decisions.view(DECISION_NUMBERS)), *again)
         given = np.zeros(1, GIVEN)
         moving = (decisions["stand_in"] != 0) & (intents["request"]["transaction_type"] == 1)
         for place in np.flatnonzero(moving)[:1].tolist():
@@ -532,7 +543,7 @@ def test_stand_in_spends_as_plain_python_does():
             given["amount_minor"], given["stood_in"] = intents["billed_minor"][place], 2
             plain.add(int(given["card_row"][0]), int(given["day_id"][0]), -int(given["amount_minor"][0]), -1)
             for each in (own, again):
-                give_back(records(given), records(each.slots), each.heads)
+                give_back(records(given), *each)
     assert seen == {
         Check.STOOD_IN,
         Check.STAND_IN_CATEGORY,
@@ -540,9 +551,23 @@ def test_stand_in_spends_as_plain_python_does():
         Check.STAND_IN_COUNT,
         Check.STAND_IN_SUM,
     }
-    saved = own.arrays()
-    assert saved["spent"][["card", "day_id", "count", "sum_minor"]].tolist() == plain.kept()
-    assert saved["spent"].tobytes() == again.arrays()["spent"].tobytes()
-    loaded = StandIn()
+    assert folded(*own)[["card", "day_id", "count", "sum_minor"]].tolist() == plain.kept()
+    assert folded(*own).tobytes() == folded(*again).tobytes()
+
+
+def test_what_stood_in_is_kept_in_a_snapshot_in_one_order():
+    """Whatever order it came in, and however often the table grew; days that are over are let go."""
+    intents, decisions = drawn(np.random.default_rng(6), 4_000), np.zeros(4_000, DECISION)
+    intents["card_row"] += np.arange(4_000, dtype=np.uint32) // 4 * 40
+    intents["request"]["transaction_type"] = TransactionType.PURCHASE
+    decisions["operation"], decisions["stand_in"] = Operation.AUTHORIZE, 1
+    first, second, loaded = StandIn(), StandIn(), StandIn()
+    first.settle(intents, decisions)
+    for place in range(3_999, -1, -1):
+        second.settle(intents[place : place + 1], decisions[place : place + 1])
+    saved = first.arrays()
+    assert {k: v.tobytes() for k, v in saved.items()} == {k: v.tobytes() for k, v in second.arrays().items()}
+    assert saved["spent"]["day_id"].min() == intents["day_id"].max() - 2
     loaded.load(saved)
     assert loaded.arrays()["spent"].tobytes() == saved["spent"].tobytes()
+    assert len(second.slots) < 65_536
