@@ -23,6 +23,7 @@ from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
 from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
+from server.core.booking import Booking
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
@@ -225,6 +226,8 @@ class Server:
         )
         if self.settings.reconcile_s:
             self._tasks.run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
+        self.booking = Booking(self.core, self._message_clock_s(state), time.time_ns)
+        self._tasks.run(self.booking.run(), "booking")
         self._tasks.run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
         self._tasks.run(self._keep_directory_file(), "directory file")
         bank = self._open_bank(database, keys)
@@ -420,7 +423,7 @@ class Server:
             *(self._entrance.families() if self._entrance else ()),
             *(self.dock.standing.families() if self.dock else ()),
         ]
-        shown = collectors(self.core, journal, shipping, self.reconciler, families)
+        shown = collectors(self.core, journal, shipping, self.reconciler, self.booking, families)
         try:
             stop = serve_metrics(
                 self.settings.metrics_host, self.settings.metrics_port, *shown, ready=self._not_ready

@@ -7,6 +7,7 @@ import numpy as np
 
 from ledger.reconcile import Drift
 from server.core.authorizer import Authorizer
+from server.core.booking import Booking
 from server.core.journal import Journal
 from server.reconciling import Reconciler
 from server.store.shipping import Shipping
@@ -18,6 +19,7 @@ def collectors(
     journal: Journal,
     shipping: Shipping,
     reconciler: Reconciler,
+    booking: Booking,
     others: Sequence[Family],
 ) -> tuple[CoreMetrics, Families]:
     """The collectors of the core, of what stands around it, and of `others`."""
@@ -50,9 +52,20 @@ def collectors(
             "Holds of which it is not known yet whether the ledger has them.",
             lambda: core.books.unknown,
         ),
+        "holdfast_stand_in_waiting": (
+            "Approvals without the ledger that are not booked yet.",
+            lambda: booking.waiting,
+        ),
     }
     return CoreMetrics(core.counters, core.timing, gauges), Families(
-        [*others, _by_time(core), _late_holds(core), _rule_hits(core), _occupancy(core)]
+        [
+            *others,
+            _by_time(core),
+            _late_holds(core),
+            _rule_hits(core),
+            _occupancy(core),
+            *_stand_in(core, booking),
+        ]
     )
 
 
@@ -94,6 +107,32 @@ def _late_holds(core: Authorizer) -> Family:
 
 def _drifting(reconciler: Reconciler, kind: Drift) -> float:
     return reconciler.found[kind]
+
+
+def _stand_in(core: Authorizer, booking: Booking) -> list[Family]:
+    def approvals() -> dict[tuple[str, ...], float]:
+        return {(): float(core.state.stand_in.approvals)}
+
+    def bookings() -> dict[tuple[str, ...], float]:
+        counts = {"covered": booking.booked - booking.overdrawn, "overdrawn": booking.overdrawn}
+        return {
+            (outcome,): float(count) for outcome, count in (counts | {"refused": booking.refused}).items()
+        }
+
+    return [
+        Family(
+            "holdfast_stand_in_approvals_total",
+            "Authorizations that this process approved without the ledger.",
+            (),
+            approvals,
+        ),
+        Family(
+            "holdfast_stand_in_bookings_total",
+            "What of those, and of earlier ones, went into the ledger: by whether the balance covered it.",
+            ("outcome",),
+            bookings,
+        ),
+    ]
 
 
 def _rule_hits(core: Authorizer) -> Family:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -43,6 +44,14 @@ class Cluster:
     def start(self, replica: int) -> None:
         """Start a replica again, and wait until it listens."""
         self._await(replica, self._begin(replica))
+
+    def stop(self, replica: int) -> None:
+        """SIGSTOP: it stands still, and holds its connections."""
+        self._replicas[replica].send_signal(signal.SIGSTOP)
+
+    def go_on(self, replica: int) -> None:
+        """SIGCONT."""
+        self._replicas[replica].send_signal(signal.SIGCONT)
 
     def kill(self, replica: int) -> None:
         """SIGKILL, and wait for its end."""

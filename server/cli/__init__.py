@@ -29,6 +29,7 @@ cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
 transfers    create, list, show, decide, reverse
 rates        import and show exchange rates
+programmes   what is answered while the ledger is away: list, posture, history, what stood in
 limits       what programmes, accounts and cards may use: set, list, move on, remove
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
@@ -86,6 +87,7 @@ from server.cli import (
     patterns,
     policies,
     profiles,
+    programmes,
     rates,
     registry,
     replay,
@@ -124,6 +126,7 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(programmes.app, name="programmes")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")

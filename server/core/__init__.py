@@ -7,6 +7,7 @@ warm_up         every kernel and array touched before the first customer
 recovery        after a crash: the state that was, and a decision for every intent without one
 keeper          snapshots while the server runs, and a journal that does not grow for ever
 fold            the process that makes such a snapshot
+booking         what stand-in approved, brought into the ledger on its return
 expiry          holds whose time is over, let go
 authorizer      the spine: the list of stages
 disown          answers that fronts gave in the core's stead, taken over
@@ -25,6 +26,7 @@ limits          what an approval consumes, reserved
 risk            features and the score
 attempts        what scoring and limits see of a request
 rules           what an issuer decides beside the score: conditions, declined, stepped up or flagged
+stand_in        what may be approved while the ledger is away, and what has been, by card and day
 books           the holds of a batch as one ledger request
 journal         intents and decisions on disk, and read back
 formats         older formats of them, brought to today's

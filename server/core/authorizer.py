@@ -284,7 +284,9 @@ class Authorizer:
         decisions = np.zeros(len(intents), DECISION)
         ledger_us = (marks[1] - marks[0]) // 1000
         stamp(intents, decisions, places, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        decide_authorizations(intents, decisions, wanted, moved)
+        decide_authorizations(
+            intents, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in
+        )
         asked.decide(places, decisions)
         self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))

@@ -100,7 +100,7 @@ class Books:
 
     @property
     def is_there(self) -> bool:
-        """Whether the ledger can be asked, and holds nothing that nobody was promised."""
+        """Whether the ledger can be asked, and holds nothing that nobody was promised: what stood in may be booked."""
         return self.away is None and not self.unresolved
 
     async def open_accounts(self, openings: NDArray[Any]) -> None:

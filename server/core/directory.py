@@ -60,6 +60,14 @@ class Channel(IntFlag):
     INTERNATIONAL = 8
 
 
+class Posture(IntEnum):
+    """What a programme's cards answer while the ledger is away."""
+
+    DECLINE = 0  # 91
+    NETWORK = 1  # N0: the network is asked to stand in
+    STAND_IN = 2  # 00 within limits of its own, booked on the ledger's return; beyond them 91
+
+
 class Action(IntEnum):
     """What a rule asks for; of several that fit, the first here is what is answered."""
 
@@ -119,6 +127,16 @@ class ControlSet:
 
 
 @dataclass(frozen=True, slots=True)
+class StandInLimits:
+    """What may be approved without the ledger. Amounts in minor units of the programme's currency."""
+
+    amount_max_minor: int = 0  # of one transaction
+    count_max: int = 0  # approvals of a card in a day of the programme
+    sum_max_minor: int = 0  # and what they come to
+    categories: frozenset[int] = frozenset()  # MCCs; empty = all
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
     """What cards of one kind have in common."""
 
@@ -135,6 +153,8 @@ class Programme:
     limits: tuple[Limit, ...] = ()
     channels: Channel = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH
     types_never: frozenset[TransactionType] = frozenset()
+    posture: Posture = Posture.DECLINE
+    stand_in: StandInLimits = StandInLimits()  # read where the posture is STAND_IN
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from server.core.directory import (
     Directory,
     DirectoryChange,
     Operator,
+    Posture,
     Programme,
     Rule,
+    StandInLimits,
 )
 from server.core.limit_sets import Limit, Window
 from server.core.record import TransactionType
@@ -141,8 +143,17 @@ def _names(fields: dict[str, str]) -> dict[int, str]:
 
 def _programme(fields: dict[str, Any]) -> Programme:
     found = tuple(map(_limit, fields["limits"])) if "limits" in fields else _former_limits(fields)
+    stand_in = fields.get("stand_in", {})
     return Programme(
-        **{**fields, "limits": found, "types_never": frozenset(map(TransactionType, fields["types_never"]))}
+        **{
+            **fields,
+            "limits": found,
+            "types_never": frozenset(map(TransactionType, fields["types_never"])),
+            "posture": Posture(fields.get("posture", Posture.DECLINE)),
+            "stand_in": StandInLimits(
+                **{**stand_in, "categories": frozenset(stand_in.get("categories", ()))}
+            ),
+        }
     )
 
 

@@ -6,6 +6,9 @@ The entries of the table of repeats: one for each key, and with it the life of e
       │                   └── decided, held ──► OPEN ◄── increment, partial release, not the last clearing┤
       │                                          └─ increment, reversal, clearing, expiry admitted ──► BUSY
       │                                                                                                   │
+      │                   └── decided, approved without the ledger ──► STOOD_IN ◄── advice, part of it ───┤
+      │                                          └─ booking, reversal, advice, clearing admitted ──► BUSY │
+      │                                                                                                   │
       │                                REVERSED / CLEARED / EXPIRED ◄── nothing is held any more ─────────┘
       │                                    └── clearing: posted without a hold; the state stays
       └── reversal of an unknown original ──► AHEAD (the late original declines without a hold)
@@ -17,7 +20,8 @@ Messages about an authorization have entries of their own, under their own ids: 
 IN_FLIGHT or BUSY waits until that is decided, and comes again: of two at once, one is first.
 
 What is held is a chain of parts, newest first: `newest` of the authorization is the id of the message that left the
-newest pending transfer, `older` of that message's entry the one before it, zero at the end.
+newest pending transfer, `older` of that message's entry the one before it, zero at the end. What STOOD_IN is in no
+chain: the authorization's own part says how much is to be booked, and the booking's entry has it from then on.
 
 What it reserved in the limits is a chain of its own, `reserved_newest` and `reserved_older`: parts are replaced by what
 remains of them, but a reservation stands where and when it was made until it is given back.
@@ -48,6 +52,7 @@ class EntryState(IntEnum):
     AHEAD = 6
     CLEARED = 7
     EXPIRED = 8
+    STOOD_IN = 9
 
 
 ENTRY: Final = np.dtype(

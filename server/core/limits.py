@@ -38,6 +38,7 @@ from server.core.policy import (
     APPROVED_IN_PART,
     DECLINING,
     LEDGER_AWAY,
+    NETWORK_ASKED,
     NOTHING_AGAINST_IT,
     Check,
     number_of,
@@ -86,6 +87,7 @@ _APPROVED_IN_PART: Final = number_of(APPROVED_IN_PART)
 _NOTHING_AGAINST_IT: Final = number_of(NOTHING_AGAINST_IT)
 _STEP_UP: Final = number_of(b"1A")
 _LEDGER_AWAY: Final = number_of(LEDGER_AWAY)
+_NETWORK_ASKED: Final = number_of(NETWORK_ASKED)
 
 
 @njit(cache=True)
@@ -110,7 +112,7 @@ def write_step(step: Any, intent: Any, amount_minor: int, kind: int) -> None:
 def is_decline(decision: Any) -> bool:
     """Whether an authorization's DECISION_NUMBERS turns the cardholder down for good: what the decline windows count."""
     code = decision.response_code
-    if code in (_APPROVED, _APPROVED_IN_PART, _NOTHING_AGAINST_IT, _STEP_UP, _LEDGER_AWAY):
+    if code in (_APPROVED, _APPROVED_IN_PART, _NOTHING_AGAINST_IT, _STEP_UP, _LEDGER_AWAY, _NETWORK_ASKED):
         return False
     return decision.operation == _AUTHORIZE
 

@@ -58,7 +58,9 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = 5  # an expiry of what is no longer held, a front's answer that stands already
+    NOTHING_DUE = (
+        5  # an expiry of what is no longer held, a front's answer that stands already, a booking of what is booked
+    )
 
 
 class Original(IntEnum):
@@ -69,19 +71,23 @@ class Original(IntEnum):
     HELD = 2  # now BUSY
     NOTHING_HELD = 3  # declined, or ended
     DECLINED = 4  # an advice's, a front's answer's: now BUSY
+    STOOD_IN = 5  # approved without the ledger, not booked: now BUSY
 
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _REVERSE: Final = int(Operation.REVERSE)
 _ADVISE: Final = int(Operation.ADVISE)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_INCREMENT: Final = int(Operation.INCREMENT)
 _LABEL: Final = int(Operation.LABEL)
 _DISOWN: Final = int(Operation.DISOWN)
+_BOOK: Final = int(Operation.BOOK)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
 _BUSY: Final = int(EntryState.BUSY)
 _DONE: Final = int(EntryState.DONE)
 _AHEAD: Final = int(EntryState.AHEAD)
+_STOOD_IN: Final = int(EntryState.STOOD_IN)
 _NEW: Final = int(Admission.NEW)
 _REPEAT: Final = int(Admission.REPEAT)
 _CONFLICT: Final = int(Admission.CONFLICT)
@@ -94,6 +100,7 @@ _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _NOTHING_HELD: Final = int(Original.NOTHING_HELD)
 _DECLINED: Final = int(Original.DECLINED)
+_FINDS_STOOD_IN: Final = int(Original.STOOD_IN)
 
 
 @njit(cache=True)
@@ -120,9 +127,13 @@ def claim(slots: Any, entries: Any, request: Any) -> int:
             entries[at].content[1] = request.content[1]
         return _UNKNOWN
     entry = entries[at]
-    if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
-        entry.state = _BUSY
-        return _HELD
+    if entry.sender == request.sender or request.operation == _EXPIRE:
+        if entry.state == _OPEN:
+            entry.state = _BUSY
+            return _HELD
+        if entry.state == _STOOD_IN:
+            entry.state = _BUSY
+            return _FINDS_STOOD_IN
     late = request.operation in (_ADVISE, _DISOWN)
     if entry.state == _DONE and late and not entry.answer.reasons & _REVERSED:
         entry.state = _BUSY
@@ -139,6 +150,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     """
     if request.operation == _EXPIRE:
         return at >= 0 and entries[at].state == _OPEN
+    if request.operation == _BOOK:
+        return at >= 0 and entries[at].state == _STOOD_IN
     if at < 0:
         return True
     entry = entries[at]
@@ -146,7 +159,13 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
         return False
     if entry.state == _DONE:
         return entry.answer.response_code != request.given_code and not entry.answer.reasons & _REVERSED
-    return entry.state == _OPEN
+    return entry.state in (_OPEN, _STOOD_IN)
+
+
+@njit(cache=True)
+def must_wait(state: int, operation: int) -> bool:
+    """Whether a message must wait for the authorization: it is being decided, or must be booked before it can grow."""
+    return state in (_IN_FLIGHT, _BUSY) or (state == _STOOD_IN and operation == _INCREMENT)
 
 
 @njit(cache=True)
@@ -191,11 +210,12 @@ def admit(
         if request.operation != _AUTHORIZE:
             at = place_of(slots, entries, request.original_id[0], request.original_id[1])
             waits_for = request.operation != _LABEL and at >= 0
-            if waits_for and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
+            if waits_for and must_wait(entries[at].state, request.operation):
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue
-            if not has_entry(request.operation) and not is_due(entries, at, request):
+            is_own = request.operation == _BOOK or not has_entry(request.operation)
+            if is_own and not is_due(entries, at, request):
                 admissions[i] = _NOTHING_DUE
                 continue
             originals[i] = claim(slots, entries, request)
@@ -252,7 +272,7 @@ def take_over(kept: Any, slots: Any, entries: Any, clock_s: int) -> None:
     """Enter ENTRYs of a snapshot into an empty table with room for them, but for those that need not be kept at `clock_s`."""
     top = np.int64(slots[TOP])
     for i in range(len(kept)):
-        if kept[i].state not in (_IN_FLIGHT, _BUSY) and kept[i].kept_until_s < clock_s:
+        if kept[i].state not in (_IN_FLIGHT, _BUSY, _STOOD_IN) and kept[i].kept_until_s < clock_s:
             continue
         entries[top] = kept[i]
         point(slots, kept[i].id[0], top)
@@ -361,6 +381,13 @@ class Repeats:
         last = min(last, self.top)
         places = np.empty(max(0, last - first), np.int64)
         return self.entries[places[: parts.due(self.entries, first, last, now_s, places)]]
+
+    def stood_in(self) -> NDArray[np.uint64]:
+        """Ids u8[n, 2] of what was approved without the ledger and is not booked, in the order in which it was asked for."""
+        entries = self.entries[: self.top]
+        waiting = entries[entries["state"] == EntryState.STOOD_IN]
+        ids: NDArray[np.uint64] = waiting["id"][np.argsort(waiting["answer"]["sequence"])]
+        return ids
 
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""

@@ -26,8 +26,10 @@ from server.core.directory import (
     Channel,
     ControlSet,
     DirectoryChange,
+    Posture,
     Programme,
     Rule,
+    StandInLimits,
 )
 from server.core.limit_sets import WINDOW_NAMES, Limit, Overrides, Window, overrides
 from server.core.record import TransactionType
@@ -311,6 +313,13 @@ def _programme(row: Any, limits: Sequence[Limit]) -> Programme:
         limits=tuple(limits),
         channels=_channels(row["channels"]),
         types_never=_types(row["types_never"]),
+        posture=Posture[row["posture"].upper()],
+        stand_in=StandInLimits(
+            amount_max_minor=row["stand_in_amount_max_minor"],
+            count_max=row["stand_in_count_max"],
+            sum_max_minor=row["stand_in_sum_max_minor"],
+            categories=frozenset(row["stand_in_categories"]),
+        ),
     )
 
 
