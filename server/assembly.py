@@ -24,12 +24,12 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
-from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
-from server.core.directory import Directory
+from server.core.directory import Directory, slices
+from server.core.directory_file import DIRECTORY, DirectoryFile
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
@@ -102,6 +102,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._position: FeedPosition | None = None
         self._saved_revision = -1
+        self._directory_file = DirectoryFile(self.directory, settings.home / DIRECTORY)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
 
@@ -255,9 +256,9 @@ class Server:
         trouble: Exception | None,
     ) -> None:
         """The directory from its file and what PostgreSQL has since; from its file alone where PostgreSQL is away."""
-        path = self.settings.home / "directory.npz"
+        path = self.settings.home / DIRECTORY
         try:
-            source = await asyncio.to_thread(directory_file.load, self.directory, path)
+            source = await asyncio.to_thread(self._directory_file.load)
             self._position = FeedPosition(str(source["database"]), int(source["version"]))
             if source["keys"] != keys.fingerprint:
                 raise StartError(
@@ -286,7 +287,9 @@ class Server:
 
     async def _apply(self, chunk: FeedChunk) -> None:
         await self.books.open_accounts(chunk.openings)
-        self.directory.apply(chunk.change)
+        for part in slices(chunk.change):
+            self.directory.apply(part)
+            await asyncio.sleep(0)
         if chunk.last:
             self._position = chunk.position
 
@@ -465,9 +468,8 @@ class Server:
             "version": self._position.version,
             "keys": self._keys_fingerprint,
         }
-        arrays = directory_file.contents(self.directory, source)
         try:
-            await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
+            await self._directory_file.renew(source)
             self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))
