@@ -10,7 +10,6 @@ Cards come by binary COPY, whose rows here all have one length, so that a chunk 
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -38,7 +37,9 @@ from server.store.postgres import StoreError
 from server.store.queries import query
 
 CHANNEL: Final = "holdfast_directory"
-CHUNK_ROWS: Final = 65_536
+CHUNK_ROWS: Final = 16_384
+"""Few enough that the loop has them in two milliseconds."""
+
 CHUNKS_WAITING: Final = 2
 COPY_TIMEOUT_S: Final = 600.0
 POLL_S: Final = 0.5
@@ -46,6 +47,9 @@ POLL_S: Final = 0.5
 
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
 """Pauses before the next try while PostgreSQL is away; the last one repeats."""
+
+_FETCHED_ROWS: Final = 512
+"""Likewise of rows that come as objects."""
 
 _ACTIVE: Final = ("live", "shadow")
 
@@ -146,7 +150,8 @@ class DirectoryFeed:
 
 async def _read(connection: Any, position: FeedPosition | None) -> AsyncGenerator[FeedChunk, None]:
     try:
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+        await transaction.start()
         since = 0 if position is None else position.version
         snapshot = await connection.fetchrow(query("feed_snapshot"), since)
         full = position is None or position.database != snapshot["database"] or since > snapshot["newest"]
@@ -160,7 +165,7 @@ async def _read(connection: Any, position: FeedPosition | None) -> AsyncGenerato
                     yield FeedChunk(change, openings, before, last=False, full=full)
         change = DirectoryChange(cards=np.zeros(0, CARD), version=after.version)
         yield FeedChunk(change, np.zeros(0, OPENING), after, last=True, full=full)
-        await connection.execute("COMMIT")
+        await transaction.commit()
     except BaseException:
         # Also where the reader leaves in the middle: a copy can't be ended but with its connection.
         connection.terminate()
@@ -185,21 +190,40 @@ async def _rows(
             openings["opening_minor"] = rows["opening_minor"]
             yield DirectoryChange(nothing), openings
 
-    found = await connection.fetch(query(f"feed_controls{changed}"), since)
-    controls = {row["card_number"]: _control_set(row) for row in found}
-    limits = _overrides(await connection.fetch(query(f"feed_limits{changed}"), since))
+    controls: dict[int, ControlSet] = {}
+    alike: dict[Any, Any] = {}
+    found: Any
+    async for row in _fetch(connection, f"feed_controls{changed}", since):
+        found = _control_set(row)
+        controls[row["card_number"]] = alike.setdefault(found, found)
+    limits: dict[int, Overrides] = {}
+    of_card: list[Any] = []
+    async for row in _fetch(connection, f"feed_limits{changed}", since):
+        if of_card and of_card[0]["card"] != row["card"]:
+            found = _overrides(of_card)
+            limits[of_card[0]["card"]] = alike.setdefault(found, found)
+            of_card = []
+        of_card.append(row)
+    if of_card:
+        limits[of_card[0]["card"]] = _overrides(of_card)
     async with contextlib.aclosing(_copy(connection, f"feed_cards{changed}", _CARD_ROW, since)) as chunks:
         async for rows in chunks:
             cards = _cards(rows)
-            numbers = set(cards["number"].tolist()) if controls or limits else set()
+            numbers = cards["number"].tolist() if controls or limits else []
             yield (
                 DirectoryChange(
                     cards,
-                    {number: controls[number] for number in controls.keys() & numbers},
-                    {number: limits[number] for number in limits.keys() & numbers},
+                    {number: controls[number] for number in numbers if number in controls},
+                    {number: limits[number] for number in numbers if number in limits},
                 ),
                 np.zeros(0, OPENING),
             )
+
+
+def _fetch(connection: Any, name: str, since: int) -> AsyncIterator[Any]:
+    """The rows of a query, a few at a time."""
+    rows: AsyncIterator[Any] = aiter(connection.cursor(query(name), since, prefetch=_FETCHED_ROWS))
+    return rows
 
 
 async def _shared(connection: Any, since: int) -> DirectoryChange:
@@ -350,16 +374,12 @@ def _limit(row: Any) -> Limit:
     )
 
 
-def _overrides(rows: list[Any]) -> dict[int, Overrides]:
-    """What each card has beside its programme's limits; `rows` are ordered by card."""
-    return {
-        card: overrides(
-            [_limit(row) for row in found if row["of_account"]],
-            [_limit(row) for row in found if not row["of_account"]],
-        )
-        for card, group in itertools.groupby(rows, key=lambda row: row["card"])
-        for found in (list(group),)
-    }
+def _overrides(rows: list[Any]) -> Overrides:
+    """What a card has beside its programme's limits, of its account's and its own."""
+    return overrides(
+        [_limit(row) for row in rows if row["of_account"]],
+        [_limit(row) for row in rows if not row["of_account"]],
+    )
 
 
 def _rule(row: Any) -> Rule:
