@@ -1,0 +1,120 @@
+"""
+Who hears every answer, and in the end looks at the books: no rule of the server's code is used, only what it promises.
+
+While it runs: an answer that stands is on the disk, the same to everybody who sends the same again, and in time; an
+approval has its hold. In the end: `model` accounts for every answer, for every account and for every hold.
+"""
+
+import numpy as np
+
+from ledger import holds
+from server.core.authorizer import Stopped
+from server.core.journal import JournalStopped
+from server.core.record import DECISION, Operation
+from server.core.repeats import Repeats
+from server.core.risk import Risk
+from server.core.state import State
+from ledger.book import LedgerStopped
+from server.core.entries import EntryState
+from tests.simulation.disk import DiskReader
+from tests.simulation.model import Model
+
+AWAY, CONFLICT = b"91", b"94"
+
+
+class Witness:
+    """Raises AssertionError as soon as something is wrong."""
+
+    def __init__(self, world):
+        self._world = world
+        self.heard = 0
+
+    def hear(self, messages, decisions, begun_s, listening):
+        """DECISION[n] for these messages, sent together at `begun_s`; where nobody listens, they go nowhere."""
+        for asked, decision in zip(messages, decisions, strict=True):
+            self.heard += 1
+            self._check_time(asked, begun_s)
+            if int(decision["sequence"]) == 0:
+                assert decision["response_code"] == AWAY, f"{decision['response_code']} stands nowhere"
+                continue
+            self._check_durable(asked, decision)
+            if listening:
+                self._check_same(asked, decision)
+            if decision["operation"] == Operation.AUTHORIZE and decision["held"] and not decision["replayed"]:
+                self._check_held(asked, decision)
+
+    def expect_conflict(self, asked, was_sent):
+        """The same key was sent with other content."""
+
+    def hear_conflict(self, _places, decisions):
+        """Nothing but 94, or that it can't be told yet."""
+        for decision in decisions:
+            assert decision["response_code"] in (CONFLICT, AWAY), "same key, other content"
+            assert int(decision["sequence"]) == 0
+
+    def hear_failure(self, error):
+        """Only a core that stops leaves a parcel without an answer."""
+        assert isinstance(error, Stopped), error
+
+    def hear_stop(self, error):
+        """Only what can't go on stops the core."""
+        if not isinstance(error, JournalStopped | LedgerStopped):
+            raise AssertionError(f"the core stopped: {error!r}") from error
+
+    def check_all(self):
+        """When nothing goes wrong any more and everything is answered."""
+        world = self._world
+        self._check_state(world.life)
+        model = Model(world)
+        model.follow()
+        model.check_books()
+
+    def _check_time(self, asked, begun_s):
+        """Nothing is answered late."""
+
+    def _check_durable(self, asked, decision):
+        """What was said is on the disk."""
+        written = self._world.disk.decisions.get(int(decision["sequence"]))
+        assert written is not None, f"{asked.key} was told what the disk does not have"
+        said = decision.copy()
+        said["replayed"] = 0
+        assert said.tobytes() == written[0][0].tobytes(), f"{asked.key}: the disk has another answer"
+        assert tuple(said["authorization_id"].tolist()) == asked.key, "somebody else's answer"
+
+    def _check_same(self, asked, decision):
+        """Who asks the same gets the same."""
+        if asked.answer is None:
+            asked.answer, asked.answered_s = decision.copy(), self._world.now_s
+            return
+        first, again = asked.answer.copy(), decision.copy()
+        first["replayed"] = again["replayed"] = 0
+        assert first.tobytes() == again.tobytes(), f"{asked.key}: another answer than before"
+
+    def _check_held(self, asked, decision):
+        """An approval has its hold."""
+        ids = holds.leg_id(asked.record["authorization_id"], holds.Leg.HOLD, int(decision["hold_attempt"]))
+        found = self._world.bank.state.lookup_transfers(ids)
+        assert len(found) == 1, f"{asked.key} is approved without a hold"
+        assert int(found["amount_lo"][0]) == int(decision["approved_minor"])
+
+    def _check_state(self, life):
+        """What the core remembers is a function of the journal, and nothing is left undecided."""
+        entries = life.state.repeats.entries[: life.state.repeats.count]
+        undecided = np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
+        assert not undecided.any(), f"{undecided.sum()} entries are not decided"
+        again = State(Risk())
+        again.grow(len(life.directory.cards), life.directory.accounts)
+        again.replay(DiskReader(self._world.disk, archived=True).read_chunks(0))
+        for name, mine in arrays_of(life.state).items():
+            theirs = arrays_of(again)[name]
+            assert mine.shape == theirs.shape, f"{name} is of another size after a replay"
+            assert mine.tobytes() == theirs.tobytes(), f"{name} is another after a replay"
+
+
+def arrays_of(state):
+    """All arrays of a core's state."""
+    found = {f"limits_{k}": v for k, v in state.limits.arrays().items()}
+    found |= {f"features_{k}": v for k, v in state.risk.features.arrays().items()}
+    entries = state.repeats.arrays()["entries"]
+    order = np.lexsort((entries["id"][:, 0], entries["id"][:, 1]))
+    return found | {"entries": entries[order]}
