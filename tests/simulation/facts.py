@@ -100,7 +100,7 @@ class Facts:
             limits=(
                 _limit(1, Measure.AMOUNT, Window.TRANSACTION, TRANSACTION_MAX_MINOR),
                 _limit(2, Measure.AMOUNT, Window.DAY, ceilings.amount_minor),
-                _limit(3, Measure.COUNT, Window.DAY, ceilings.count),
+                _limit(3, Measure.COUNT, Window.HOURS_24, ceilings.count),
             ),
         )
 

@@ -52,6 +52,13 @@ _PROBABILITY = {
     Fault.JOURNAL_SLOW: 0.1,
     Fault.JOURNAL_FULL: 0.01,
 }
+_MOST = {
+    Fault.LEDGER_DIES: 2,
+    Fault.JOURNAL_FULL: 2,
+    Fault.CRASH: 3,
+    Fault.CRASH_IN_RECOVERY: 3,
+    Fault.LEDGER_STOPS: 3,
+}
 _CHANGING = (
     Fault.LEDGER_LOSES_CALL,
     Fault.LEDGER_LOSES_ANSWER,
@@ -71,7 +78,7 @@ class Fates:
 
     def comes(self, kind, probability=None):
         """Whether this fault comes now."""
-        if self.healed or kind not in self.kinds:
+        if self.healed or kind not in self.kinds or self.counts[kind] == _MOST.get(kind):
             return False
         limit = _PROBABILITY[kind] if probability is None else probability
         if self.random.random() >= limit:

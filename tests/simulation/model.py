@@ -8,7 +8,7 @@ right at some moment between question and answer.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ledger.chart import HOUSE, AccountCode, account_id
 from ledger.transfer import TransferFlags
@@ -89,7 +89,7 @@ class Consumed:
     amount: int
     kept: int
     over_s: float
-    parts: list = field(default_factory=list)
+    counts: bool = True
 
 
 class Model:
@@ -182,8 +182,11 @@ class Model:
     def increment(self, said):
         """One more part, or none."""
         hold = self._holds.get(said.original)
-        if hold is None or hold.state == "AHEAD":
+        if hold is None:
             assert said.code == "25", f"{said} of nothing"
+            return
+        if hold.state == "AHEAD":
+            assert said.code == "12", f"{said} of what must not be"
             return
         card_codes = self._codes_of_card(said, of=hold.card, message=False) - {""}
         if hold.state != "OPEN" or hold.credit:
@@ -197,8 +200,10 @@ class Model:
             assert said.code == "13", f"{said} to less than the {total} it has"
             return
         assert said.code in ("00", "51", "61", "65"), f"{said}"
+        said.card = hold.card
         if said.code != "00":
             if said.code == "51":
+                self._consume(said, 0, said.to_s, said.original, amount=more)
                 lowest = self._balances.lowest(account_of(hold.card), said.from_s, said.to_s)
                 assert lowest < more, f"{said} with never less than {lowest} available"
             return
@@ -206,7 +211,6 @@ class Model:
         self._account(hold.card).held += more
         assert said.approved == total + more, f"{said} approved {said.approved}"
         if more:
-            said.card = hold.card
             self._consume(said, more, float("inf"), said.original, amount=more)
 
     def advise(self, said):
@@ -345,10 +349,9 @@ class Model:
 
     def _check_refused(self, said):
         """A limit may refuse only what would pass it."""
-        if said.amount > TRANSACTION_MAX_MINOR:
-            assert said.code == "61", f"{said}"
-            return
         most, count, _, _ = self._consumed_of(said)
+        if said.amount > TRANSACTION_MAX_MINOR and said.code == "61":
+            return
         ceilings = self._facts.possible(self._facts.ceilings, said.from_s, said.to_s)
         if said.code == "61":
             assert most + said.amount > min(c.amount_minor for c in ceilings), f"{said} after {most} at most"
@@ -373,11 +376,12 @@ class Model:
                 most += taken.amount
                 count += 1
             least += taken.kept
-            fewest += taken.kept > 0
+            fewest += taken.counts and taken.kept > 0
         return most, count, least, fewest
 
     def _consume(self, said, kept, over_s, authorization=None, amount=None):
-        taken = Consumed(said.sequence, said.amount if amount is None else amount, kept, over_s)
+        counts = said.operation == Operation.AUTHORIZE
+        taken = Consumed(said.sequence, said.amount if amount is None else amount, kept, over_s, counts)
         self._consumed[said.card, said.day].append(taken)
         authorization = said.key if authorization is None else authorization
         self._parts_of.setdefault(authorization, []).append(taken)

@@ -15,6 +15,7 @@ SENDER = 9
 AGAIN_S = 2.5
 TRIES_MAX = 3
 BURST = 70
+PARCEL_MAX = 16
 
 
 @dataclass(eq=False)
@@ -55,7 +56,9 @@ class Traffic:
 
     def ask_again(self):
         """All of them that wait."""
-        self._send(self.unanswered)
+        waiting = self.unanswered
+        for first in range(0, len(waiting), PARCEL_MAX):
+            self._send(waiting[first : first + PARCEL_MAX])
 
     def _step(self):
         self.left -= 1
@@ -72,7 +75,7 @@ class Traffic:
         kinds = fates.kinds if not fates.healed else set()
         if Fault.REPEAT in kinds and self.asked:
             yield self._repeat, 3
-        if Fault.OTHER_CONTENT in kinds and self.asked:
+        if Fault.OTHER_CONTENT in kinds and self._settled():
             yield self._other_content, 1
         if Fault.REVERSED_FIRST in kinds:
             yield self._reverse_first, 1
@@ -150,11 +153,13 @@ class Traffic:
         self._send(self._random.choices(self.asked[-12:], k=self._random.choice((1, 2))))
 
     def _other_content(self):
-        asked = self._random.choice(self.asked[-12:])
-        record = asked.record.copy()
+        record = self._random.choice(self._settled()).record.copy()
         record["content"] += np.uint64(1)
         self._world.fates.counts[Fault.OTHER_CONTENT] += 1
-        self._world.witness.expect_conflict(asked, self._submit(record, self._world.witness.hear_conflict))
+        self._submit(record, self._world.witness.hear_conflict)
+
+    def _settled(self):
+        return [asked for asked in self.asked[-12:] if asked.answer is not None]
 
     def _reverse_first(self):
         original = self._new_authorization()
@@ -200,7 +205,8 @@ class Traffic:
             record["original_id"] = original.record["authorization_id"]
         for name, value in fields.items():
             record[name] = value
-        record["content"] = [(len(self.asked) + 1, int(operation))]
+        if like is None:  # an advice repeats what its original says
+            record["content"] = [(len(self.asked) + 1, int(operation))]
         asked = Asked(record, original)
         self.asked.append(asked)
         return asked

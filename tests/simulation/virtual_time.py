@@ -7,6 +7,7 @@ The loop runs one callback at a time, so that a crash can fall between any two o
 import asyncio
 import heapq
 import itertools
+import warnings
 
 
 class Crash(BaseException):
@@ -75,9 +76,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Close every coroutine where it stands, and the loop; nothing of it runs any more."""
         tasks = asyncio.all_tasks(self)
         self.close()
-        for task in tasks:
-            task._log_destroy_pending = False  # it was killed on purpose
-            task.get_coro().close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of what a task that never began would have awaited
+            for task in tasks:
+                task._log_destroy_pending = False  # it was killed on purpose
+                task.get_coro().close()
 
     def _run_once(self):
         if self._ready:

@@ -120,6 +120,8 @@ class World:
         self.life = None
         self.lives = 0
         self.over = False
+        self.violation = None
+        self.has_begun = False
         if Fault.CLOCKS_APART in self.fates.kinds:
             self.fates.counts[Fault.CLOCKS_APART] += 1
             self.ledger_offset_ns = self.fates.random.randrange(-4 * 10**9, 4 * 10**9)
@@ -144,10 +146,16 @@ class World:
     def came_up(self, life):
         """A process answers."""
         self.life = life
-        if self.lives == 1:
+        if not self.has_begun:
+            self.has_begun = True
             self.traffic.begin(self.fates.random.randrange(12, 40))
             self.agenda.after(0.05, self._trouble)
             self.agenda.after(0.5, self._look)
+
+    def condemn(self, error):
+        """Something is wrong: the run ends here."""
+        self.violation = self.violation or error
+        self.loop.steps_left = 0
 
     def run(self):
         """Until everything is answered and looked at. Raises AssertionError with what is wrong."""
@@ -173,6 +181,8 @@ class World:
             durable = {tuple(intent["request"]["authorization_id"][0].tolist()) for intent, _ in self.disk.intents.values()}
             durable |= {tuple(intent["request"]["original_id"][0].tolist()) for intent, _ in self.disk.intents.values()}
             life.session.die(durable)
+        if self.violation is not None:
+            raise self.violation
         assert not self.loop.complaints, self.loop.complaints
 
     def _trouble(self):
@@ -207,14 +217,14 @@ class World:
 
     def _look(self):
         """The end: when all is sent, everything is healed, asked again until it is answered, and checked."""
-        if self.traffic.left or not self.life:
-            self.agenda.after(0.5, self._look)
-            return
-        if not self.fates.healed:
+        if not self.traffic.left and not self.fates.healed:
             self.fates.healed = True
             self.loop.steps_left = None
             self.bank.stopped_until_s = 0.0
             self.healed_s = self.now_s
+        if self.traffic.left or self.life is None:
+            self.agenda.after(0.5, self._look)
+            return
         assert self.now_s - self.healed_s < SETTLED_MAX_S, f"not answered: {len(self.traffic.unanswered)}"
         if self.traffic.unanswered or not self.life.core.is_idle:
             self.traffic.ask_again()
@@ -223,8 +233,8 @@ class World:
         self.agenda.after(RESOLVED_S, self._end)
 
     def _end(self):
-        self.witness.check_all()
         self.over = True
+        self.witness.check_all()
         self.life.end()
 
     def digest(self):
