@@ -27,7 +27,7 @@ from server.core.formats import entries_of
 from server.core.policy import Check
 from server.core.record import Operation
 
-_ENTRIES_MIN: Final = 1 << 20
+ENTRIES_MIN: Final = 1 << 20
 """Untouched memory costs nothing: room for a million keys before the table is first rebuilt."""
 
 
@@ -241,13 +241,14 @@ class Admitted:
 
 
 class Repeats:
-    """The table. Places are valid until the next `admit`."""
+    """The table. Places are valid until the next `admit`. `entries_min` is a power of two: how many it has room for at first."""
 
-    def __init__(self) -> None:
-        self.entries: NDArray[Any] = np.zeros(_ENTRIES_MIN, ENTRY)
+    def __init__(self, entries_min: int = ENTRIES_MIN) -> None:
+        self.entries: NDArray[Any] = np.zeros(entries_min, ENTRY)
         self.count = 0
         self.clock_s = int(np.iinfo(np.int64).min)
-        self._slots = np.zeros(2 * _ENTRIES_MIN, np.uint32)
+        self._entries_min = entries_min
+        self._slots = np.zeros(2 * entries_min, np.uint32)
 
     def admit(self, requests: NDArray[Any]) -> Admitted:
         """Find or enter a batch of REQUEST."""
@@ -325,7 +326,7 @@ class Repeats:
 
     def _rebuild(self, more: int) -> None:
         """Drop what need not be kept; grow where more than half of the room is still taken."""
-        capacity = max(_ENTRIES_MIN, len(self.entries))
+        capacity = max(self._entries_min, len(self.entries))
         while True:
             entries = np.zeros(capacity, ENTRY)
             slots = np.zeros(2 << (capacity - 1).bit_length(), np.uint32)

@@ -29,6 +29,8 @@ class Disk:
         self.intents = {}
         """By sequence, INTENT[1] of all that ever were there, and when that was; likewise of decisions."""
         self.decisions = {}
+        self.known = set()
+        """Ids of the authorizations that intents are of, or about."""
 
     @property
     def durable(self):
@@ -44,6 +46,9 @@ class Disk:
             self.archive.append(row)
             dtype, known = (INTENT, self.intents) if kind == INTENTS_KIND else (DECISION, self.decisions)
             found = np.frombuffer(records, dtype)
+            if kind == INTENTS_KIND:
+                for name in ("authorization_id", "original_id"):
+                    self.known.update(map(tuple, found["request"][name].tolist()))
             for place, sequence in enumerate(found["sequence"].tolist()):
                 assert sequence not in known, f"request {sequence} is in the journal twice"
                 known[sequence] = (found[place : place + 1], now_s)

@@ -23,6 +23,7 @@ class Asked:
     """One message with a key of its own, however often it is sent."""
 
     record: np.ndarray  # REQUEST[1]
+    operation: Operation
     original: "Asked | None" = None
     sent_s: list = field(default_factory=list)
     answer: np.ndarray | None = None  # the first that stands in the journal
@@ -107,7 +108,7 @@ class Traffic:
     def _authorizations(self):
         if self._about is not None:
             return self._about
-        return [asked for asked in self.asked[-40:] if asked.record["operation"][0] == Operation.AUTHORIZE]
+        return [asked for asked in self.asked[-40:] if asked.operation is Operation.AUTHORIZE]
 
     def _message(self):
         original = self._random.choice(self._authorizations())
@@ -156,7 +157,7 @@ class Traffic:
         record = self._random.choice(self._settled()).record.copy()
         record["content"] += np.uint64(1)
         self._world.fates.counts[Fault.OTHER_CONTENT] += 1
-        self._submit(record, self._world.witness.hear_conflict)
+        self._submit([record], self._world.witness.hear_conflict)
 
     def _settled(self):
         return [asked for asked in self.asked[-12:] if asked.answer is not None]
@@ -207,7 +208,7 @@ class Traffic:
             record[name] = value
         if like is None:  # an advice repeats what its original says
             record["content"] = [(len(self.asked) + 1, int(operation))]
-        asked = Asked(record, original)
+        asked = Asked(record, operation, original)
         self.asked.append(asked)
         return asked
 
@@ -223,7 +224,7 @@ class Traffic:
         def deliver(places, decisions):
             self._world.witness.hear([messages[place] for place in places], decisions, begun_s, listening)
 
-        self._submit(np.concatenate([asked.record for asked in messages]), deliver)
+        self._submit([asked.record for asked in messages], deliver)
         if len(messages[0].sent_s) < TRIES_MAX:
             self._world.agenda.after(AGAIN_S, self._look, messages)
 
@@ -237,8 +238,10 @@ class Traffic:
         life = self._world.life
         if life is None or life.core is None:
             return False
-        records["arrival_ns"] = self._world.clock_ns()
-        parcel = Parcel(records.tobytes(), list(range(len(records))), deliver, self._world.witness.hear_failure)
+        for record in records:
+            record["arrival_ns"] = self._world.clock_ns()
+        packed = b"".join([record.tobytes() for record in records])
+        parcel = Parcel(packed, list(range(len(records))), deliver, self._world.witness.hear_failure)
         try:
             life.core.submit(parcel)
         except (Overloaded, Stopped):

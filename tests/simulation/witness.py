@@ -128,7 +128,7 @@ class Witness:
         entries = life.state.repeats.entries[: life.state.repeats.count]
         undecided = np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
         assert not undecided.any(), f"{undecided.sum()} entries are not decided"
-        again = State(Risk())
+        again = State(Risk(), 64)
         again.grow(len(life.directory.cards), life.directory.accounts)
         again.replay(DiskReader(self.world.disk, archived=True).read_chunks(0))
         for name, mine in arrays_of(life.state).items():

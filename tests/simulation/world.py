@@ -32,6 +32,9 @@ LIMITS = CoreLimits(waiting_max=64, batch_max=16, turns_max=2)
 RESOLVED_S = 5.0
 """What a fault left unknown is known so long after its end."""
 
+ENTRIES_MIN = 64
+"""Room for repeats at first: little, so that the table is rebuilt."""
+
 SETTLED_MAX_S = 120.0
 LIVES_MAX = 60
 
@@ -45,7 +48,7 @@ class Life:
         self.ended = None
         self.session = Session(world.bank, world.agenda, world.fates)
         self.journal = VolatileJournal(world.disk, world.agenda, world.fates)
-        self.state = State(Risk())
+        self.state = State(Risk(), ENTRIES_MIN)
 
     async def live(self):
         """Start as the server does, and answer until something ends it."""
@@ -178,9 +181,7 @@ class World:
             self.life = None
             self.loop.end()
             life.journal.die(survives=self.fates.random.random() < 0.5)
-            durable = {tuple(intent["request"]["authorization_id"][0].tolist()) for intent, _ in self.disk.intents.values()}
-            durable |= {tuple(intent["request"]["original_id"][0].tolist()) for intent, _ in self.disk.intents.values()}
-            life.session.die(durable)
+            life.session.die(self.disk.known)
         if self.violation is not None:
             raise self.violation
         assert not self.loop.complaints, self.loop.complaints
@@ -206,7 +207,7 @@ class World:
         older = Fault.OLD_SNAPSHOT in self.fates.kinds and self.snapshot.exists()
         if older:
             shutil.copy(self.snapshot, before)
-        state = State(Risk())
+        state = State(Risk(), ENTRIES_MIN)
         reader = DiskReader(self.disk)
         restore(state, self.snapshot, reader)
         state.save(self.snapshot)

@@ -270,10 +270,9 @@ def resolve_all(repeats, requests, held):
     repeats.resolve(intents, decisions)
 
 
-def test_the_table_makes_room_when_it_is_full_and_keeps_what_is_open(monkeypatch):
+def test_the_table_makes_room_when_it_is_full_and_keeps_what_is_open():
     """Declines of long ago go; open authorizations stay while the table grows."""
-    monkeypatch.setattr("server.core.repeats._ENTRIES_MIN", 64)
-    repeats = Repeats()
+    repeats = Repeats(entries_min=64)
     for hour in range(40):
         requests = held_batch(20, NOON_S + hour * 3600)
         repeats.admit(requests)
