@@ -50,12 +50,15 @@ class Witness:
             if int(decision["sequence"]) == 0:
                 assert decision["response_code"] == AWAY, f"{decision['response_code']} stands nowhere"
                 continue
-            if decision["stand_in"]:
-                self._check_adopted(asked, decision)
+            written = self.world.disk.decisions.get(int(decision["sequence"]))
+            assert written is not None, f"{asked.key} was told what the disk does not have"
+            is_adopted = asked.operation != written[0]["operation"][0]
+            if is_adopted:
+                self._check_adopted(asked, written[0])
             else:
-                self._check_durable(asked, decision)
+                self._check_durable(asked, decision, written[0][0])
             if listening:
-                self._check_same(asked, decision)
+                self._check_same(asked, decision, is_adopted=is_adopted)
             if decision["operation"] == Operation.AUTHORIZE and decision["held"] and not decision["replayed"]:
                 self._check_held(asked, decision)
 
@@ -89,31 +92,34 @@ class Witness:
     def _check_time(self, asked, begun_s):
         """Nothing is answered late."""
 
-    def _check_durable(self, asked, decision):
+    def _check_durable(self, asked, decision, written):
         """What was said is on the disk."""
-        written = self.world.disk.decisions.get(int(decision["sequence"]))
-        assert written is not None, f"{asked.key} was told what the disk does not have"
         said = decision.copy()
         said["replayed"] = 0
-        assert said.tobytes() == written[0][0].tobytes(), f"{asked.key}: the disk has another answer"
+        difference = {
+            name: (said[name].tolist(), written[name].tolist())
+            for name in DECISION.names
+            if said[name].tobytes() != written[name].tobytes()
+        }
+        assert not difference, f"{asked.key} was told other than the disk has: {difference}"
         assert tuple(said["authorization_id"].tolist()) == asked.key, "somebody else's answer"
 
-    def _check_adopted(self, asked, decision):
+    def _check_adopted(self, asked, advice):
         """An advice gave it its answer."""
-        advice, _ = self.world.disk.decisions[int(decision["sequence"])]
+        assert advice["operation"][0] == Operation.ADVISE
         assert tuple(advice["original_id"][0].tolist()) == asked.key, "somebody else's advice"
 
-    def _check_same(self, asked, decision):
-        """Who asks the same gets the same."""
+    def _check_same(self, asked, decision, *, is_adopted):
+        """Who asks the same gets the same; an advice may give a declined authorization another answer."""
         if asked.answer is None:
             asked.answer, asked.answered_s = decision.copy(), self.world.now_s
             return
-        if decision["stand_in"] and not asked.answer["stand_in"]:
-            assert not asked.answer["held"], f"{asked.key} was approved, and is another's now"
-            asked.answer = decision.copy()
-            return
         first, again = asked.answer.copy(), decision.copy()
         first["replayed"] = again["replayed"] = 0
+        if is_adopted and first["sequence"] != again["sequence"]:
+            assert not first["held"] or first["stand_in"], f"{asked.key} was approved, and is another's now"
+            asked.answer = decision.copy()
+            return
         assert first.tobytes() == again.tobytes(), f"{asked.key}: another answer than before"
 
     def _check_held(self, asked, decision):

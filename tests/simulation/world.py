@@ -45,6 +45,7 @@ class Life:
     def __init__(self, world):
         self.world = world
         self.core = None
+        self.directory = None
         self.ended = None
         self.session = Session(world.bank, world.agenda, world.fates)
         self.journal = VolatileJournal(world.disk, world.agenda, world.fates)
@@ -121,6 +122,8 @@ class World:
         self.witness = Witness(self)
         self.traffic = Traffic(self)
         self.life = None
+        """The process that answers; None while there is none."""
+        self._living = None
         self.lives = 0
         self.over = False
         self.violation = None
@@ -143,8 +146,8 @@ class World:
 
     def change(self, change):
         """The directory's feed says so."""
-        if self.life is not None and self.life.core is not None:
-            self.life.directory.apply(change)
+        if self._living is not None and self._living.directory is not None:
+            self._living.directory.apply(change)
 
     def came_up(self, life):
         """A process answers."""
@@ -178,7 +181,7 @@ class World:
         except Crash:
             pass
         finally:
-            self.life = None
+            self.life = self._living = None
             self.loop.end()
             life.journal.die(survives=self.fates.random.random() < 0.5)
             life.session.die(self.disk.known)
