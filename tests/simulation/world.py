@@ -109,8 +109,9 @@ class Life:
 class World:
     """What outlives a process, and the run itself."""
 
-    def __init__(self, seed, folder):
+    def __init__(self, seed, folder, steps=(12, 40)):
         self.seed = seed
+        self._steps = steps
         self.fates = Fates(seed)
         self.agenda = Agenda()
         self.disk = Disk()
@@ -154,7 +155,7 @@ class World:
         self.life = life
         if not self.has_begun:
             self.has_begun = True
-            self.traffic.begin(self.fates.random.randrange(12, 40))
+            self.traffic.begin(self.fates.random.randrange(*self._steps))
             self.agenda.after(0.05, self._trouble)
             self.agenda.after(0.5, self._look)
 
