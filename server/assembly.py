@@ -289,20 +289,23 @@ class Server:
             await self._apply(chunk)
         await self._save_directory()
 
-    async def _apply(self, chunk: FeedChunk) -> None:
+    async def _apply(self, chunk: FeedChunk, make_room: Callable[[], None] = lambda: None) -> None:
+        """Take over a chunk a slice at a time; each has its room in the state before anything can ask for its cards."""
         await self.books.open_accounts(chunk.openings)
         for part in slices(chunk.change):
             self.directory.apply(part)
+            make_room()
             await asyncio.sleep(0)
         if chunk.last:
             self._position = chunk.position
 
     async def _take_change(self, chunk: FeedChunk) -> None:
         try:
-            await self._apply(chunk)
+            await self._apply(chunk, self._make_room)
         except LedgerStopped as error:
             self._fail(error)
-            return
+
+    def _make_room(self) -> None:
         self._state.grow(self.directory.rows, self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:

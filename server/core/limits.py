@@ -166,6 +166,18 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
 
 
 @njit(cache=True)
+def comes_again(intents: Any) -> int:
+    """Where among INTENT[n] a single-use card comes for the second time; n where none does."""
+    for i in range(1, len(intents)):
+        if intents[i].card_row == NO_ROW or intents[i].card_flags & _FLAG_SINGLE_USE == 0:
+            continue
+        for k in range(i):
+            if intents[k].card_row == intents[i].card_row:
+                return i
+    return len(intents)
+
+
+@njit(cache=True)
 def give_back(intent: Any, decision: Any, memory: Any, steps: Any, used: int) -> int:
     """The steps of an authorization's DECISION_NUMBERS, and what it gives back of the memory; how many steps there are then."""
     held = decision.held != 0
@@ -306,6 +318,12 @@ class Limits:
     def _reserve(
         self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable, *, entering: bool
     ) -> NDArray[np.float32]:
+        again = comes_again(intents)
+        if again < len(intents):
+            # Whether its use is taken is known once the limits have judged who came before.
+            first = self._reserve(intents[:again], attempts[:again], limits, entering=entering)
+            rest = self._reserve(intents[again:], attempts[again:], limits, entering=entering)
+            return np.concatenate([first, rest])
         recall(intents, self.memory, DECLINING)
         count = len(intents)
         day_ids, month_ids = np.empty(count, np.int32), np.empty(count, np.int32)
