@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scoring.attempt import network_digest
+from scoring.room import Room
 from scoring.velocity import (
     AMOUNT,
     FREQUENCY,
@@ -293,13 +294,17 @@ class Limits:
 
     def __init__(self) -> None:
         self.velocity = Velocity()
-        self.memory: NDArray[Any] = np.zeros(0, MEMORY)
+        self._memory = Room(MEMORY)
+
+    @property
+    def memory(self) -> NDArray[Any]:
+        """MEMORY[n] by card row. Good until it grows: don't keep it."""
+        return self._memory.array
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
         self.velocity.grow(cards, accounts + 1)
-        if cards > len(self.memory):
-            self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
+        self._memory.make(cards)
 
     def reserve(
         self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable
@@ -374,4 +379,5 @@ class Limits:
         self.velocity = velocity_of(
             {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         )
-        self.memory = np.array(arrays["memory"])
+        self._memory = Room(MEMORY)
+        self._memory.take(arrays["memory"])

@@ -133,17 +133,27 @@ SELECT * FROM card_controls WHERE $1::bigint >= 0;
 -- Control sets of the cards that feed_cards_changed gives for version $1.
 SELECT * FROM card_controls WHERE card_number IN (SELECT changed_cards(($1::bigint)::text::xid8));
 
+-- name: feed_customers
+-- What cards take from all customers; $1 is the version 0.
+SELECT number, coalesce(home_latitude_deg, 'NaN')::real, coalesce(home_longitude_deg, 'NaN')::real,
+       (2 * compliance_block::integer + 4 * (kyc_state <> 'verified')::integer + 8 * politically_exposed::integer)::smallint
+FROM customers WHERE $1::bigint >= 0;
+
 -- name: feed_accounts
--- All accounts; $1 is the version 0.
-SELECT number, currency, opening_minor FROM accounts WHERE $1::bigint >= 0 ORDER BY number;
+-- All accounts, and what cards take from them; $1 is the version 0.
+SELECT number, currency, opening_minor, customer_number, (array_position('{open,closed}', state) - 1)::smallint
+FROM accounts WHERE $1::bigint >= 0;
 
 -- name: feed_accounts_changed
 -- Accounts written at or above version $1.
 SELECT number, currency, opening_minor FROM accounts WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
 
 -- name: feed_cards
--- All cards as the server keeps them; $1 is the version 0.
-SELECT * FROM directory_cards WHERE $1::bigint >= 0 ORDER BY number;
+-- All cards, without what they take from accounts and customers; $1 is the version 0.
+SELECT number, account_number, pan_hash, id, programme, expiry_yymm,
+       (array_position('{active,inactive,frozen,lost,stolen,closed}', state) - 1)::smallint,
+       (single_use::integer + 16 * pin_blocked::integer)::smallint
+FROM cards WHERE $1::bigint >= 0;
 
 -- name: feed_cards_changed
 -- Cards of which the card, its controls, limits, account or customer was written at or above version $1.
