@@ -18,8 +18,8 @@ from typing import Any, Final
 import grpc
 
 from holdfast.v1 import authorization_pb2 as pb
-from holdfast.v1 import authorization_pb2_grpc as rpc
 from loadtest.figure import Figure
+from loadtest.floors import SERVICE
 from loadtest.processes import HOST
 from loadtest.traffic import Traffic
 
@@ -59,8 +59,16 @@ async def press(
     every = max(1, requests // SAMPLES // FRAME) * FRAME
     options = [("grpc.max_receive_message_length", 16 << 20)]
     async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=options) as channel:
-        stub = rpc.AuthorizationServiceStub(channel)
-        link: Any = stub.Link()
+        authorize = channel.unary_unary(
+            f"/{SERVICE}/Authorize",
+            request_serializer=pb.AuthorizeRequest.SerializeToString,
+            response_deserializer=pb.AuthorizeResponse.FromString,
+        )
+        link: Any = channel.stream_stream(
+            f"/{SERVICE}/Link",
+            request_serializer=pb.LinkRequest.SerializeToString,
+            response_deserializer=pb.LinkResponse.FromString,
+        )()
         frames = _frames(requests, cards)
         done = waiting = given_up = 0
         for frame in frames:
@@ -71,7 +79,7 @@ async def press(
                 waiting -= len((await link.read()).answers)
             while given_up < done * CANCELLED:
                 given_up += 1
-                await _give_up(stub, frame.messages[0].authorize)
+                await _give_up(authorize, frame.messages[0].authorize)
             if done // every > (done - len(frame.messages)) // every:
                 samples.append(await asyncio.to_thread(sample, pid, metrics_port, done))
                 told(f"{done:,} of {requests:,}: {samples[-1].rss_bytes / 1e6:,.0f} MB")
@@ -81,12 +89,12 @@ async def press(
     return samples
 
 
-async def _give_up(stub: Any, request: pb.AuthorizeRequest) -> None:
+async def _give_up(authorize: Any, request: pb.AuthorizeRequest) -> None:
     """Ask, and go away: of a request with a key of its own."""
     asked = pb.AuthorizeRequest()
     asked.CopyFrom(request)
     asked.key.terminal_id = "GONE" + asked.key.terminal_id[4:]
-    call = stub.Authorize(asked, timeout=5)
+    call = authorize(asked, timeout=5)
     await asyncio.sleep(0)
     call.cancel()
     try:

@@ -19,6 +19,7 @@ from server.core.record import REQUEST, CardReference
 from server.keys import Keys
 from server.store.database import Database
 from server.store.directory_feed import DirectoryFeed
+from server.store.queries import query
 
 WRITTEN_AT_ONCE: Final = 500_000
 CHANGED_MAX: Final = 1_000_000
@@ -26,23 +27,13 @@ LOOKUPS: Final = 3_000
 _BATCH: Final = 32
 _BARS: Final = {"memory_gb": 2.0, "postgresql_s": 30.0, "file_s": 5.0, "slice_ms": 5.0, "lookup_us": 100.0}
 _UNREAD: Final = ("cards_pan_hash_key", "cards_id_key")
-_ROWS: Final = (
-    "INSERT INTO customers (number, given_name, family_name, kyc_state, home_latitude_deg, home_longitude_deg) "
-    "SELECT i, '\\x01', '\\x01', 'verified', 40 + i % 10, -74 - i % 20 FROM generate_series($1::integer, $2::integer) i",
-    "INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency) "
-    "SELECT i, i, '\\x01', '\\x01', 840 FROM generate_series($1::integer, $2::integer) i",
-    "INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm) "
-    "SELECT i, i, 0, decode(md5(i::text), 'hex'), '999999', '\\x01', 3012 "
-    "FROM generate_series($1::integer, $2::integer) i",
-)
+_ROWS: Final = ("fill_customers", "fill_accounts", "fill_cards")
 
 
 async def directory_figures(cards: int, told: Callable[[str], None]) -> dict[str, Any]:
     """Measure; a document with `figures`. The bars are those of ten million cards, whatever their number."""
     with tempfile.TemporaryDirectory(prefix="holdfast-directory-") as folder:
-        home = Path(folder) / "home"
-        Path(folder).chmod(0o755)
-        home.mkdir()
+        home = _home_in(folder)
         keys = Keys.open(home)
         database = Database.at(home, None)
         try:
@@ -82,6 +73,13 @@ async def directory_figures(cards: int, told: Callable[[str], None]) -> dict[str
     return {"cards": cards, "figures": figures, "passes": all(figure["passes"] for figure in figures)}
 
 
+def _home_in(folder: str) -> Path:
+    home = Path(folder) / "home"
+    Path(folder).chmod(0o755)  # PostgreSQL's user must reach it
+    home.mkdir()
+    return home
+
+
 async def _write(database: Database, cards: int, told: Callable[[str], None]) -> None:
     connection = await database.connect()
     try:
@@ -90,8 +88,8 @@ async def _write(database: Database, cards: int, told: Callable[[str], None]) ->
             await connection.execute(f"ALTER TABLE cards DROP CONSTRAINT {name}")
         for first in range(0, cards, WRITTEN_AT_ONCE):
             last = min(cards, first + WRITTEN_AT_ONCE) - 1
-            for statement in _ROWS:
-                await connection.execute(statement, first, last, timeout=600)
+            for name in _ROWS:
+                await connection.execute(query(name), first, last, timeout=600)
             told(f"{last + 1:,} of {cards:,} cards written")
     finally:
         connection.terminate()

@@ -739,3 +739,18 @@ ON CONFLICT DO NOTHING;
 -- And how they stand: transfers $1 in states $2.
 UPDATE transfers SET state = wanted.state
 FROM unnest($1::uuid[], $2::text[]) AS wanted(id, state) WHERE transfers.id = wanted.id AND transfers.state = 'submitted';
+
+-- name: fill_customers
+-- Nobody's customers with the numbers $1 to $2, as many as a measurement needs.
+INSERT INTO customers (number, given_name, family_name, kyc_state, home_latitude_deg, home_longitude_deg)
+SELECT i, '\x01', '\x01', 'verified', 40 + i % 10, -74 - i % 20 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_accounts
+-- An account of each.
+INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency)
+SELECT i, i, '\x01', '\x01', 840 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_cards
+-- A card on each of those.
+INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm)
+SELECT i, i, 0, decode(md5(i::text), 'hex'), '999999', '\x01', 3012 FROM generate_series($1::integer, $2::integer) AS i;
