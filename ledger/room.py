@@ -48,7 +48,7 @@ class Room:
         if rows <= len(self.array):
             return self.array
         before = len(self._map)
-        size = max(rows * self._row_bytes, before + min(before, _BYTES_STEP_MAX))
+        size = max(rows * self.row_bytes, before + min(before, _BYTES_STEP_MAX))
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         self.array = self.empty
         try:
@@ -64,16 +64,17 @@ class Room:
 
     def let_go(self, start: int, end: int) -> None:
         """Give back the memory of these rows, which are not used any more."""
-        first = -(-start * self._row_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        size = end * self._row_bytes // mmap.PAGESIZE * mmap.PAGESIZE - first
+        first = -(-start * self.row_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = end * self.row_bytes // mmap.PAGESIZE * mmap.PAGESIZE - first
         if size > 0 and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, first, size)
 
     @property
-    def _row_bytes(self) -> int:
+    def row_bytes(self) -> int:
+        """What a row takes."""
         return self._dtype.itemsize * self._width
 
     def _view(self) -> NDArray[Any]:
-        rows = len(self._map) // self._row_bytes
+        rows = len(self._map) // self.row_bytes
         array = np.frombuffer(self._map, self._dtype, rows * self._width)
         return array if self._width == 1 else array.reshape(rows, self._width)

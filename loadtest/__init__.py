@@ -21,6 +21,7 @@ replay         a recorded history through one link, in the file's order, and wha
 labelling      a replay's labels: frauds told when their days had come
 kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
+steadiness     whether a server stays as it is over many requests, repeats and cancellations
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
 figure         a measurement beside its bar

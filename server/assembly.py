@@ -21,14 +21,14 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
-from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.booking import Booking
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.deadline import Deadlines
-from server.core.directory import Directory
+from server.core.directory import Directory, slices
+from server.core.directory_file import DIRECTORY, DirectoryFile
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
@@ -108,6 +108,7 @@ class Server:
         self._tasks = Tasks(self._ended)
         self._position: FeedPosition | None = None
         self._saved_revision = -1
+        self._directory_file = DirectoryFile(self.directory, settings.home / DIRECTORY)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
 
@@ -276,9 +277,9 @@ class Server:
         trouble: Exception | None,
     ) -> None:
         """The directory from its file and what PostgreSQL has since; from its file alone where PostgreSQL is away."""
-        path = self.settings.home / "directory.npz"
+        path = self.settings.home / DIRECTORY
         try:
-            source = await asyncio.to_thread(directory_file.load, self.directory, path)
+            source = await asyncio.to_thread(self._directory_file.load)
             self._position = FeedPosition(str(source["database"]), int(source["version"]))
             if source["keys"] != keys.fingerprint:
                 raise StartError(
@@ -305,18 +306,23 @@ class Server:
             await self._apply(chunk)
         await self._save_directory()
 
-    async def _apply(self, chunk: FeedChunk) -> None:
+    async def _apply(self, chunk: FeedChunk, make_room: Callable[[], None] = lambda: None) -> None:
+        """Take over a chunk a slice at a time; each has its room in the state before anything can ask for its cards."""
         await self.books.open_accounts(chunk.openings)
-        self.directory.apply(chunk.change)
+        for part in slices(chunk.change):
+            self.directory.apply(part)
+            make_room()
+            await asyncio.sleep(0)
         if chunk.last:
             self._position = chunk.position
 
     async def _take_change(self, chunk: FeedChunk) -> None:
         try:
-            await self._apply(chunk)
+            await self._apply(chunk, self._make_room)
         except LedgerStopped as error:
             self._fail(error)
-            return
+
+    def _make_room(self) -> None:
         self._state.grow(self.directory.rows, self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
@@ -455,9 +461,8 @@ class Server:
             "version": self._position.version,
             "keys": self._keys_fingerprint,
         }
-        arrays = directory_file.contents(self.directory, source)
         try:
-            await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
+            await self._directory_file.renew(source)
             self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))

@@ -1,10 +1,12 @@
 """What the core's process shows of itself: gauges and families, read when they are asked for."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
+from ledger.embedded import EmbeddedLedger
 from ledger.reconcile import Drift
 from server.core.authorizer import Authorizer
 from server.core.booking import Booking
@@ -39,6 +41,7 @@ def collectors(
         "holdfast_journal_commit_seconds": ("The journal's last commit.", lambda: journal.commit_us / 1e6),
         "holdfast_directory_cards": ("Cards in the directory.", lambda: core.directory.count),
         "holdfast_repeat_entries": ("Keys whose answers are kept.", lambda: core.state.repeats.count),
+        "holdfast_tasks": ("Tasks of the core's event loop.", _tasks_of(asyncio.get_running_loop())),
         **drift,
         "holdfast_ledger_away": (
             "1 while the ledger can't be asked.",
@@ -64,6 +67,7 @@ def collectors(
             _late_holds(core),
             _rule_hits(core),
             _occupancy(core),
+            _memory(core),
             *_stand_in(core, booking),
         ]
     )
@@ -102,6 +106,33 @@ def _late_holds(core: Authorizer) -> Family:
         "Holds of requests that were answered without them: voided when they came (zombies), or found out about.",
         ("what",),
         lambda: {("zombies_voided",): books.zombies_voided, ("unknown_resolved",): books.unknown_resolved},
+    )
+
+
+def _tasks_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Counts a loop's tasks from another thread."""
+
+    def count() -> float:
+        return len(asyncio.all_tasks(loop))
+
+    return count
+
+
+def _memory(core: Authorizer) -> Family:
+    def read() -> dict[tuple[str, ...], float]:
+        state = core.state
+        parts = {
+            "directory": core.directory.used_bytes,
+            "repeats": state.repeats.used_bytes,
+            "velocity": state.limits.velocity.used_bytes,
+            "features": sum(array.nbytes for array in state.risk.features.arrays().values()),
+        }
+        if isinstance(core.books.ledger, EmbeddedLedger):
+            parts["ledger"] = core.books.ledger.used_bytes
+        return {(name,): float(size) for name, size in parts.items()}
+
+    return Family(
+        "holdfast_memory_bytes", "Memory of what must be kept, where every row is used.", ("part",), read
     )
 
 

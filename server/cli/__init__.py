@@ -21,6 +21,8 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
+bench_scale  a directory of ten million cards, memory over ten million requests, each figure beside its bar
+directory_figures  the first of those
 bench_review  flagged transfers worked through beside a server under load
 review_kills  the compliance worker and PostgreSQL, killed while transfers come
 flagged_past  transfers that compliance is measured on

@@ -121,11 +121,15 @@ class CardIndex:
     def enter(self, cards: NDArray[Any], rows: NDArray[np.uint32], count: int) -> None:
         """Enter the cards at these rows, new ones or with new keys; there are `count` cards then."""
         by_pan, by_card_id = self._tables
-        if 2 * count > by_pan.array[SIZE]:
-            self._grow(cards, 2 * count)
+        self.expect(cards, count)
         if by_pan.array[OLD]:
             self._carry_over(cards, max(_CARRY_MIN, _CARRY * len(rows)))
         index_rows(cards, rows, by_pan.array, by_card_id.array)
+
+    def expect(self, cards: NDArray[Any], count: int) -> None:
+        """Begin the tables that so many cards need."""
+        if 2 * count > self._tables[0].array[SIZE]:
+            self._grow(cards, 2 * count)
 
     def _grow(self, cards: NDArray[Any], needed: int) -> None:
         self._carry_over(cards, int(self._tables[0].array[OLD]))

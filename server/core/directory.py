@@ -8,12 +8,13 @@ The directory is owned by the core's thread: `apply` and `find` are never called
 is applied within a few milliseconds, however many cards there are.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ledger.room import Room
@@ -205,6 +206,48 @@ class DirectoryChange:
         return not any(map(len, parts))
 
 
+@njit(cache=True)
+def put_cards(stood: Any, cards: Any, moved: Any, limits: Any) -> int:
+    """
+    Write CARD[n] into their rows of `stood`, without controls and limits; return how many of them are new.
+
+    Notes which must be entered into the index (bool[n]), and which limit sets (u4[n]) stood there before.
+    """
+    fresh = 0
+    for i in range(len(cards)):
+        card = cards[i]
+        row = stood[card.number]
+        is_new = row.known == 0
+        fresh += is_new
+        moved[i] = is_new
+        for word in range(2):
+            if row.pan_key[word] != card.pan_key[word] or row.card_id[word] != card.card_id[word]:
+                moved[i] = True
+        limits[i] = row.limits
+        stood[card.number] = card
+        row = stood[card.number]
+        row.known = 1
+        row.controls = 0
+        row.limits = 0
+    return fresh
+
+
+def slices(change: DirectoryChange) -> Iterator[DirectoryChange]:
+    """The same change in parts of SLICE_CARDS: what cards share first, the version with the last."""
+    shared = replace(change, cards=change.cards[:0], controls={}, limits={}, version=0)
+    if not shared.empty:
+        yield shared
+    for first in range(0, len(change.cards), SLICE_CARDS):
+        cards = change.cards[first : first + SLICE_CARDS]
+        numbers = cards["number"].tolist() if change.controls or change.limits else []
+        yield DirectoryChange(
+            cards,
+            {number: change.controls[number] for number in numbers if number in change.controls},
+            {number: change.limits[number] for number in numbers if number in change.limits},
+        )
+    yield DirectoryChange(version=change.version)
+
+
 class Directory:
     """The columns, their index, and what cards share: control and limit sets, programmes, block lists, rules."""
 
@@ -246,10 +289,16 @@ class Directory:
         """Card rows (u32[n]) of a batch of REQUEST; NO_ROW where the card is unknown."""
         return self._index.find(requests, self.cards)
 
+    def expect(self, count: int, numbers: NDArray[Any]) -> None:
+        """Make room at once for so many cards with these numbers (none where `count` is 0)."""
+        if count:
+            self._room.make(int(numbers.max()) + 1)
+            self._index.expect(self.cards, count)
+
     def take_changed(self) -> NDArray[np.uint32]:
-        """The rows that changed since they were last asked for, ascending."""
+        """The rows (u4[n]) that changed since they were last asked for, some of them more than once."""
         changed, self._changed = self._changed, []
-        return np.unique(np.concatenate(changed)) if changed else np.zeros(0, np.uint32)
+        return np.concatenate([np.zeros(0, np.uint32), *changed])
 
     def apply(self, change: DirectoryChange) -> None:
         """Take over what a feed read. Idempotent: a row applied twice is the row applied once."""
@@ -283,22 +332,13 @@ class Directory:
         if self.rows > len(self.cards):
             self._room.make(self.rows)
         self.accounts = max(self.accounts, 1 << int(cards["account_number"].max()).bit_length())
-        stood = self.cards[rows]
-        fresh = stood["known"] == 0
-        self.cards[rows] = cards
-        self.cards["known"][rows] = 1
-        self.cards["controls"][rows] = 0
-        self.cards["limits"][rows] = 0
+        moved, before = np.empty(len(cards), np.bool_), np.empty(len(cards), np.uint32)
+        self.count += put_cards(self.cards, np.require(cards, CARD, ["C", "W"]), moved, before)
         for number, control_set in controls.items():
             self.cards["controls"][number] = self._share(control_set)
         for number, found in limits.items():
             self.cards["limits"][number] = self.limit_sets.take(int(self.cards["programme"][number]), found)
-        before = stood["limits"]
         self.limit_sets.give_back(before[before != 0].tolist())
-        self.count += int(fresh.sum())
-        moved = fresh.copy()
-        for name in ("pan_key", "card_id"):
-            moved |= (stood[name] != cards[name]).any(axis=1)
         if moved.any():
             self._index.enter(self.cards, rows[moved].astype(np.uint32), self.count)
         self._changed.append(rows.astype(np.uint32))

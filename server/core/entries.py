@@ -105,6 +105,7 @@ _CARRY_MIN: Final = 256
 _FREE: Final = int(EntryState.FREE)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _BUSY: Final = int(EntryState.BUSY)
+_STOOD_IN: Final = int(EntryState.STOOD_IN)
 
 
 def fresh_slots(slots: Any, size: int = SLOTS_MIN) -> None:
@@ -216,7 +217,7 @@ def sweep(slots: Any, entries: Any, looks: int, clock_s: int) -> None:
         if place >= top:
             place = 1
         state = entries[place].state
-        if state in (_FREE, _IN_FLIGHT, _BUSY) or entries[place].kept_until_s >= clock_s:
+        if state in (_FREE, _IN_FLIGHT, _BUSY, _STOOD_IN) or entries[place].kept_until_s >= clock_s:
             continue
         let_go(slots, entries, place)
     slots[SWEPT] = place

@@ -8,7 +8,7 @@ Same key and same content is a repeat; same key and other content is 94 and touc
 entry that is being decided waits, and comes again.
 
 Entries may leave, by message time: those that hold nothing after `KEPT_S`, which is longer than the oldest
-transmission time a front accepts; of a hold 30 days after it ended. A table of more than SWEPT_FROM of them looks at
+transmission time a front accepts; of a hold 30 days after it ended. A table of more than ENTRIES_MIN of them looks at
 LOOKS entries with every request, and gives the places of those that may leave to others. So it grows with what must be
 kept and a third of that, entry by entry and where it lies: no request waits for the table.
 """
@@ -46,7 +46,7 @@ from server.core.formats import entries_of
 from server.core.policy import Check
 from server.core.record import Operation
 
-SWEPT_FROM: Final = 1 << 20
+ENTRIES_MIN: Final = 1 << 20
 LOOKS: Final = 4
 
 
@@ -296,9 +296,10 @@ class Admitted:
 
 
 class Repeats:
-    """The table. Places are valid until the next `admit`."""
+    """The table. Places are valid until the next `admit`. Entries may leave where there are more than `entries_min`."""
 
-    def __init__(self) -> None:
+    def __init__(self, entries_min: int = ENTRIES_MIN) -> None:
+        self._entries_min = entries_min
         # The loop's thread touches them first, a little with every batch.
         self._room, self._slots_room = Room(ENTRY, huge=False), Room(np.uint32, huge=False)
         self._slots_room.make(2 * SLOTS_MIN)
@@ -408,7 +409,7 @@ class Repeats:
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave. Raises ValueError where the layout differs."""
         kept = np.ascontiguousarray(entries_of(arrays["entries"]))
-        self.__init__()  # type: ignore[misc] # as good as new
+        self.__init__(self._entries_min)  # type: ignore[misc] # as good as new
         self.clock_s = int(arrays["clock_s"][0])
         size = SLOTS_MIN
         while size < 2 * len(kept):
@@ -420,7 +421,7 @@ class Repeats:
 
     def _make_room(self, requests: int) -> None:
         """Room for twice so many more entries; places of what may leave are looked for, and a growing index grows on."""
-        looks = LOOKS * requests if self.count > SWEPT_FROM else 0
+        looks = LOOKS * requests if self.count > self._entries_min else 0
         tend(self._slots, self.entries, requests, looks, self.clock_s)
         more = 2 * requests
         if self.top + more > len(self.entries):

@@ -21,7 +21,7 @@ from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
 from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation
-from server.core.repeats import Repeats
+from server.core.repeats import ENTRIES_MIN, Repeats
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
 from server.core.stand_in import StandIn
@@ -95,8 +95,9 @@ class State:
     Nothing in it depends on the directory: cards are rows, and what an intent found in the directory stands in it.
     """
 
-    def __init__(self, risk: Risk) -> None:
-        self.repeats = Repeats()
+    def __init__(self, risk: Risk, entries_min: int = ENTRIES_MIN) -> None:
+        self._entries_min = entries_min
+        self.repeats = Repeats(entries_min)
         self.limits = Limits()
         self.risk = risk
         self.stand_in = StandIn()
@@ -213,7 +214,7 @@ class State:
     def load(self, path: Path) -> None:
         """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
         arrays = read_arrays(path, SNAPSHOT_FORMAT, oldest=1)
-        repeats, limits, stand_in = Repeats(), Limits(), StandIn()
+        repeats, limits, stand_in = Repeats(self._entries_min), Limits(), StandIn()
         try:
             repeats.load(_part(arrays, "repeats_"))
             limits.load(_part(arrays, "limits_"))

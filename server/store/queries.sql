@@ -133,17 +133,27 @@ SELECT * FROM card_controls WHERE $1::bigint >= 0;
 -- Control sets of the cards that feed_cards_changed gives for version $1.
 SELECT * FROM card_controls WHERE card_number IN (SELECT changed_cards(($1::bigint)::text::xid8));
 
+-- name: feed_customers
+-- What cards take from all customers; $1 is the version 0.
+SELECT number, coalesce(home_latitude_deg, 'NaN')::real, coalesce(home_longitude_deg, 'NaN')::real,
+       (2 * compliance_block::integer + 4 * (kyc_state <> 'verified')::integer + 8 * politically_exposed::integer)::smallint
+FROM customers WHERE $1::bigint >= 0;
+
 -- name: feed_accounts
--- All accounts; $1 is the version 0.
-SELECT number, currency, opening_minor FROM accounts WHERE $1::bigint >= 0 ORDER BY number;
+-- All accounts, and what cards take from them; $1 is the version 0.
+SELECT number, currency, opening_minor, customer_number, (array_position('{open,closed}', state) - 1)::smallint
+FROM accounts WHERE $1::bigint >= 0;
 
 -- name: feed_accounts_changed
 -- Accounts written at or above version $1.
 SELECT number, currency, opening_minor FROM accounts WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
 
 -- name: feed_cards
--- All cards as the server keeps them; $1 is the version 0.
-SELECT * FROM directory_cards WHERE $1::bigint >= 0 ORDER BY number;
+-- All cards, without what they take from accounts and customers; $1 is the version 0.
+SELECT number, account_number, pan_hash, id, programme, expiry_yymm,
+       (array_position('{active,inactive,frozen,lost,stolen,closed}', state) - 1)::smallint,
+       (single_use::integer + 16 * pin_blocked::integer)::smallint
+FROM cards WHERE $1::bigint >= 0;
 
 -- name: feed_cards_changed
 -- Cards of which the card, its controls, limits, account or customer was written at or above version $1.
@@ -777,3 +787,18 @@ WHERE (programmes.name = $1 OR $1::text IS NULL) AND approved_at >= now() - make
   AND (state = $3 OR $3::text IS NULL)
 ORDER BY approved_at DESC
 LIMIT $4;
+
+-- name: fill_customers
+-- Nobody's customers with the numbers $1 to $2, as many as a measurement needs.
+INSERT INTO customers (number, given_name, family_name, kyc_state, home_latitude_deg, home_longitude_deg)
+SELECT i, '\x01', '\x01', 'verified', 40 + i % 10, -74 - i % 20 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_accounts
+-- An account of each.
+INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency)
+SELECT i, i, '\x01', '\x01', 840 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_cards
+-- A card on each of those.
+INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm)
+SELECT i, i, 0, decode(md5(i::text), 'hex'), '999999', '\x01', 3012 FROM generate_series($1::integer, $2::integer) AS i;

@@ -96,6 +96,18 @@ def test_limits_pins_and_single_use_answer_their_own_codes(with_core):
     assert with_core(act, known) == ["61", "00", "00", "65", "55", "55", "55", "75", "00", "65"]
 
 
+def test_single_use_is_judged_by_what_became_of_the_request_before_in_the_same_batch(with_core):
+    """One that a limit refuses takes no use: the next is approved, and only the third comes too late."""
+    made = cards()
+    made["flags"][3] = CardFlag.SINGLE_USE
+    known = directory(made, limits=(limit("amount", "transaction", 5_000, 9),))
+
+    async def act(core):
+        return await core.codes(purchase(3, amount_minor=5_001), purchase(3), purchase(0), purchase(3))
+
+    assert with_core(act, known) == ["61", "00", "00", "65"]
+
+
 def test_an_account_status_is_answered_without_a_hold(with_core):
     """85, and the balance stays."""
 

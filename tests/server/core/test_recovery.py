@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from ledger.chart import AccountCode, cardholder_accounts, opening
+from ledger.embedded import EmbeddedLedger
 from ledger.transfer import BATCH_MAX, CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
 from server.core.attempts import attempts_of
@@ -19,7 +21,7 @@ from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
 from server.core.turn import Turn
 from tests.server.core.lives import advise, books_of, clear, increment, reverse
-from tests.server.core.scene import CARDS, Core, directory, limit, purchase, reversal
+from tests.server.core.scene import CARDS, USD, Core, directory, limit, purchase, reversal
 
 
 def prepared(core, *requests):
@@ -329,3 +331,22 @@ def test_a_start_carries_out_more_messages_than_one_request_to_the_ledger_takes(
         return core.decided_at_start, sum(books[card][1] for card in range(CARDS))
 
     assert lives(die, come_back)[1] == (count, 2 * count)
+
+
+def test_start_books_the_deposit_that_a_start_before_it_did_not_come_to(tmp_path):
+    """The accounts were opened, and the process died: the money comes with the next start, once."""
+
+    async def whole():
+        ledger = EmbeddedLedger.open(tmp_path / "ledger", now_ns=time.time_ns)
+        await ledger.create_accounts(opening(USD))
+        await ledger.create_accounts(cardholder_accounts(np.arange(100, 100 + CARDS), USD))
+        await ledger.close()
+        for _ in range(2):
+            core = await Core(tmp_path, directory()).start()
+            said, house = await books_of(core.ledger, range(CARDS))
+            await core.stop()
+        return said, house
+
+    said, house = asyncio.run(whole())
+    assert [account[0] for account in said.values()] == [100_000] * CARDS
+    assert house[AccountCode.FUNDING] == -100_000 * CARDS

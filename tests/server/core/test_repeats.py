@@ -322,10 +322,9 @@ def resolve_all(repeats, requests, held):
     repeats.resolve(intents, decisions)
 
 
-def test_places_of_what_may_leave_are_used_again_and_what_is_open_stays(monkeypatch):
+def test_places_of_what_may_leave_are_used_again_and_what_is_open_stays():
     """Declines of long ago go, so that the table grows with what is open alone; it ends no larger than it must be."""
-    monkeypatch.setattr("server.core.repeats.SWEPT_FROM", 64)
-    repeats = Repeats()
+    repeats = Repeats(entries_min=64)
     for hour in range(400):
         requests = held_batch(20, NOON_S + hour * 3600)
         repeats.admit(requests)
