@@ -98,9 +98,10 @@ class Books:
                 ids = account_id(AccountCode.CARDHOLDER, currency, part["account_number"])
                 found = await self.ledger.lookup_accounts(ids)
                 # One that has never had a credit may have been opened by a start that died before its deposit.
-                if len(found) == len(ids) and (
-                    (found["credits_posted_lo"] > 0) | (part["opening_minor"] == 0)
-                ).all():
+                if (
+                    len(found) == len(ids)
+                    and ((found["credits_posted_lo"] > 0) | (part["opening_minor"] == 0)).all()
+                ):
                     continue
                 accounts = cardholder_accounts(part["account_number"], currency)
                 _must_exist((await self.ledger.create_accounts(accounts))["status"])

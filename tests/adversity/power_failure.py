@@ -65,7 +65,7 @@ class Disk:
             target = entry.data.decode()
             before = self._files.get(target)
             self._files[target] = self._files.pop(path)
-            self._renames.append((os.path.dirname(target), target, before))
+            self._renames.append((str(Path(target).parent), target, before))
         elif entry.kind == "U":
             self._files.pop(path, None)
 
@@ -104,7 +104,11 @@ def _put_some(written, volatile, random):
     fate = random.choice(("all", "none", "a part", "some", "torn"))
     upto = random.randrange(len(volatile) + 1)
     for place, entry in enumerate(volatile):
-        if fate == "none" or (fate == "a part" and place >= upto) or (fate == "some" and random.random() < 0.5):
+        if (
+            fate == "none"
+            or (fate == "a part" and place >= upto)
+            or (fate == "some" and random.random() < 0.5)
+        ):
             continue
         if fate != "torn" or entry.kind == "T":
             _put(written, entry, entry.offset, entry.offset + entry.length)

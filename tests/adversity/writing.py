@@ -12,9 +12,9 @@ from server.compiled import keep_compiled
 keep_compiled()  # before anything imports Numba
 
 from server.core.fold import SNAPSHOT  # noqa: E402 - see above
-from server.core.state import State, position_of  # noqa: E402 - see above
-from server.core.risk import Risk  # noqa: E402 - see above
 from server.core.record import Operation  # noqa: E402 - see above
+from server.core.risk import Risk  # noqa: E402 - see above
+from server.core.state import State, position_of  # noqa: E402 - see above
 from tests.server.core.lives import clear, increment, reverse  # noqa: E402 - see above
 from tests.server.core.scene import CARDS, Core, directory, purchase  # noqa: E402 - see above
 

@@ -59,7 +59,9 @@ def main():
             except AssertionError as error:
                 failed += 1
                 short = " --short" if given.short else ""
-                print(f"seed {seed}: {error}\n  again: python -m tests.simulation.campaign --seed {seed}{short}")
+                print(
+                    f"seed {seed}: {error}\n  again: python -m tests.simulation.campaign --seed {seed}{short}"
+                )
             faults.update({kind.name: count for kind, count in world.fates.counts.items()})
             decided += len(world.disk.decisions)
             lives += world.lives

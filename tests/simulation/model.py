@@ -56,7 +56,9 @@ class Said:
     to_s: float
 
     def __str__(self):
-        return f"{self.operation.name} {self.sequence} of {self.amount} on card {self.card} answered {self.code}"
+        return (
+            f"{self.operation.name} {self.sequence} of {self.amount} on card {self.card} answered {self.code}"
+        )
 
 
 @dataclass
@@ -83,13 +85,12 @@ class Account:
 
 @dataclass
 class Consumed:
-    """What a request took of its card's day: at least, and at most, seen from later requests."""
+    """What a request took of its card's day."""
 
-    sequence: int
-    amount: int
-    kept: int
-    over_s: float
-    counts: bool = True
+    amount: int  # at most
+    kept: int  # at least
+    over_s: float  # from then on it is no more than `kept`
+    counts: bool  # as one approval
 
 
 class Model:
@@ -101,6 +102,7 @@ class Model:
         self._holds = {}
         self._accounts = defaultdict(Account)
         self._consumed = defaultdict(list)  # by card and day
+        self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
         self._by_key = {}
         self._balances = _Balances(world)
 
@@ -287,7 +289,7 @@ class Model:
         self._hold_again(hold, min(rest, hold.held - from_held), rest)
         hold.captured += said.amount
         assert said.released == max(0, total - said.amount) - rest, f"{said} released {said.released}"
-        self._give_back(said.original, said.released, said)
+        self._give_back(said.original, said.released)
         if not rest:
             hold.state = "CLEARED"
 
@@ -300,7 +302,10 @@ class Model:
             owed = self._found(ids, AccountCode.RECEIVABLE, number)
             should = self._accounts[number]
             has = Account(
-                net=own["credits_posted"] - own["debits_posted"] + owed["credits_posted"] - owed["debits_posted"],
+                net=own["credits_posted"]
+                - own["debits_posted"]
+                + owed["credits_posted"]
+                - owed["debits_posted"],
                 held=own["debits_pending"],
                 coming=own["credits_pending"],
                 owed_pending=owed["debits_pending"],
@@ -324,7 +329,7 @@ class Model:
         self._hold_again(hold, min(rest, hold.held), rest)
         if not rest:
             hold.state = "CLEARED" if hold.captured and state == "REVERSED" else state
-        self._give_back(said.original, total - rest, said)
+        self._give_back(said.original, total - rest)
         return total - rest
 
     def _hold_again(self, hold, held, rest):
@@ -381,12 +386,12 @@ class Model:
 
     def _consume(self, said, kept, over_s, authorization=None, amount=None):
         counts = said.operation == Operation.AUTHORIZE
-        taken = Consumed(said.sequence, said.amount if amount is None else amount, kept, over_s, counts)
+        taken = Consumed(said.amount if amount is None else amount, kept, over_s, counts)
         self._consumed[said.card, said.day].append(taken)
         authorization = said.key if authorization is None else authorization
-        self._parts_of.setdefault(authorization, []).append(taken)
+        self._parts_of[authorization].append(taken)
 
-    def _give_back(self, authorization, amount, said):
+    def _give_back(self, authorization, amount):
         """What was reserved last is given back first; whether the count is, is left open."""
         for taken in reversed(self._parts_of.get(authorization, [])):
             given = min(amount, taken.kept)
@@ -425,10 +430,6 @@ class Model:
             from_s=at_s if asked is None else asked.sent_s[0],
             to_s=decided_s,
         )
-
-    @property
-    def _parts_of(self):
-        return self.__dict__.setdefault("_parts", {})
 
 
 class _Balances:

@@ -14,7 +14,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-class Deadlock(AssertionError):
+class NothingLeftError(AssertionError):
     """Something is awaited that will never come."""
 
 
@@ -77,7 +77,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         tasks = asyncio.all_tasks(self)
         self.close()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of what a task that never began would have awaited
+            warnings.simplefilter(
+                "ignore", RuntimeWarning
+            )  # of what a task that never began would have awaited
             for task in tasks:
                 task._log_destroy_pending = False  # it was killed on purpose
                 task.get_coro().close()
@@ -89,7 +91,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timer_s = self._scheduled[0].when() if self._scheduled else float("inf")
         if self._agenda.next_s <= timer_s:
             if self._agenda.next_s == float("inf"):
-                raise Deadlock("nothing is left to happen, and the run has not ended")
+                raise NothingLeftError("nothing is left to happen, and the run has not ended")
             self._agenda.step()
             return
         handle = heapq.heappop(self._scheduled)

@@ -8,15 +8,15 @@ approval has its hold. In the end: `model` accounts for every answer, for every 
 import numpy as np
 
 from ledger import holds
+from ledger.book import LedgerStopped
 from server.core.authorizer import Stopped
+from server.core.entries import EntryState
 from server.core.journal import JournalStopped
 from server.core.record import DECISION, Operation
-from server.core.repeats import Repeats
 from server.core.risk import Risk
 from server.core.state import State
-from ledger.book import LedgerStopped
-from server.core.entries import EntryState
 from tests.simulation.disk import DiskReader
+from tests.simulation.facts import ENTRIES_MIN
 from tests.simulation.model import Model
 
 AWAY, CONFLICT = b"91", b"94"
@@ -77,8 +77,7 @@ class Witness:
     @noted
     def hear_stop(self, error):
         """Only what can't go on stops the core."""
-        if not isinstance(error, JournalStopped | LedgerStopped):
-            raise AssertionError(f"the core stopped: {error!r}") from error
+        assert isinstance(error, JournalStopped | LedgerStopped), f"the core stopped: {error!r}"
 
     @noted
     def check_all(self):
@@ -134,7 +133,7 @@ class Witness:
         entries = life.state.repeats.entries[: life.state.repeats.count]
         undecided = np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
         assert not undecided.any(), f"{undecided.sum()} entries are not decided"
-        again = State(Risk(), 64)
+        again = State(Risk(), ENTRIES_MIN)
         again.grow(len(life.directory.cards), life.directory.accounts)
         again.replay(DiskReader(self.world.disk, archived=True).read_chunks(0))
         for name, mine in arrays_of(life.state).items():

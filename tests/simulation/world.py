@@ -5,8 +5,6 @@ import hashlib
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from ledger.book import LedgerError
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.books import Books
@@ -15,13 +13,12 @@ from server.core.controls import Controls
 from server.core.expiry import Expiry
 from server.core.journal import JournalStopped
 from server.core.lifecycle import Lifecycle
-from server.core.record import INTENT
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State, position_of
 from tests.simulation.bank import Bank, Session
 from tests.simulation.disk import Disk, DiskReader, VolatileJournal
-from tests.simulation.facts import NOON_S, Facts
+from tests.simulation.facts import ENTRIES_MIN, NOON_S, Facts
 from tests.simulation.fates import Fates, Fault
 from tests.simulation.traffic import Traffic
 from tests.simulation.virtual_time import Agenda, Crash, VirtualLoop
@@ -32,9 +29,7 @@ LIMITS = CoreLimits(waiting_max=64, batch_max=16, turns_max=2)
 RESOLVED_S = 5.0
 """What a fault left unknown is known so long after its end."""
 
-ENTRIES_MIN = 64
-"""Room for repeats at first: little, so that the table is rebuilt."""
-
+AGAIN_S = 1.0
 SETTLED_MAX_S = 120.0
 LIVES_MAX = 60
 
@@ -252,6 +247,3 @@ class World:
         transfers = self.bank.state.transfers()
         found.update(transfers.tobytes())
         return found.hexdigest()[:16]
-
-
-AGAIN_S = 1.0
