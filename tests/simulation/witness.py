@@ -40,6 +40,8 @@ class Witness:
     def __init__(self, world):
         self.world = world
         self.heard = 0
+        self.open = set()
+        """Keys of the authorizations that hold something, when it was last looked."""
 
     @noted
     def hear(self, messages, decisions, begun_s, listening):
@@ -87,6 +89,9 @@ class Witness:
         model = Model(world)
         model.follow()
         model.check_books()
+        if self.world.is_later:
+            model.check_expired()
+        self.open = model.open_keys()
 
     def _check_time(self, asked, begun_s):
         """Nothing is answered late."""
@@ -136,16 +141,18 @@ class Witness:
         again = State(Risk(), ENTRIES_MIN)
         again.grow(len(life.directory.cards), life.directory.accounts)
         again.replay(DiskReader(self.world.disk, archived=True).read_chunks(0))
+        known = arrays_of(again)
         for name, mine in arrays_of(life.state).items():
-            theirs = arrays_of(again)[name]
+            theirs = known[name]
             assert mine.shape == theirs.shape, f"{name} is of another size after a replay"
             assert mine.tobytes() == theirs.tobytes(), f"{name} is another after a replay"
 
 
 def arrays_of(state):
-    """All arrays of a core's state."""
+    """All arrays of a core's state; of the repeats what it would keep if it made room now."""
     found = {f"limits_{k}": v for k, v in state.limits.arrays().items()}
     found |= {f"features_{k}": v for k, v in state.risk.features.arrays().items()}
     entries = state.repeats.arrays()["entries"]
+    entries = entries[entries["kept_until_s"] >= state.repeats.clock_s]
     order = np.lexsort((entries["id"][:, 0], entries["id"][:, 1]))
     return found | {"entries": entries[order]}
