@@ -112,7 +112,7 @@ class Life:
 class World:
     """What outlives a process, and the run itself."""
 
-    def __init__(self, seed, folder, steps=(12, 40)):
+    def __init__(self, seed, folder, steps):
         self.seed = seed
         self._steps = steps
         self.fates = Fates(seed)
