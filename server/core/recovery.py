@@ -157,7 +157,9 @@ async def _never_told(
     newest_ns = int(transfers["timestamp"].max(initial=0))
     since_ns = min(since_ns, newest_ns) - _CLOCKS_APART_NS
     complete_ns, approved = reader.approvals_since(since_ns - _CLOCKS_APART_NS)
-    recent = holds_among(transfers[transfers["timestamp"] >= max(since_ns, complete_ns, 0)])
+    # Where rows were trimmed, the table alone tells of what came before the oldest: by the ledger's clock that is later.
+    since_ns = max(since_ns, complete_ns - _CLOCKS_APART_NS, 0)
+    recent = holds_among(transfers[transfers["timestamp"] >= since_ns])
     recent = recent[(recent["id_lo"] & ~np.uint64(0xFF)) == recent["user_data_128_lo"]]
     entries = state.repeats.find(ids_of(recent, "user_data_128"))
     recent = recent[~np.isin(entries["state"], _MAY_STAND)]

@@ -65,7 +65,7 @@ class Disk:
             target = entry.data.decode()
             before = self._files.get(target)
             self._files[target] = self._files.pop(path)
-            self._renames.append((os.path.dirname(target), target, before))
+            self._renames.append((str(Path(target).parent), target, before))
         elif entry.kind == "U":
             self._files.pop(path, None)
 

@@ -8,6 +8,9 @@ from scoring.limit import Measure, Of, Subject
 from server.core.directory import CARD, CardFlag, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.limit_sets import Limit, Window
 
+ENTRIES_MIN = 64
+"""Room for repeats at first: little, so that the table is rebuilt."""
+
 CARDS = 5
 SINGLE_USE_CARD = 4
 OPENING_MINOR = 20_000

@@ -66,6 +66,7 @@ class Hold:
     """One authorization."""
 
     card: int
+    day: int = 0
     state: str = "DONE"
     held: int = 0
     owed: int = 0
@@ -85,13 +86,13 @@ class Account:
 
 @dataclass
 class Consumed:
-    """What a request took of its card's day: at least, and at most, seen from later requests."""
+    """What a request took of its card's day."""
 
-    sequence: int
-    amount: int
-    kept: int
-    over_s: float
-    counts: bool = True
+    amount: int  # at most
+    kept: int  # at least
+    over_s: float  # from then on it is no more than `kept`
+    counts: bool  # as one approval
+    day: int
 
 
 class Model:
@@ -102,7 +103,8 @@ class Model:
         self._facts = world.facts
         self._holds = {}
         self._accounts = defaultdict(Account)
-        self._consumed = defaultdict(list)  # by card and day
+        self._consumed = defaultdict(list)  # by card
+        self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
         self._by_key = {}
         self._balances = _Balances(world)
 
@@ -127,7 +129,7 @@ class Model:
             before.state, before.card = "DONE", said.card
             return
         assert before is None, f"{said} though an advice was there"
-        hold = self._holds[said.key] = Hold(said.card, credit=said.kind in CREDITS)
+        hold = self._holds[said.key] = Hold(said.card, said.day, credit=said.kind in CREDITS)
         expected = self._codes_of_card(said)
         if "" not in expected:
             assert said.code in expected, f"{said}, not {expected}"
@@ -170,7 +172,7 @@ class Model:
         """Lets go of all but the rest; of what nobody has seen, it forbids the original."""
         hold = self._holds.get(said.original)
         if hold is None:
-            hold = self._holds[said.original] = Hold(-1, state="AHEAD")
+            hold = self._holds[said.original] = Hold(-1, said.day, state="AHEAD")
         assert said.code == "00", f"{said}"
         released = self._let_go(hold, said.rest, "REVERSED", said) if hold.state == "OPEN" else 0
         assert said.approved == released, f"{said} released {said.approved}, not {released}"
@@ -230,7 +232,7 @@ class Model:
             return
         unknown = hold is None
         if unknown:
-            hold = self._holds[said.original] = Hold(said.card)
+            hold = self._holds[said.original] = Hold(said.card, said.day)
         if not 0 <= said.card < CARDS:
             assert said.code == "14", f"{said} of no card"
             return
@@ -289,9 +291,19 @@ class Model:
         self._hold_again(hold, min(rest, hold.held - from_held), rest)
         hold.captured += said.amount
         assert said.released == max(0, total - said.amount) - rest, f"{said} released {said.released}"
-        self._give_back(said.original, said.released, said)
+        self._give_back(said.original, said.released)
         if not rest:
             hold.state = "CLEARED"
+
+    def open_keys(self):
+        """The keys of what holds something."""
+        return {key for key, hold in self._holds.items() if hold.state == "OPEN"}
+
+    def check_expired(self):
+        """Nothing is held any more whose time is over."""
+        today = self._world.clock_ns() // 10**9 // DAY_S
+        for key in self.open_keys():
+            assert self._holds[key].day == today, f"{key} is held for ever"
 
     def check_books(self):
         """Every account has what it should, every hold is somebody's, and nothing is lost between them."""
@@ -329,7 +341,7 @@ class Model:
         self._hold_again(hold, min(rest, hold.held), rest)
         if not rest:
             hold.state = "CLEARED" if hold.captured and state == "REVERSED" else state
-        self._give_back(said.original, total - rest, said)
+        self._give_back(said.original, total - rest)
         return total - rest
 
     def _hold_again(self, hold, held, rest):
@@ -375,23 +387,27 @@ class Model:
             assert not fewest, f"{said}: the card is for one use"
 
     def _consumed_of(self, said):
+        """In its card's day, or ever where the card is for one use: amount and count at most, and at least."""
         most = count = least = fewest = 0
-        for taken in self._consumed[said.card, said.day]:
+        ever = said.card == SINGLE_USE_CARD
+        for taken in self._consumed[said.card]:
+            if taken.day != said.day and not ever:
+                continue
             if taken.over_s >= said.from_s:
                 most += taken.amount
                 count += 1
-            least += taken.kept
+            least += taken.kept if taken.day == said.day else 0
             fewest += taken.counts and taken.kept > 0
         return most, count, least, fewest
 
     def _consume(self, said, kept, over_s, authorization=None, amount=None):
         counts = said.operation == Operation.AUTHORIZE
-        taken = Consumed(said.sequence, said.amount if amount is None else amount, kept, over_s, counts)
-        self._consumed[said.card, said.day].append(taken)
+        taken = Consumed(said.amount if amount is None else amount, kept, over_s, counts, said.day)
+        self._consumed[said.card].append(taken)
         authorization = said.key if authorization is None else authorization
-        self._parts_of.setdefault(authorization, []).append(taken)
+        self._parts_of[authorization].append(taken)
 
-    def _give_back(self, authorization, amount, said):
+    def _give_back(self, authorization, amount):
         """What was reserved last is given back first; whether the count is, is left open."""
         for taken in reversed(self._parts_of.get(authorization, [])):
             given = min(amount, taken.kept)
@@ -430,10 +446,6 @@ class Model:
             from_s=at_s if asked is None else asked.sent_s[0],
             to_s=decided_s,
         )
-
-    @property
-    def _parts_of(self):
-        return self.__dict__.setdefault("_parts", {})
 
 
 class _Balances:

@@ -43,6 +43,8 @@ class Traffic:
         self._random = world.fates.random
         self.asked = []
         self.left = 0
+        self._about = []
+        self._recent = []
 
     @property
     def unanswered(self):
@@ -50,9 +52,10 @@ class Traffic:
         return [asked for asked in self.asked if asked.answer is None]
 
     def begin(self, steps, about=None):
-        """Act so many times, from now on; messages are about any authorization, or about these."""
+        """Act so many times, from now on; messages are about what is asked meanwhile, or about these before."""
         self.left = steps
-        self._about = about
+        self._about = [asked for asked in self.asked if about and asked.key in about]
+        self._recent = []
         self._world.agenda.after(0.01, self._step)
 
     def ask_again(self):
@@ -74,7 +77,7 @@ class Traffic:
         if self._authorizations():
             yield self._message, 8
         kinds = fates.kinds if not fates.healed else set()
-        if Fault.REPEAT in kinds and self.asked:
+        if Fault.REPEAT in kinds and self._recent:
             yield self._repeat, 3
         if Fault.OTHER_CONTENT in kinds and self._settled():
             yield self._other_content, 1
@@ -106,9 +109,7 @@ class Traffic:
         return self._note(Operation.AUTHORIZE, None, **fields)
 
     def _authorizations(self):
-        if self._about is not None:
-            return self._about
-        return [asked for asked in self.asked[-40:] if asked.operation is Operation.AUTHORIZE]
+        return self._about + [asked for asked in self._recent[-40:] if asked.operation is Operation.AUTHORIZE]
 
     def _message(self):
         original = self._random.choice(self._authorizations())
@@ -151,7 +152,7 @@ class Traffic:
         return message
 
     def _repeat(self):
-        self._send(self._random.choices(self.asked[-12:], k=self._random.choice((1, 2))))
+        self._send(self._random.choices(self._recent[-12:], k=self._random.choice((1, 2))))
 
     def _other_content(self):
         record = self._random.choice(self._settled()).record.copy()
@@ -160,7 +161,7 @@ class Traffic:
         self._submit([record], self._world.witness.hear_conflict)
 
     def _settled(self):
-        return [asked for asked in self.asked[-12:] if asked.answer is not None]
+        return [asked for asked in self._recent[-12:] if asked.answer is not None]
 
     def _reverse_first(self):
         original = self._new_authorization()
@@ -210,6 +211,7 @@ class Traffic:
             record["content"] = [(len(self.asked) + 1, int(operation))]
         asked = Asked(record, operation, original)
         self.asked.append(asked)
+        self._recent.append(asked)
         return asked
 
     def _send(self, messages):

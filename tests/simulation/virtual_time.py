@@ -14,7 +14,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-class Deadlock(AssertionError):
+class NothingLeftError(AssertionError):
     """Something is awaited that will never come."""
 
 
@@ -91,7 +91,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timer_s = self._scheduled[0].when() if self._scheduled else float("inf")
         if self._agenda.next_s <= timer_s:
             if self._agenda.next_s == float("inf"):
-                raise Deadlock("nothing is left to happen, and the run has not ended")
+                raise NothingLeftError("nothing is left to happen, and the run has not ended")
             self._agenda.step()
             return
         handle = heapq.heappop(self._scheduled)

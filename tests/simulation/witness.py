@@ -16,6 +16,7 @@ from server.core.record import DECISION, Operation
 from server.core.risk import Risk
 from server.core.state import State
 from tests.simulation.disk import DiskReader
+from tests.simulation.facts import ENTRIES_MIN
 from tests.simulation.model import Model
 
 AWAY, CONFLICT = b"91", b"94"
@@ -39,6 +40,8 @@ class Witness:
     def __init__(self, world):
         self.world = world
         self.heard = 0
+        self.open = set()
+        """Keys of the authorizations that hold something, when it was last looked."""
 
     @noted
     def hear(self, messages, decisions, begun_s, listening):
@@ -76,8 +79,7 @@ class Witness:
     @noted
     def hear_stop(self, error):
         """Only what can't go on stops the core."""
-        if not isinstance(error, JournalStopped | LedgerStopped):
-            raise AssertionError(f"the core stopped: {error!r}") from error
+        assert isinstance(error, JournalStopped | LedgerStopped), f"the core stopped: {error!r}"
 
     @noted
     def check_all(self):
@@ -87,6 +89,9 @@ class Witness:
         model = Model(world)
         model.follow()
         model.check_books()
+        if self.world.is_later:
+            model.check_expired()
+        self.open = model.open_keys()
 
     def _check_time(self, asked, begun_s):
         """Nothing is answered late."""
@@ -133,19 +138,21 @@ class Witness:
         entries = life.state.repeats.kept()
         undecided = np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
         assert not undecided.any(), f"{undecided.sum()} entries are not decided"
-        again = State(Risk(), 64)
+        again = State(Risk(), ENTRIES_MIN)
         again.grow(len(life.directory.cards), life.directory.accounts)
         again.replay(DiskReader(self.world.disk, archived=True).read_chunks(0))
+        known = arrays_of(again)
         for name, mine in arrays_of(life.state).items():
-            theirs = arrays_of(again)[name]
+            theirs = known[name]
             assert mine.shape == theirs.shape, f"{name} is of another size after a replay"
             assert mine.tobytes() == theirs.tobytes(), f"{name} is another after a replay"
 
 
 def arrays_of(state):
-    """All arrays of a core's state."""
+    """All arrays of a core's state; of the repeats what it would keep if it made room now."""
     found = {f"limits_{k}": v for k, v in state.limits.arrays().items()}
     found |= {f"features_{k}": v for k, v in state.risk.features.arrays().items()}
     entries = state.repeats.arrays()["entries"]
+    entries = entries[entries["kept_until_s"] >= state.repeats.clock_s]
     order = np.lexsort((entries["id"][:, 0], entries["id"][:, 1]))
     return found | {"entries": entries[order]}

@@ -18,7 +18,7 @@ from server.core.risk import Risk
 from server.core.state import State, position_of
 from tests.simulation.bank import Bank, Session
 from tests.simulation.disk import Disk, DiskReader, VolatileJournal
-from tests.simulation.facts import NOON_S, Facts
+from tests.simulation.facts import ENTRIES_MIN, NOON_S, Facts
 from tests.simulation.fates import Fates, Fault
 from tests.simulation.traffic import Traffic
 from tests.simulation.virtual_time import Agenda, Crash, VirtualLoop
@@ -29,9 +29,14 @@ LIMITS = CoreLimits(waiting_max=64, batch_max=16, turns_max=2)
 RESOLVED_S = 5.0
 """What a fault left unknown is known so long after its end."""
 
-ENTRIES_MIN = 64
-"""Room for repeats at first: little, so that the table is rebuilt."""
+APART_NS = 4 * 10**9
+"""How far either clock may lie from the true time."""
 
+AGAIN_S = 1.0
+LATER = 0.25
+"""In so many runs, time goes on until what is held expires."""
+
+LATER_NS = (7 * 86_400 + 7_200) * 10**9
 SETTLED_MAX_S = 120.0
 LIVES_MAX = 60
 
@@ -90,7 +95,8 @@ class Life:
             limits=LIMITS,
         )
         core.on_stop = self._stop
-        self.expiry = Expiry(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
+        expiry = Expiry(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
+        self._beside = [asyncio.ensure_future(expiry.run())]
         self.core = core
 
     def _stop(self, error):
@@ -106,13 +112,14 @@ class Life:
 class World:
     """What outlives a process, and the run itself."""
 
-    def __init__(self, seed, folder, steps=(12, 40)):
+    def __init__(self, seed, folder, steps):
         self.seed = seed
         self._steps = steps
         self.fates = Fates(seed)
         self.agenda = Agenda()
         self.disk = Disk()
-        self.offset_ns = 0
+        self.later_ns = 0
+        self.stepped_ns = 0
         self.ledger_offset_ns = 0
         self.bank = Bank(self.agenda, self._ledger_clock_ns)
         self.facts = Facts()
@@ -124,11 +131,13 @@ class World:
         self._living = None
         self.lives = 0
         self.over = False
+        self.is_later = False
+        """Whether a week has gone by."""
         self.violation = None
         self.has_begun = False
         if Fault.CLOCKS_APART in self.fates.kinds:
             self.fates.counts[Fault.CLOCKS_APART] += 1
-            self.ledger_offset_ns = self.fates.random.randrange(-4 * 10**9, 4 * 10**9)
+            self.ledger_offset_ns = self.fates.random.randrange(-APART_NS, APART_NS)
 
     @property
     def now_s(self):
@@ -137,10 +146,10 @@ class World:
 
     def clock_ns(self):
         """The core's wall clock."""
-        return NOON_S * 10**9 + int(self.now_s * 1e9) + self.offset_ns
+        return NOON_S * 10**9 + int(self.now_s * 1e9) + self.later_ns + self.stepped_ns
 
     def _ledger_clock_ns(self):
-        return self.clock_ns() - self.offset_ns + self.ledger_offset_ns
+        return self.clock_ns() - self.stepped_ns + self.ledger_offset_ns
 
     def change(self, change):
         """The directory's feed says so."""
@@ -152,9 +161,14 @@ class World:
         self.life = life
         if not self.has_begun:
             self.has_begun = True
-            self.traffic.begin(self.fates.random.randrange(*self._steps))
-            self.agenda.after(0.05, self._trouble)
-            self.agenda.after(0.5, self._look)
+            self._begin(self.fates.random.randrange(*self._steps))
+
+    def _begin(self, steps):
+        """Traffic and trouble."""
+        self.fates.healed = False
+        self.traffic.begin(steps, self.witness.open)
+        self.agenda.after(0.05, self._trouble)
+        self.agenda.after(0.5, self._look)
 
     def condemn(self, error):
         """Something is wrong: the run ends here."""
@@ -197,8 +211,8 @@ class World:
         if fates.comes(Fault.LEDGER_STOPS, 0.03):
             self.bank.stopped_until_s = self.now_s + random.choice((0.1, 0.6, 3.0, 12.0))
         if fates.comes(Fault.CLOCK_STEPS, 0.05):
-            self.offset_ns += random.randrange(-3 * 10**9, 3 * 10**9)
-        if fates.comes(Fault.SNAPSHOT, 0.05):
+            self.stepped_ns = random.randrange(-APART_NS, APART_NS)
+        if fates.comes(Fault.SNAPSHOT, 0.03):
             self._fold()
         self.agenda.after(0.05, self._trouble)
 
@@ -235,9 +249,15 @@ class World:
         self.agenda.after(RESOLVED_S, self._end)
 
     def _end(self):
-        self.over = True
         self.witness.check_all()
-        self.life.end()
+        if self.is_later or self.fates.random.random() >= LATER:
+            self.over = True
+            self.life.end()
+            return
+        # A week later, all that is held expires, while traffic and trouble go on.
+        self.is_later = True
+        self.later_ns = LATER_NS
+        self._begin(self._steps[0])
 
     def digest(self):
         """16 hex digits of everything that was said and written, but for what a clock of the machine measured."""
@@ -249,6 +269,3 @@ class World:
         transfers = self.bank.state.transfers()
         found.update(transfers.tobytes())
         return found.hexdigest()[:16]
-
-
-AGAIN_S = 1.0

@@ -158,8 +158,11 @@ class FixedScore:
 class Core:
     """A core on a folder, with a journal and a ledger of its own. `start` and `stop` it on one loop."""
 
-    def __init__(self, home, known, opening_minor=100_000, model=None, turns_max=2):
+    def __init__(
+        self, home, known, opening_minor=100_000, model=None, turns_max=2, ledger_clock_ns=time.time_ns
+    ):
         self.home, self.directory, self.opening_minor = home, known, opening_minor
+        self.ledger_clock_ns = ledger_clock_ns
         self.risk = Risk()
         self.risk.use(model, None, 0)
         self.turns_max = turns_max
@@ -174,7 +177,9 @@ class Core:
             raise
 
     async def _start(self):
-        self.ledger = await asyncio.to_thread(EmbeddedLedger.open, self.home / "ledger", now_ns=time.time_ns)
+        self.ledger = await asyncio.to_thread(
+            EmbeddedLedger.open, self.home / "ledger", now_ns=self.ledger_clock_ns
+        )
         self._stack.push_async_callback(self.ledger.close)
         # Kernels that are compiled in a test must not make the ledger late.
         self.books = Books(self.ledger, late_s=WAIT_S)

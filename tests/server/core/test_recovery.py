@@ -194,6 +194,24 @@ def test_a_hold_whose_intent_was_lost_is_voided_and_a_retry_gets_a_fresh_one(liv
     assert repeated["replayed"].tolist() == [1, 1]
 
 
+def test_a_hold_whose_intent_was_lost_is_voided_also_where_the_journal_is_trimmed_and_clocks_lie_apart(lives):
+    """By the ledger's clock it was placed before the oldest row that is left."""
+    known, lost = purchase(0), purchase(1)
+
+    async def killed(core):
+        await core.codes(known)
+        core.state.journal_number = core.journal.number
+        core.state.save(core.home / "state.npz")
+        await core.journal.trim(core.journal.number - 1)
+        await hold(core, prepared(core, lost))
+
+    async def after(core):
+        return await standing(core, known, lost)
+
+    behind = {"ledger_clock_ns": lambda: time.time_ns() - 5 * 10**9}
+    assert lives(killed, after, **behind)[1] == [1_000, -1]
+
+
 def test_a_hold_that_reached_the_disk_after_its_answer_was_91_is_voided(lives):
     """The ledger's commit failed after the write, and other answers followed for long."""
     unlucky, good = purchase(0), purchase(1)
