@@ -20,6 +20,7 @@ train        a labelled history in, a model with its manifest out; once, or when
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
+bench_path   latency at which load, open loop, beside an empty server and a rival
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
 bench_review  flagged transfers worked through beside a server under load
 review_kills  the compliance worker and PostgreSQL, killed while transfers come

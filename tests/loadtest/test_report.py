@@ -24,6 +24,10 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "holdfast_per_s": 2_345.6,
         "empty_per_s": 5_000.0,
         "ratio": 0.469,
+        "bar": 0.55,
+        "passes": False,
+        "empties_per_s": 10_000.0,
+        "ratio_to_empties": 0.2346,
         "codes": {"00": 90, "51": 10},
         "approved_share": 0.9,
         "client_cpu": {"holdfast": 0.25},
@@ -33,11 +37,11 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "warnings": [],
     }  # fmt: skip - rows read best
     result = {
-        "options": {"cards": 200_000},
+        "options": {"cards": 200_000, "ledger": "embedded", "fronts": 2},
         "cases": [case],
         "commit": "abc",
         "date": "2026-01-01",
-        "machine": {"processor": "A", "cores": 2},
+        "machine": {"processor": "A", "cores": 2, "system": "Linux"},
         "versions": {"python": "3.11", "grpcio": "1"},
     }  # fmt: skip - rows read best
     shown = text_of(bench_table(result))
@@ -45,6 +49,8 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "2,346",
         "5,000",
         "46.9%",
+        "misses 55%",
+        "10,000/s: 23.5% of them",
         "00 90, 51 10",
         "only 90.0%",
         "no",

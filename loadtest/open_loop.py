@@ -1,0 +1,433 @@
+"""
+The measuring client with an open loop: every message has a time at which it is meant to go out, and latency counts from it.
+
+A closed loop waits for answers before it asks again, so a server that stands still for a second is asked nothing in
+that second, and its worst moment is one sample. Here arrivals are drawn beforehand (Poisson, or evenly) and go out at
+their times, whatever has been answered. A message that left late, because the server's window was closed or this process
+did not run, counts from when it should have gone.
+
+A process of its own (`python -m loadtest.open_loop`) that takes jobs as lines of JSON and answers each with one: first
+what to send (`prepare`), serialized down to the bytes of the wire, then whom to send it to (`measure`). While the clock
+runs it only moves bytes and notes times; what the answers were is read after the run. It tells its own CPU and how late it
+sent: where it was itself the limit, the figures mean nothing.
+"""
+
+import gc
+import json
+import select
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from google.rpc import code_pb2
+from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
+
+from holdfast.v1 import authorization_pb2 as pb
+from loadtest.closed_loop import LINK, UNARY, Chunk, connect, count_answers, link_frame, unary_call
+from loadtest.http2 import Http2, LinkBroken
+from loadtest.processes import machine_busy_s
+from loadtest.traffic import Traffic
+from loadtest.usage import family, hurry, own_cpu_s, usage
+
+ARRIVALS: Final = ("poisson", "uniform")
+IN_TIME_MS: Final = 100.0
+"""An answer that comes later than this is not in time: a server whose queue grows is past what it can carry."""
+
+DRAIN_S: Final = 2.0
+"""How long answers are waited for after the last message was due."""
+
+WARM_UP_SHARE: Final = 0.1
+WARM_UP_MAX_S: Final = 1.0
+"""What is due in the first moments is sent and counted, but stays out of the histogram: windows open, caches fill."""
+
+LATENCY_MAX_US: Final = 60_000_000
+PERCENTILES: Final = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
+_RECEIVE_SIZE: Final = 1 << 18
+_NEVER: Final = 1 << 62
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    One way to send: unary calls, or frames on links, over `connections`.
+
+    On a link, what is due within `gather_ms` of the first message that waits goes out in one frame of at most
+    `frame_messages`, as a busy sender coalesces (see `coalescing`). A message's latency counts from its own time, so that its
+    wait for the frame is part of it.
+    """
+
+    name: str
+    method: str
+    connections: int = 4
+    frame_messages: int = 1
+    gather_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What one connection sends: chunks with their times (ns from the start), and whose messages they carry."""
+
+    chunks: list[Chunk]
+    send_ns: list[int]
+    first: list[int]
+    """Place in `due_ns` of each chunk's first message."""
+    due_ns: NDArray[np.int64]
+    """When each message is meant to go out, in order."""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """A whole step: what each connection sends, and for how long."""
+
+    way: Way
+    rate: float
+    seconds: float
+    sendings: list[Sending]
+
+    @property
+    def count(self) -> int:
+        return sum(len(sending.due_ns) for sending in self.sendings)
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What one step saw. Rates are messages a second, latencies milliseconds from the intended time, CPU in cores.
+
+    `latency_ms` and `histogram` (HdrHistogram, microseconds, three digits, base64) hold what was answered; what was
+    `refused` is counted, with its own p99, and what came after IN_TIME_MS or never is missing from `in_time_share`.
+    """
+
+    offered_per_s: float
+    answered_per_s: float
+    sent: int
+    answered: int
+    refused: int
+    unanswered: int
+    in_time_share: float
+    codes: dict[str, int]
+    latency_ms: dict[str, float]
+    refused_ms_p99: float | None
+    histogram: str
+    late_ms_p99: float
+    late_ms_max: float
+    held_back: int
+    """Messages that left late because the server's window was closed."""
+    client_cpu: float
+    client_nice: int
+    server_cpu: float | None
+    other_cpu: float | None
+    server_cpu_s: float | None
+    written_bytes: int | None
+    elapsed_s: float
+
+
+def schedule_ns(rate: float, seconds: float, arrivals: str, seed: int) -> NDArray[np.int64]:
+    """Times in nanoseconds from the start, in order: `rate` a second on average, for `seconds`. Raises ValueError."""
+    if arrivals not in ARRIVALS:
+        raise ValueError(f"arrivals are one of {', '.join(ARRIVALS)}, not {arrivals}")
+    if rate <= 0 or seconds <= 0:
+        raise ValueError(f"a rate and a time above 0 are needed, got {rate:g}/s for {seconds:g} s")
+    count = max(1, round(rate * seconds))
+    if arrivals == "uniform":
+        return (np.arange(count) * (seconds * 1e9 / count)).astype(np.int64)
+    # Given their number, a Poisson process's arrivals are uniformly distributed: the offered rate is exact.
+    times_ns: NDArray[np.int64] = np.sort(np.random.default_rng(seed).random(count) * seconds * 1e9).astype(
+        np.int64
+    )
+    return times_ns
+
+
+def frames_of(due_ns: NDArray[np.int64], frame_messages: int, gather_ms: float) -> list[tuple[int, int, int]]:
+    """First message, one past the last, and time (ns) of each frame in which messages due at these times go out."""
+    frames = []
+    first, count = 0, len(due_ns)
+    gather_ns = int(gather_ms * 1e6)
+    while first < count:
+        closes_ns = int(due_ns[first]) + gather_ns
+        last = min(int(np.searchsorted(due_ns, closes_ns, side="right")), first + frame_messages)
+        last = max(last, first + 1)
+        # A full frame leaves with its last message; one that isn't waits for its time.
+        frames.append((first, last, int(due_ns[last - 1]) if last - first == frame_messages else closes_ns))
+        first = last
+    return frames
+
+
+def make_supply(
+    way: Way, traffic: Traffic, rate: float, seconds: float, arrivals: str, seed: int, now_s: int
+) -> Supply:
+    """A step's messages as bytes of the wire, dealt out to the connections in turns."""
+    due_ns = schedule_ns(rate, seconds, arrivals, seed)
+    requests = traffic.serialized(len(due_ns), now_s)
+    sendings = []
+    for lane in range(min(way.connections, len(due_ns))):
+        own_ns, own = due_ns[lane :: way.connections], requests[lane :: way.connections]
+        if way.method == UNARY:
+            chunks = [unary_call(number, request) for number, request in enumerate(own)]
+            sendings.append(Sending(chunks, own_ns.tolist(), list(range(len(own))), own_ns))
+        else:
+            frames = frames_of(own_ns, way.frame_messages, way.gather_ms)
+            chunks = [link_frame(own[first:last], first + 1) for first, last, _ in frames]
+            sendings.append(
+                Sending(chunks, [at for *_, at in frames], [first for first, *_ in frames], own_ns)
+            )
+    return Supply(way, rate, seconds, sendings)
+
+
+class Lane:
+    """One connection, what it has to send, and what came when."""
+
+    def __init__(self, target: str, sending: Sending, *, is_link: bool) -> None:
+        self._sending = sending
+        self._next = 0
+        self._is_link = is_link
+        self._http = Http2(stream=1 if is_link else 0)
+        self.sent_ns: list[int] = []
+        """When each chunk went out (monotonic)."""
+        self.held_back: set[int] = set()
+        """Chunks that the server's window held back."""
+        self.answers: list[tuple[int, list[bytes], list[int]]] = []
+        """When messages came, which, and on which streams."""
+        self.refusals: list[tuple[int, list[int]]] = []
+        """When calls ended without an answer, and their streams."""
+        self.settled = 0
+        """Messages that need not be waited for any more."""
+        self.due_ns = _NEVER
+        """When the next chunk is to go out (monotonic)."""
+        self.begin_ns = 0
+        self.socket = connect(target, is_link=is_link)
+
+    def begin(self, begin_ns: int) -> None:
+        """The clock starts."""
+        self.begin_ns = begin_ns
+        self.due_ns = begin_ns + self._sending.send_ns[0]
+
+    def send(self, now_ns: int) -> None:
+        """Sends what is due and fits the server's window."""
+        sending = self._sending
+        parts, flow_size, position, window = [], 0, self._next, self._http.window
+        due_ns, begin_ns = self.due_ns, self.begin_ns
+        while due_ns <= now_ns:
+            chunk = sending.chunks[position]
+            if flow_size + chunk.flow_size > window:
+                self.held_back.add(position)
+                due_ns = _NEVER  # until the window opens
+                break
+            parts.append(chunk.data)
+            flow_size += chunk.flow_size
+            position += 1
+            due_ns = begin_ns + sending.send_ns[position] if position < len(sending.chunks) else _NEVER
+        self.due_ns = due_ns
+        if parts:
+            self.sent_ns += [now_ns] * len(parts)
+            self._next = position
+            self._http.sent(flow_size)
+            self.socket.sendall(b"".join(parts))
+
+    def receive(self) -> None:
+        """Takes what has come. Raises `LinkBroken` where the server has closed, or ended a link."""
+        data = self.socket.recv(_RECEIVE_SIZE)
+        now_ns = time.monotonic_ns()
+        if not data:
+            raise LinkBroken("the server closed the connection")
+        http = self._http
+        http.receive(data)
+        if http.reply:
+            self.socket.sendall(http.reply)
+            http.reply = bytearray()
+        if http.messages:
+            self.answers.append((now_ns, http.messages, http.message_streams))
+            self.settled += sum(map(count_answers, http.messages)) if self._is_link else len(http.messages)
+            http.messages, http.message_streams = [], []
+        if http.failed_streams:
+            if self._is_link:
+                raise LinkBroken("the server ended the link")
+            self.refusals.append((now_ns, http.failed_streams))
+            self.settled += len(http.failed_streams)
+            http.failed_streams = []
+        if self.due_ns == _NEVER and self._next < len(self._sending.chunks):
+            self.due_ns = self.begin_ns + self._sending.send_ns[self._next]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is sent and answered."""
+        return self.settled >= len(self._sending.due_ns)
+
+    def times(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], list[str]]:
+        """For each message: when it went out and was answered (ns from the start, 0 never), whether refused; all codes."""
+        sending = self._sending
+        count = len(sending.due_ns)
+        sent, came, refused = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        bounds = [*sending.first, count]
+        for number, when_ns in enumerate(self.sent_ns):
+            sent[bounds[number] : bounds[number + 1]] = when_ns - self.begin_ns
+        codes = []
+        for when_ns, messages, streams in self.answers:
+            read = _read_link(messages) if self._is_link else _read_unary(messages, streams)
+            for place, code in read:
+                came[place] = when_ns - self.begin_ns
+                refused[place] = len(code) > 2  # a response code has two characters, a refusal's name more
+                codes.append(code)
+        for when_ns, streams in self.refusals:
+            for stream in streams:
+                came[stream // 2], refused[stream // 2] = when_ns - self.begin_ns, True
+                codes.append("refused")
+        return sent, came, refused, codes
+
+
+def _read_unary(messages: Iterable[bytes], streams: Iterable[int]) -> Iterable[tuple[int, str]]:
+    for message, stream in zip(messages, streams, strict=True):
+        yield stream // 2, pb.AuthorizeResponse.FromString(message).response_code
+
+
+def _read_link(messages: Iterable[bytes]) -> Iterable[tuple[int, str]]:
+    for message in messages:
+        for answer in pb.LinkResponse.FromString(message).answers:
+            code = answer.authorize.response_code or code_pb2.Code.Name(answer.fault.status_code)
+            yield answer.sequence - 1, code
+
+
+def drive(lanes: Sequence[Lane], begin_ns: int, seconds: float) -> int:
+    """Sends everything at its time and takes the answers, for DRAIN_S longer at most; when it ended (monotonic ns)."""
+    sockets = {lane.socket: lane for lane in lanes}
+    for lane in lanes:
+        lane.begin(begin_ns)
+    end_ns = begin_ns + int((seconds + DRAIN_S) * 1e9)
+    while (now_ns := time.monotonic_ns()) < end_ns:
+        next_ns = end_ns
+        for lane in lanes:
+            if lane.due_ns <= now_ns:
+                lane.send(now_ns)
+            next_ns = min(next_ns, lane.due_ns)
+        if next_ns == end_ns and all(lane.is_done for lane in lanes):
+            break
+        # `select` waits by the microsecond, `poll` by the millisecond; it is quick over a few.
+        wait_s = max(0, next_ns - time.monotonic_ns()) / 1e9
+        for ready in select.select(sockets, (), (), wait_s)[0]:
+            sockets[ready].receive()
+    return time.monotonic_ns()
+
+
+def measure(
+    targets: Sequence[str], supply: Supply, *, server_pids: Sequence[int], mark: str = "", nice: int = 0
+) -> Step:
+    """
+    One step against a server at `targets` (connections are dealt out to them in turns).
+
+    `server_pids` and `mark` say whose CPU and writes count as the server's (see `usage.family`). Raises `LinkBroken`,
+    OSError.
+    """
+    is_link = supply.way.method == LINK
+    lanes = [
+        Lane(targets[number % len(targets)], sending, is_link=is_link)
+        for number, sending in enumerate(supply.sendings)
+    ]
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    pids = family(server_pids, mark)
+    try:
+        own_s, before, busy_s = own_cpu_s(), usage(pids), machine_busy_s()
+        begin_ns = time.monotonic_ns() + 1_000_000
+        ended_ns = drive(lanes, begin_ns, supply.seconds)
+        own_s = own_cpu_s() - own_s
+        used, busy_after_s = usage(pids) - before, machine_busy_s()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        for lane in lanes:
+            lane.socket.close()
+    elapsed_s = (ended_ns - begin_ns) / 1e9
+    server_cpu = None if used.cpu_s is None else used.cpu_s / elapsed_s
+    busy = None if busy_s is None or busy_after_s is None else (busy_after_s - busy_s) / elapsed_s
+    return Step(
+        **_seen(supply, lanes),
+        held_back=sum(len(lane.held_back) for lane in lanes),
+        client_cpu=own_s / elapsed_s,
+        client_nice=nice,
+        server_cpu=server_cpu,
+        other_cpu=None if busy is None else max(0.0, busy - own_s / elapsed_s - (server_cpu or 0.0)),
+        server_cpu_s=used.cpu_s,
+        written_bytes=used.written_bytes,
+        elapsed_s=elapsed_s,
+    )
+
+
+def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
+    """Rates, codes and latencies out of what the lanes noted."""
+    codes: Counter[str] = Counter()
+    parts = []
+    for lane, sending in zip(lanes, supply.sendings, strict=True):
+        sent, came, refused, own_codes = lane.times()
+        codes.update(own_codes)
+        held = np.zeros(len(sent), np.bool_)
+        bounds = [*sending.first, len(sent)]
+        planned = np.empty(len(sent), np.int64)
+        for number, at_ns in enumerate(sending.send_ns):
+            planned[bounds[number] : bounds[number + 1]] = at_ns
+            held[bounds[number] : bounds[number + 1]] = number in lane.held_back
+        parts.append((sending.due_ns, planned, sent, came, refused, held))
+    due, planned, sent, came, refused, held = (np.concatenate(column) for column in zip(*parts, strict=True))
+    came_at_all = came > 0
+    answered = came_at_all & ~refused
+    counted = due >= min(WARM_UP_MAX_S, supply.seconds * WARM_UP_SHARE) * 1e9
+    latencies_us = (came - due) // 1000
+    histogram = HdrHistogram(1, LATENCY_MAX_US, 3)
+    values, counts = np.unique(np.maximum(latencies_us[answered & counted], 1), return_counts=True)
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        histogram.record_value(min(value, LATENCY_MAX_US), count)
+    late_ms = np.maximum(sent - planned, 0)[(sent > 0) & ~held] / 1e6
+    refused_ms = latencies_us[refused] / 1e3
+    in_time = answered & (latencies_us <= IN_TIME_MS * 1e3)
+    return {
+        "offered_per_s": len(due) / supply.seconds,
+        "answered_per_s": float(np.count_nonzero(answered & (came <= supply.seconds * 1e9)) / supply.seconds),
+        "sent": int(np.count_nonzero(sent)),
+        "answered": int(np.count_nonzero(answered)),
+        "refused": int(np.count_nonzero(refused)),
+        "unanswered": int(np.count_nonzero(~came_at_all)),
+        "in_time_share": float(np.count_nonzero(in_time & counted) / max(1, np.count_nonzero(counted))),
+        "codes": dict(codes.most_common()),
+        "latency_ms": {
+            name: histogram.get_value_at_percentile(share) / 1e3 for name, share in PERCENTILES.items()
+        },
+        "refused_ms_p99": float(np.percentile(refused_ms, 99)) if len(refused_ms) else None,
+        "histogram": histogram.encode().decode(),
+        "late_ms_p99": float(np.percentile(late_ms, 99)) if len(late_ms) else 0.0,
+        "late_ms_max": float(late_ms.max()) if len(late_ms) else 0.0,
+    }
+
+
+def answer_jobs(lines: Iterable[str], write: Callable[[str], None], nice: int = 0) -> None:
+    """Takes jobs until the lines end. `{"prepare": …}` makes a supply, `{"measure": …}` sends it; each is answered."""
+    supply: Supply | None = None
+    for line in lines:
+        job = json.loads(line)
+        if "prepare" in job:
+            task = job["prepare"]
+            supply = make_supply(
+                Way(**task["way"]),
+                Traffic(task["seed"], task["cards"], run=task["run"]),
+                task["rate"],
+                task["seconds"],
+                task["arrivals"],
+                task["seed"],
+                int(time.time()),
+            )
+            write(json.dumps({"prepared": supply.count}))
+        else:
+            assert supply is not None, "a supply is prepared before it is sent"
+            try:
+                result = asdict(measure(supply=supply, nice=nice, **job["measure"]))
+            except (OSError, LinkBroken) as error:
+                result = {"error": str(error)}
+            write(json.dumps(result))
+
+
+if __name__ == "__main__":
+    answer_jobs(sys.stdin, lambda line: print(line, flush=True), hurry())

@@ -1,0 +1,105 @@
+"""
+Where the time goes: a server's own stages, its processes' threads and its Python objects, over one span and by the request.
+
+The stages are the server's own sums (its metrics); CPU and switches come from /proc, by thread. A thread that is switched
+away from often waits often: for the disk, for the network, or for the interpreter's lock.
+"""
+
+import re
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from loadtest.sides import Side
+from loadtest.usage import ThreadUsage, family, threads
+
+Metrics = Mapping[tuple[str, str], float]
+"""Values by name and the text of their labels."""
+
+_LINE: Final = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)", re.MULTILINE)
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+_TIMEOUT_S: Final = 10.0
+_CPU_US_MIN: Final = 0.5
+"""Threads that take less of a request are told together."""
+
+
+def read_metrics(text: str) -> dict[tuple[str, str], float]:
+    """A page of Prometheus' text format."""
+    return {(name, labels): float(value) for name, labels, value in _LINE.findall(text)}
+
+
+def scrape(url: str | None) -> dict[tuple[str, str], float]:
+    """What a server tells now; nothing where it has no metrics. Raises OSError."""
+    if url is None:
+        return {}
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - an URL of our own
+        return read_metrics(answer.read().decode())
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a server had used at one moment."""
+
+    metrics: Metrics
+    threads: Mapping[tuple[str, str], ThreadUsage]
+
+    @classmethod
+    def at(cls, side: Side) -> "Glance":
+        """Now."""
+        metrics = scrape(side.metrics)  # first: a scrape has the server name its threads
+        return cls(metrics, threads(family(side.pids, side.mark)))
+
+
+def profile(before: Glance, after: Glance, requests: int) -> dict[str, Any]:
+    """
+    What `requests` took between two moments, ready for JSON: microseconds a request by stage and by thread.
+
+    `stages` are wall time of the core's turns, shared by those in them; they are no CPU. `batch_mean` is how many
+    requests a turn had.
+    """
+    turns = _grown(before, after, "holdfast_turns_total")
+    return {
+        "requests": requests,
+        "batch_mean": requests / turns if turns else None,
+        "stages": [
+            {"stage": labels["stage"], "us_per_request": seconds * 1e6 / requests}
+            for labels, seconds in _labelled(before, after, "holdfast_stage_seconds_total")
+        ],
+        "threads": _threads(before, after, requests),
+    }
+
+
+def _threads(before: Glance, after: Glance, requests: int) -> list[dict[str, Any]]:
+    told = []
+    rest = {"process": "all", "thread": "others", "cpu_us_per_request": 0.0, "switches_per_request": 0.0}
+    for (process, thread), now in after.threads.items():
+        then = before.threads.get((process, thread), ThreadUsage(0.0, 0))
+        line = {
+            "process": process,
+            "thread": thread,
+            "cpu_us_per_request": (now.cpu_s - then.cpu_s) * 1e6 / requests,
+            "switches_per_request": (now.switches - then.switches) / requests,
+        }
+        if line["cpu_us_per_request"] >= _CPU_US_MIN:
+            told.append(line)
+        else:
+            for name in ("cpu_us_per_request", "switches_per_request"):
+                rest[name] += line[name]
+    return [*sorted(told, key=lambda line: -line["cpu_us_per_request"]), rest]
+
+
+def _grown(before: Glance, after: Glance, name: str) -> float:
+    return sum(
+        value - before.metrics.get((found, labels), 0.0)
+        for (found, labels), value in after.metrics.items()
+        if found == name
+    )
+
+
+def _labelled(before: Glance, after: Glance, name: str) -> list[tuple[dict[str, str], float]]:
+    return [
+        (dict(_LABEL.findall(labels)), value - before.metrics.get((found, labels), 0.0))
+        for (found, labels), value in after.metrics.items()
+        if found == name
+    ]
