@@ -20,11 +20,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from google.rpc import code_pb2
-from hdrh.histogram import HdrHistogram
+from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
@@ -258,26 +258,50 @@ class Lane:
         """Whether everything is sent and answered."""
         return self.settled >= len(self._sending.due_ns)
 
-    def times(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], list[str]]:
-        """For each message: when it went out and was answered (ns from the start, 0 never), whether refused; all codes."""
+    def times(self) -> tuple["Times", list[str]]:
+        """What became of each message, and the codes of all answers."""
         sending = self._sending
         count = len(sending.due_ns)
-        sent, came, refused = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        times = Times.of(sending.due_ns)
         bounds = [*sending.first, count]
-        for number, when_ns in enumerate(self.sent_ns):
-            sent[bounds[number] : bounds[number + 1]] = when_ns - self.begin_ns
+        for number, at_ns in enumerate(sending.send_ns):
+            of_chunk = slice(bounds[number], bounds[number + 1])
+            times.planned_ns[of_chunk] = at_ns
+            times.is_held_back[of_chunk] = number in self.held_back
+            if number < len(self.sent_ns):
+                times.sent_ns[of_chunk] = self.sent_ns[number] - self.begin_ns
         codes = []
         for when_ns, messages, streams in self.answers:
-            read = _read_link(messages) if self._is_link else _read_unary(messages, streams)
-            for place, code in read:
-                came[place] = when_ns - self.begin_ns
-                refused[place] = len(code) > 2  # a response code has two characters, a refusal's name more
+            for place, code in _read_link(messages) if self._is_link else _read_unary(messages, streams):
+                times.came_ns[place] = when_ns - self.begin_ns
+                times.is_refused[place] = (
+                    len(code) > 2
+                )  # a response code has two characters, a refusal's name more
                 codes.append(code)
         for when_ns, streams in self.refusals:
             for stream in streams:
-                came[stream // 2], refused[stream // 2] = when_ns - self.begin_ns, True
+                times.came_ns[stream // 2], times.is_refused[stream // 2] = when_ns - self.begin_ns, True
                 codes.append("refused")
-        return sent, came, refused, codes
+        return times, codes
+
+
+class Times(NamedTuple):
+    """Of each message, in nanoseconds from the start: when it was due, was to leave, left and was answered; 0 for never."""
+
+    due_ns: NDArray[np.int64]
+    planned_ns: NDArray[np.int64]
+    sent_ns: NDArray[np.int64]
+    came_ns: NDArray[np.int64]
+    is_refused: NDArray[np.bool_]
+    is_held_back: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, due_ns: NDArray[np.int64]) -> "Times":
+        """Nothing has left yet."""
+        count = len(due_ns)
+        planned, sent, came = (np.zeros(count, np.int64) for _ in range(3))
+        refused, held_back = (np.zeros(count, np.bool_) for _ in range(2))
+        return cls(due_ns, planned, sent, came, refused, held_back)
 
 
 def _read_unary(messages: Iterable[bytes], streams: Iterable[int]) -> Iterable[tuple[int, str]]:
@@ -347,7 +371,6 @@ def measure(
     busy = None if busy_s is None or busy_after_s is None else (busy_after_s - busy_s) / elapsed_s
     return Step(
         **_seen(supply, lanes),
-        held_back=sum(len(lane.held_back) for lane in lanes),
         client_cpu=own_s / elapsed_s,
         client_nice=nice,
         server_cpu=server_cpu,
@@ -362,36 +385,29 @@ def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
     """Rates, codes and latencies out of what the lanes noted."""
     codes: Counter[str] = Counter()
     parts = []
-    for lane, sending in zip(lanes, supply.sendings, strict=True):
-        sent, came, refused, own_codes = lane.times()
+    for lane in lanes:
+        own, own_codes = lane.times()
+        parts.append(own)
         codes.update(own_codes)
-        held = np.zeros(len(sent), np.bool_)
-        bounds = [*sending.first, len(sent)]
-        planned = np.empty(len(sent), np.int64)
-        for number, at_ns in enumerate(sending.send_ns):
-            planned[bounds[number] : bounds[number + 1]] = at_ns
-            held[bounds[number] : bounds[number + 1]] = number in lane.held_back
-        parts.append((sending.due_ns, planned, sent, came, refused, held))
-    due, planned, sent, came, refused, held = (np.concatenate(column) for column in zip(*parts, strict=True))
-    came_at_all = came > 0
-    answered = came_at_all & ~refused
-    counted = due >= min(WARM_UP_MAX_S, supply.seconds * WARM_UP_SHARE) * 1e9
-    latencies_us = (came - due) // 1000
-    histogram = HdrHistogram(1, LATENCY_MAX_US, 3)
-    values, counts = np.unique(np.maximum(latencies_us[answered & counted], 1), return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        histogram.record_value(min(value, LATENCY_MAX_US), count)
-    late_ms = np.maximum(sent - planned, 0)[(sent > 0) & ~held] / 1e6
-    refused_ms = latencies_us[refused] / 1e3
-    in_time = answered & (latencies_us <= IN_TIME_MS * 1e3)
+    times = Times(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    came = times.came_ns > 0
+    answered = came & ~times.is_refused
+    counted = times.due_ns >= min(WARM_UP_MAX_S, supply.seconds * WARM_UP_SHARE) * 1e9
+    latency_us = (times.came_ns - times.due_ns) // 1000
+    histogram = _histogram(latency_us[answered & counted])
+    late = (times.sent_ns > 0) & ~times.is_held_back
+    late_ms = np.maximum(times.sent_ns - times.planned_ns, 0)[late] / 1e6
+    refused_ms = latency_us[times.is_refused] / 1e3
+    in_time = answered & counted & (latency_us <= round(IN_TIME_MS * 1e3))
+    on_time = answered & (times.came_ns <= round(supply.seconds * 1e9))
     return {
-        "offered_per_s": len(due) / supply.seconds,
-        "answered_per_s": float(np.count_nonzero(answered & (came <= supply.seconds * 1e9)) / supply.seconds),
-        "sent": int(np.count_nonzero(sent)),
-        "answered": int(np.count_nonzero(answered)),
-        "refused": int(np.count_nonzero(refused)),
-        "unanswered": int(np.count_nonzero(~came_at_all)),
-        "in_time_share": float(np.count_nonzero(in_time & counted) / max(1, np.count_nonzero(counted))),
+        "offered_per_s": len(came) / supply.seconds,
+        "answered_per_s": int(on_time.sum()) / supply.seconds,
+        "sent": int((times.sent_ns > 0).sum()),
+        "answered": int(answered.sum()),
+        "refused": int(times.is_refused.sum()),
+        "unanswered": int((~came).sum()),
+        "in_time_share": int(in_time.sum()) / max(1, int(counted.sum())),
         "codes": dict(codes.most_common()),
         "latency_ms": {
             name: histogram.get_value_at_percentile(share) / 1e3 for name, share in PERCENTILES.items()
@@ -400,7 +416,16 @@ def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
         "histogram": histogram.encode().decode(),
         "late_ms_p99": float(np.percentile(late_ms, 99)) if len(late_ms) else 0.0,
         "late_ms_max": float(late_ms.max()) if len(late_ms) else 0.0,
+        "held_back": int(times.is_held_back.sum()),
     }
+
+
+def _histogram(latency_us: NDArray[np.int64]) -> Any:
+    histogram = HdrHistogram(1, LATENCY_MAX_US, 3)
+    values, counts = np.unique(np.clip(latency_us, 1, LATENCY_MAX_US), return_counts=True)
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        histogram.record_value(value, count)
+    return histogram
 
 
 def answer_jobs(lines: Iterable[str], write: Callable[[str], None], nice: int = 0) -> None:

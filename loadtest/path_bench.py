@@ -45,6 +45,7 @@ RIVAL_RATE_MIN: Final = 5.0
 _CLIMB_FROM: Final = {UNARY: 400.0, LINK: 800.0}
 _CLIMB_BY: Final = 1.5
 _CLIMB_S: Final = 1.5
+_RATE_MIN: Final = 20.0
 _CLIMB_STEPS_MAX: Final = 16
 _HALVINGS: Final = 2
 _JUDGED_S_MIN: Final = 20.0
@@ -154,15 +155,17 @@ class PathBench:
     def case(self, way: Way, sides: Sequence[Side]) -> dict[str, Any]:
         """All steps of one way, the judged one at half of saturation with its profile, and whether they are valid."""
         options = self._options
-        estimate = None if options.rates else self.climb(way, sides[0])
-        rates = options.rates or [estimate * share for share in SHARES]
-        steps = []
+        rates = list(options.rates)
+        if not rates:
+            estimate = self.climb(way, sides[0])
+            rates = [estimate * share for share in SHARES]
+        steps: list[dict[str, Any]] = []
         for rate in rates:
             seen = self.step(way, sides, rate, options.seconds)
             steps.append({"rate": rate, "sides": {name: shown(step) for name, step in seen.items()}})
-        saturation = {
+        saturation: dict[str, float | None] = {
             side.name: max(
-                (step["rate"] for step in steps if step["sides"][side.name]["carried"]), default=None
+                (float(step["rate"]) for step in steps if step["sides"][side.name]["carried"]), default=None
             )
             for side in sides
         }

@@ -171,7 +171,7 @@ def _half_sections(case: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[st
     half, name = case["half"], case["way"]["name"]
     found, cost = half["profile"], half["cost"]
     note = "" if found["batch_mean"] is None else f"{found['batch_mean']:.1f} requests in a turn of the core"
-    columns = ("stage of a turn", "µs of time by request")
+    columns: Sequence[str] = ("stage of a turn", "µs of time by request")
     lines: Lines = [(line["stage"], f"{line['us_per_request']:,.1f}") for line in found["stages"]]
     if lines:
         yield f"{name} at {half['rate']:,.0f}/s: where the time goes", note, columns, lines
@@ -199,7 +199,7 @@ def _cost_text(cost: dict[str, Any]) -> str:
 
 
 def _rival_sections(rival: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Lines]]:
-    columns = ("way", "Holdfast /s", "the rival /s", "times")
+    columns: Sequence[str] = ("way", "Holdfast /s", "the rival /s", "times")
     lines: Lines = [
         (best["way"], f"{best['holdfast_per_s']:,.0f}", f"{best['rival_per_s']:,.0f}", f"{best['ratio']:.1f}")
         for best in rival["best"]
