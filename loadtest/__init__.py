@@ -7,9 +7,11 @@ report         tables and JSON; `python -m loadtest.report locust` is `make load
 path_report    what the answer path's bench found: tables, and one page of HTML
 path_plot      latency against offered load as a picture
 path_bench     latency at fixed arrival rates up to saturation, beside the empty server
+path_steps     the steps themselves: the climb to saturation, what is carried, what is valid
 bench          Holdfast beside the empty server, in turns, with their ratio
 stages         where a server's time went, by stage, thread and request
 sides          the servers that a bench compares, started
+rival          what a user would pick instead: Redis, SELECT … FOR UPDATE, Booster.predict
 price          what an authorization costs at a machine's rate
 ledger_bench   transfers/s of the ledger's engines, beside what they are measured by
 scoring_bench  how well the scorer tells fraud and how fast it is, each figure beside its bar
@@ -29,6 +31,7 @@ kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
+redis_process  a Redis server of one's own
 cluster        a TigerBeetle server of one's own
 circumstances  machine, versions, commit and date
 figure         a measurement beside its bar

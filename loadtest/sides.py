@@ -1,5 +1,6 @@
 """The servers that a bench compares, as processes: Holdfast with its ledger and fronts, and empty servers beside it."""
 
+import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from typing import Final
 
 from loadtest.cluster import fresh_server
 from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running
+from loadtest.redis_process import redis_process
+from scoring import registry
 
 READY_TIMEOUT_S: Final = 300.0
 READY_S_PER_CARD: Final = 0.0003
@@ -15,6 +18,7 @@ READY_S_PER_CARD: Final = 0.0003
 
 HOLDFAST: Final = "holdfast"
 EMPTY: Final = "empty"
+RIVAL: Final = "rival"
 LEDGERS: Final = ("embedded", "tigerbeetle")
 
 
@@ -107,3 +111,34 @@ def start_empty(stack: ExitStack, folder: Path, *, processes: int = 1, name: str
         )
         pids.append(process.pid)
     return Side(name, tuple(targets), tuple(pids), cycle=True)
+
+
+def start_rival(stack: ExitStack, folder: Path, database_url: str, *, cards: int, mark: str) -> Side:
+    """
+    The rival (see `rival`) on an empty database, with a Redis of its own and the shipped model; it ends with the stack.
+
+    `mark` stands in the command line of the PostgreSQL that has the database. Raises `RedisMissing`, `ServerFailed`.
+    """
+    served = stack.enter_context(redis_process())
+    port = free_port()
+    target = f"{HOST}:{port}"
+    command = [
+        *(sys.executable, "-m", "loadtest.rival.server", "--port", str(port), "--cards", str(cards)),
+        *(
+            "--database-url",
+            database_url,
+            "--redis-socket",
+            served.socket,
+            "--model",
+            str(registry.shipped()),
+        ),
+    ]
+    process = stack.enter_context(
+        running(
+            command,
+            target,
+            folder / "rival.log",
+            ready_timeout_s=READY_TIMEOUT_S + cards * READY_S_PER_CARD,
+        )
+    )
+    return Side(RIVAL, (target,), (process.pid, served.pid), mark=mark)

@@ -19,7 +19,13 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds and bytes sent to storage so far; None where the system doesn't tell. Subtract an earlier one."""
+    """
+    CPU seconds and bytes written so far; None where the system doesn't tell. Subtract an earlier one.
+
+    Written is what was handed to the system to write, to some sockets too, so rather too much. What it says went to
+    storage would be closer, but counts a page of a large folio as all of the folio, a hundredfold (seen: Linux 6.18, ext4). Only of
+    TigerBeetle, which goes past the page cache, that is taken.
+    """
 
     cpu_s: float | None
     written_bytes: int | None
@@ -80,7 +86,8 @@ def usage(pids: Iterable[int]) -> Usage:
         except OSError:  # another user's
             continue
         all_told += 1
-        written += next(int(line.split()[1]) for line in told.splitlines() if line.startswith("write_bytes:"))
+        counter = "write_bytes: " if _kind(pid) == "tigerbeetle" else "wchar: "
+        written += int(told.partition(counter)[2].partition("\n")[0])
     return Usage(cpu_s if counted else None, written if counted and counted == all_told else None)
 
 

@@ -1,6 +1,8 @@
 """`holdfast bench path`: how long answers take at which load, with an open loop, beside an empty server."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -57,9 +59,10 @@ def bench_path(
 
     The exit status is 1 where a bar is missed, or a judged step is not valid.
     """
-    from loadtest.path_bench import WAYS, PathOptions, run
+    from loadtest.path_bench import run
     from loadtest.path_plot import write_png
     from loadtest.path_report import path_tables, write_html
+    from loadtest.path_steps import WAYS, PathOptions
     from loadtest.price import Rates
 
     try:
@@ -87,7 +90,7 @@ def bench_path(
                 stderr.print(step)
 
         try:
-            document = run(options, told)
+            document = run(options, told, _postgres)
         except (OSError, RuntimeError, ValueError) as error:
             fail(str(error))
     try:
@@ -102,3 +105,15 @@ def bench_path(
     show(document, as_json=str(json_file) == "-", table=lambda: path_tables(document))
     if not document["passes"]:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[str]:
+    """An empty database of an embedded PostgreSQL."""
+    from server.store.postgres import EmbeddedPostgres
+
+    server = EmbeddedPostgres(folder)
+    try:
+        yield server.start()
+    finally:
+        server.close()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from loadtest import redis_counters, scoring_speed
-from loadtest.redis_counters import RedisMissing, past_of, redis_server, redis_us_per_request
+from loadtest.redis_counters import past_of, redis_server, redis_us_per_request
+from loadtest.redis_process import RedisMissing
 from scoring.limit import no_limits
 from scoring.velocity import PAST_NAMES, Velocity
 
