@@ -136,6 +136,8 @@ class LocustOptions:
     cards: int = 10_000
     users: int = 50
     seconds: int = 30
+    shape: str = ""
+    """HOLDFAST_SHAPE of `locustfile`."""
 
 
 def run_locust(options: LocustOptions) -> list[dict[str, Any]]:
@@ -185,7 +187,11 @@ def _drive(options: LocustOptions, host: str, folder: Path) -> None:
             stderr=subprocess.STDOUT,
             check=False,
             timeout=options.seconds + _LOCUST_GRACE_S,
-            env={**os.environ, "HOLDFAST_LOADTEST_CARDS": str(options.cards)},
+            env={
+                **os.environ,
+                "HOLDFAST_LOADTEST_CARDS": str(options.cards),
+                "HOLDFAST_SHAPE": options.shape,
+            },
         )
     if done.returncode:
         raise ServerFailed(
@@ -260,6 +266,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--users", type=int, default=defaults.users, help="each makes up to ten payments a second"
     )
     locust.add_argument("--seconds", type=int, default=defaults.seconds)
+    locust.add_argument(
+        "--shape",
+        default=os.environ.get("HOLDFAST_SHAPE", ""),
+        help="steady, ramp or spike; hot_card, hot_merchant, repeats; several by commas",
+    )
     locust.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = vars(parser.parse_args(arguments))
     as_json = given.pop("json")

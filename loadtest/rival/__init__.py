@@ -12,7 +12,7 @@ Floor plan, in reading order:
 
 server    the gRPC server: unary and Link; `python -m loadtest.rival.server`
 decision  one authorization from request to answer
-counters  how fast a card and a merchant spend, in Redis
 score     a few features, and the model's word on them
+counters  how fast a card and a merchant spend, in Redis
 accounts  balances in PostgreSQL, locked by the row
 """

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from loadtest.histories import read_history
@@ -115,3 +116,31 @@ def test_locust_users_pay_over_grpc(empty_server, capsys):
     assert [entry["name"] for entry in by_code] == ["Authorize 00"]
     assert overall["requests"] > 0
     assert overall["latency_ms_p50"] is not None
+
+
+@pytest.mark.parametrize(
+    ("shape", "users_most", "codes"),
+    [("spike,hot_card", 4, {"Authorize 00"}), ("ramp,hot_merchant,repeats", 4, {"Authorize 00"})],
+)
+def test_locust_shapes_say_how_many_pay_and_who(shape, users_most, codes, empty_server, capsys):
+    """Shapes of load and of traffic together; the run ends when the shape does."""
+    command = [
+        "locust",
+        "--host",
+        empty_server.target,
+        "--users",
+        str(users_most),
+        "--seconds",
+        "2",
+        "--json",
+    ]
+    assert main([*command, "--shape", shape]) == 0
+    *by_code, overall = json.loads(capsys.readouterr().out)
+    assert {entry["name"] for entry in by_code} == codes
+    assert 0 < overall["requests"] <= users_most * 10 * 3
+
+
+def test_locust_names_the_shapes_it_knows(empty_server, capsys):
+    """A shape that is none ends the run with what there is."""
+    assert main(["locust", "--host", empty_server.target, "--seconds", "1", "--shape", "zigzag"]) == 1
+    assert "hot_merchant, ramp, repeats, spike, steady, not zigzag" in capsys.readouterr().err
