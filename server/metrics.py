@@ -11,6 +11,7 @@ from server.core.journal import Journal
 from server.reconciling import Reconciler
 from server.store.shipper import Shipper
 from server.telemetry import CoreMetrics, Families, Family
+from server.threads import thread_cpu_s
 
 
 def collectors(
@@ -43,11 +44,16 @@ def collectors(
             lambda: core.books.away is not None,
         ),
     }
-    return CoreMetrics(core.counters, gauges), Families([*others, _rule_hits(core)])
+    return CoreMetrics(core.counters, gauges), Families([*others, _rule_hits(core), _thread_cpu()])
 
 
 def _drifting(reconciler: Reconciler, kind: Drift) -> float:
     return reconciler.found[kind]
+
+
+def _thread_cpu() -> Family:
+    text = "CPU time of the server's threads; the event loop, on which the core decides, is `loop`."
+    return Family("holdfast_thread_cpu_seconds_total", text, ("thread",), thread_cpu_s)
 
 
 def _rule_hits(core: Authorizer) -> Family:
