@@ -32,6 +32,7 @@ histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
 redis_process  a Redis server of one's own
+counted        a Python program with its objects counted
 cluster        a TigerBeetle server of one's own
 circumstances  machine, versions, commit and date
 figure         a measurement beside its bar

@@ -106,6 +106,12 @@ def _sections(document: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str
         yield _steps_title(case), _remarks(case), _STEP_COLUMNS, [_step_line(step) for step in case["steps"]]
         if case["half"] is not None:
             yield from _half_sections(case)
+    if document.get("objects"):
+        lines: Lines = [
+            (line["way"], f"{line['rate']:,.0f}", f"{line['objects_per_request']:,.1f}")
+            for line in document["objects"]
+        ]
+        yield "Python objects", "", ("way", "offered /s", "objects by request"), lines
     if document.get("rival"):
         yield from _rival_sections(document["rival"])
     if document.get("cards"):

@@ -35,6 +35,8 @@ _CLIMB_S: Final = 1.5
 _RATE_MIN: Final = 20.0
 _CLIMB_STEPS_MAX: Final = 16
 _HALVINGS: Final = 2
+_BEYOND_BY: Final = 1.15
+_BEYOND_MAX: Final = 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class PathOptions:
     """
     What to measure. `rates` (messages a second) replace the search for saturation, for every way.
 
-    `cards_beside` compares p99 with a second server of that many cards; `home` keeps Holdfast's state between benches.
+    `rival` and `objects` add those parts, `cards_beside` compares p99 with a second server of that many cards; `home` keeps Holdfast's state between benches.
     """
 
     cards: int = 200_000
@@ -54,6 +56,7 @@ class PathOptions:
     ways: tuple[str, ...] = tuple(way.name for way in WAYS)
     cards_beside: int | None = None
     rival: bool = False
+    objects: bool = False
     rounds: int = 3
     seed: int = 7
     home: Path | None = None
@@ -67,6 +70,8 @@ class PathOptions:
             raise ValueError(f"arrivals are one of {', '.join(ARRIVALS)}, not {self.arrivals}")
         if self.cards < 1 or self.seconds <= 0 or self.rounds < 1 or self.fronts < 0 or not self.ways:
             raise ValueError("a bench needs at least one card, one round, one way and some seconds")
+        if self.objects and self.fronts:
+            raise ValueError("objects are counted in one process: without fronts of their own")
         if any(rate <= 0 for rate in self.rates):
             raise ValueError("rates are above 0")
 
@@ -146,9 +151,14 @@ class PathSteps:
             estimate = self.climb(way, sides[0])
             rates = [estimate * share for share in SHARES]
         steps: list[dict[str, Any]] = []
-        for rate in rates:
-            seen = self.step(way, sides, rate, options.seconds)
-            steps.append({"rate": rate, "sides": {name: shown(step) for name, step in seen.items()}})
+        beyond = 0 if options.rates else _BEYOND_MAX
+        while rates:
+            rate = rates.pop(0)
+            seen = {name: shown(step) for name, step in self.step(way, sides, rate, options.seconds).items()}
+            steps.append({"rate": rate, "sides": seen})
+            if not rates and beyond and seen[HOLDFAST]["carried"]:
+                # The climb's short steps estimate too low where a moment of the machine fell into them.
+                rates, beyond = [rate * _BEYOND_BY], beyond - 1
         saturation: dict[str, float | None] = {
             side.name: max(
                 (float(step["rate"]) for step in steps if step["sides"][side.name]["carried"]), default=None
@@ -159,7 +169,7 @@ class PathSteps:
         return {
             "way": asdict(way),
             "saturation_per_s": saturation,
-            "saturation_is_found": own is not None and own < max(rates),
+            "saturation_is_found": own is not None and own < steps[-1]["rate"],
             "empty_saturation_estimate_per_s": None if options.rates else self.climb(way, sides[1]),
             "steps": steps,
             "half": None if own is None else self.half(way, sides, own / 2),

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.cluster import fresh_server
+from loadtest.counted import counted
 from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running
 from loadtest.redis_process import redis_process
 from scoring import registry
 
-READY_TIMEOUT_S: Final = 300.0
+READY_TIMEOUT_S: Final = 900.0
+"""The first start on a machine compiles, and the machine may be busy."""
+
 READY_S_PER_CARD: Final = 0.0003
 """A large portfolio takes its time to be made."""
 
@@ -59,11 +62,12 @@ def start_holdfast(
     fronts: int = 0,
     home: Path | None = None,
     name: str = HOLDFAST,
+    count_file: Path | None = None,
 ) -> Side:
     """
     Holdfast with a demo portfolio, in `home` or in one of its own below `folder`; it ends with the stack.
 
-    `ledger` is one of LEDGERS; TigerBeetle gets a cluster of its own, so that `home` must be new. Raises `ServerFailed`,
+    With `count_file` its objects are counted there (see `counted`). `ledger` is one of LEDGERS; TigerBeetle gets a cluster of its own, so that `home` must be new. Raises `ServerFailed`,
     FileNotFoundError where there is no TigerBeetle, ValueError.
     """
     if ledger not in LEDGERS:
@@ -81,9 +85,10 @@ def start_holdfast(
         environment["HOLDFAST_LEDGER"], pids = served.setting, (served.pid,)
     port, metrics_port = free_port(), free_port()
     target = f"{HOST}:{port}"
+    command = holdfast_command(port, cards, metrics_port=metrics_port, fronts=fronts)
     process = stack.enter_context(
         running(
-            holdfast_command(port, cards, metrics_port=metrics_port, fronts=fronts),
+            command if count_file is None else counted(command, count_file),
             target,
             folder / f"{name}.log",
             ready_timeout_s=READY_TIMEOUT_S + cards * READY_S_PER_CARD,

@@ -36,6 +36,9 @@ def bench_path(
         bool,
         typer.Option("--rival", help="Beside what a user would write: Redis, PostgreSQL, Booster.predict."),
     ] = False,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Also count the Python objects that a request makes.")
+    ] = False,
     cards_beside: Annotated[
         int | None,
         typer.Option(
@@ -76,6 +79,7 @@ def bench_path(
             ways=tuple(ways or (way.name for way in WAYS)),
             cards_beside=cards_beside,
             rival=rival,
+            objects=objects,
             seed=seed,
             home=home,
             prices=Rates(usd_per_core_hour, usd_per_gb_month),

@@ -34,7 +34,7 @@ DOORS = {
     "lxml": ("compliance.filings", "compliance.policies", "compliance.screening"),
     "matplotlib": ("loadtest.path_plot",),
     "markupsafe": ("scoring.report.axes", "scoring.report.plot"),
-    "numba": ("compliance.screening", "ledger", "scoring", "server.core", "server.front"),
+    "numba": ("compliance.screening", "ledger", "loadtest.counted", "scoring", "server.core", "server.front"),
     "openai": ("compliance.analyst", "compliance.policies"),
     "prometheus_client": ("server.telemetry",),
     "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
