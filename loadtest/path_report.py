@@ -191,7 +191,10 @@ def _half_sections(case: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[st
         )
         for line in found["threads"]
     ]
-    note = "" if cost is None else _cost_text(cost)
+    notes = [] if cost is None else [_cost_text(cost)]
+    if found["front_imbalance"] is not None:
+        notes.insert(0, f"the busiest front works {found['front_imbalance']:.2f} times as much as their mean")
+    note = "\n".join(notes)
     yield f"{name} at {half['rate']:,.0f}/s: whose CPU", note, columns, lines
 
 

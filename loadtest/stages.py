@@ -8,11 +8,11 @@ away from often waits often: for the disk, for the network, or for the interpret
 import re
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadtest.sides import Side
-from loadtest.usage import ThreadUsage, family, threads
+from loadtest.usage import ThreadUsage, family, processes, threads
 
 Metrics = Mapping[tuple[str, str], float]
 """Values by name and the text of their labels."""
@@ -43,12 +43,14 @@ class Glance:
 
     metrics: Metrics
     threads: Mapping[tuple[str, str], ThreadUsage]
+    processes: Mapping[int, tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
     def at(cls, side: Side) -> "Glance":
         """Now."""
         metrics = scrape(side.metrics)  # first: a scrape has the server name its threads
-        return cls(metrics, threads(family(side.pids, side.mark)))
+        pids = family(side.pids, side.mark)
+        return cls(metrics, threads(pids), processes(pids))
 
 
 def profile(before: Glance, after: Glance, requests: int) -> dict[str, Any]:
@@ -67,7 +69,18 @@ def profile(before: Glance, after: Glance, requests: int) -> dict[str, Any]:
             for labels, seconds in _labelled(before, after, "holdfast_stage_seconds_total")
         ],
         "threads": _threads(before, after, requests),
+        "front_imbalance": _front_imbalance(before, after),
     }
+
+
+def _front_imbalance(before: Glance, after: Glance) -> float | None:
+    """CPU of the busiest front beside their mean, 1 where all did the same; None where there are none."""
+    used = [
+        cpu_s - before.processes[pid][1]
+        for pid, (kind, cpu_s) in after.processes.items()
+        if kind == "front" and pid in before.processes
+    ]
+    return max(used) * len(used) / sum(used) if sum(used) else None
 
 
 def _threads(before: Glance, after: Glance, requests: int) -> list[dict[str, Any]]:

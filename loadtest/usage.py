@@ -108,6 +108,16 @@ def threads(pids: Iterable[int]) -> dict[tuple[str, str], ThreadUsage]:
     return {key: ThreadUsage(cpu[key], switches[key]) for key in cpu}
 
 
+def processes(pids: Iterable[int]) -> dict[int, tuple[str, float]]:
+    """What each of these is, and the CPU seconds it has used with its ended children; those that have ended are left out."""
+    told = {}
+    for pid in pids:
+        cpu_s = usage([pid]).cpu_s
+        if cpu_s is not None:
+            told[pid] = _kind(pid), cpu_s
+    return told
+
+
 def own_cpu_s() -> float:
     """CPU seconds of this process."""
     told = resource.getrusage(resource.RUSAGE_SELF)
@@ -145,15 +155,17 @@ def _kind(pid: int) -> str:
         command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return "ended"
-    for kind, signs in (
-        ("postgres", ("postgres",)),
-        ("tigerbeetle", ("tigerbeetle start", "tigerbeetle ")),
-        ("redis", ("redis-server",)),
-        ("front", ("front_process", "server.front")),
-        ("empty", ("loadtest.floors",)),
-        ("rival", ("loadtest.rival",)),
-        ("server", ("server.cli", "server.core")),
+    for kind, sign in (
+        ("front", "server.front_process"),
+        ("core", "server.core_process"),
+        ("shipper", "server.store.shipping"),
+        ("empty", "loadtest.floors"),
+        ("rival", "loadtest.rival"),
+        ("server", "server.cli"),
+        ("tigerbeetle", "tigerbeetle start"),
+        ("redis", "redis-server"),
+        ("postgres", "postgres"),
     ):
-        if any(sign in command for sign in signs):
+        if sign in command:
             return kind
     return command.partition(" ")[0].rpartition("/")[2] or "kernel"

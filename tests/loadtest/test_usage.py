@@ -109,6 +109,14 @@ def test_profile_divides_what_grew_by_the_requests():
     assert found["threads"][1]["switches_per_request"] == 0.4
 
 
+def test_the_imbalance_of_fronts_is_the_busiest_beside_their_mean():
+    """One second and three: the mean is two. Without fronts there is none."""
+    before = Glance({}, {}, {1: ("front", 5.0), 2: ("front", 5.0), 3: ("server", 5.0)})
+    after = Glance({}, {}, {1: ("front", 6.0), 2: ("front", 8.0), 3: ("server", 9.0), 4: ("front", 9.0)})
+    assert profile(before, after, 1)["front_imbalance"] == 1.5
+    assert profile(Glance({}, {}), Glance({}, {}), 1)["front_imbalance"] is None
+
+
 def test_a_server_without_metrics_still_tells_its_threads(empty_server):
     """The empty server has no stages; its loop has a name."""
     side = Side("empty", (empty_server.target,), (empty_server.pid,))
