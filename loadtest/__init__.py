@@ -37,6 +37,7 @@ cluster        a TigerBeetle server of one's own
 circumstances  machine, versions, commit and date
 figure         a measurement beside its bar
 open_loop      the measuring client, a process of its own: every message at its time, whatever has been answered
+arrivals       what such a client sends, and when
 closed_loop    the same with a fixed number in flight, as fast as the server answers
 coalescing     a small client for links, to copy: what waits goes out in one frame
 paced          authorizations at a fixed pace, timed from when they were meant to go out

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from loadtest.arrivals import ARRIVALS, Way
 from loadtest.bench import APPROVED_SHARE_MIN, CLIENT_CPU_MAX, Client
 from loadtest.closed_loop import LINK, UNARY
-from loadtest.open_loop import ARRIVALS, Way
 from loadtest.price import Rates, price
 from loadtest.sides import HOLDFAST, LEDGERS, Side
 from loadtest.stages import Glance, profile

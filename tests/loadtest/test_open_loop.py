@@ -12,18 +12,9 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.arrivals import Sending, Supply, Way, frames_of, make_supply, schedule_ns
 from loadtest.closed_loop import LINK, UNARY, Chunk
-from loadtest.open_loop import (
-    Sending,
-    Supply,
-    Times,
-    Way,
-    _seen,
-    frames_of,
-    make_supply,
-    measure,
-    schedule_ns,
-)
+from loadtest.open_loop import Times, _seen, measure
 from loadtest.traffic import Traffic
 
 MS = 1_000_000
