@@ -1,5 +1,6 @@
 """What `path_bench` found, for people: tables on a terminal, and one page of HTML that needs nothing beside it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -13,8 +14,8 @@ from loadtest.path_plot import svg
 from loadtest.sides import EMPTY, HOLDFAST
 
 _STEP_COLUMNS: Final = (
-    "offered /s",
-    "answered /s",
+    "offered",
+    "answered",
     "p50",
     "p90",
     "p99",
@@ -23,13 +24,7 @@ _STEP_COLUMNS: Final = (
     "in time",
     "00",
     "CPU",
-    "client",
-    "late p99",
-    "empty p50",
-    "p99",
-    "p99.9",
-    "CPU",
-    "",
+    "late",
 )  # fmt: skip - a row of the table
 _LATENCIES: Final = ("p50", "p90", "p99", "p99_9", "max")
 _STYLE: Final = """
@@ -48,13 +43,12 @@ def path_tables(document: dict[str, Any]) -> Group:
     """Everything but the picture, for a terminal."""
     parts: list[Any] = []
     for title, note, columns, lines in _sections(document):
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, caption=note or None)
-        table.caption_justify = "left"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True)
         for place, column in enumerate(columns):
-            table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
+            table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
         for line in lines:
             table.add_row(*line)
-        parts += [table, ""]
+        parts += [table, *([note] if note else []), ""]
     return Group(*parts, told(document))
 
 
@@ -82,7 +76,7 @@ def html(document: dict[str, Any]) -> str:
         )
         parts.append(f"<h2>{escape(title)}</h2><table><tr>{head}</tr>{rows}</table>")
         if note:
-            parts.append(f"<p class='small'>{escape(note)}</p>")
+            parts.append("<p class='small'>" + escape(note).replace("\n", "<br>") + "</p>")
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -92,7 +86,8 @@ def _summary(options: dict[str, Any]) -> str:
         f"was meant to go out, whether it could or not. {options['cards']:,} cards, ledger {options['ledger']}, "
         f"{options['fronts']} front processes, {options['seconds']:g} s a step; the client is a process on the same machine. "
         f"A rate is carried where {options['carried_share_min']:.0%} of it is answered within {options['in_time_ms']:g} ms. The "
-        "empty server parses every message and answers it with a constant."
+        "empty server parses every message and answers it with a constant. Latencies are milliseconds, CPU is in cores; `late` is the "
+        "p99 by which the client sent late, with ! where the step is not valid."
     )
 
 
@@ -103,11 +98,13 @@ def _mark(cell: str) -> str:
 def _sections(document: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Lines]]:
     """Title, note, columns and lines of each table."""
     for case in document["cases"]:
-        yield _steps_title(case), _remarks(case), _STEP_COLUMNS, [_step_line(step) for step in case["steps"]]
+        for side in case["steps"][0]["sides"]:
+            lines: Lines = [_step_line(step["rate"], step["sides"][side]) for step in case["steps"]]
+            yield _steps_title(case, side), _remarks(case, side), _STEP_COLUMNS, lines
         if case["half"] is not None:
             yield from _half_sections(case)
     if document.get("objects"):
-        lines: Lines = [
+        lines = [
             (line["way"], f"{line['rate']:,.0f}", f"{line['objects_per_request']:,.1f}")
             for line in document["objects"]
         ]
@@ -134,43 +131,38 @@ def _sections(document: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str
     )
 
 
-def _steps_title(case: dict[str, Any]) -> str:
-    carried = ", ".join(
-        f"{side} {'nothing' if rate is None else f'{rate:,.0f}/s'}"
-        for side, rate in case["saturation_per_s"].items()
-    )
-    estimate = case["empty_saturation_estimate_per_s"]
-    beyond = "" if estimate is None else f"; the empty server alone about {estimate:,.0f}/s"
-    return f"{case['way']['name']}, {case['way']['connections']} connections: carried {carried}{beyond}"
+def _steps_title(case: dict[str, Any], side: str) -> str:
+    rate, estimate = case["saturation_per_s"][side], case["empty_saturation_estimate_per_s"]
+    carried = "nothing" if rate is None else f"{rate:,.0f}/s"
+    if side == HOLDFAST:
+        return f"{case['way']['name']}, {case['way']['connections']} connections, Holdfast: carried {carried}"
+    beyond = "" if estimate is None or side != EMPTY else f", and about {estimate:,.0f}/s by its own climb"
+    return f"{case['way']['name']}, beside it, {side}: carried {carried}{beyond}"
 
 
-def _step_line(step: dict[str, Any]) -> tuple[str, ...]:
-    own, empty = step["sides"][HOLDFAST], step["sides"][EMPTY]
+def _step_line(rate: float, side: dict[str, Any]) -> tuple[str, ...]:
     return (
-        f"{step['rate']:,.0f}",
-        f"{own['answered_per_s']:,.0f}",
-        *(_ms(own["latency_ms"][name]) for name in _LATENCIES),
-        f"{own['in_time_share']:.2%}",
-        f"{own['approved_share']:.1%}",
-        _cores(own["server_cpu"]),
-        f"{own['client_cpu']:.2f}",
-        _ms(own["late_ms_p99"]),
-        *(_ms(empty["latency_ms"][name]) for name in ("p50", "p99", "p99_9")),
-        _cores(empty["server_cpu"]),
-        "" if own["valid"] and empty["valid"] else "invalid",
+        f"{rate:,.0f}",
+        f"{side['answered_per_s']:,.0f}",
+        *(_ms(side["latency_ms"][name]) for name in _LATENCIES),
+        f"{side['in_time_share']:.1%}",
+        f"{side['approved_share']:.1%}",
+        _cores(side["server_cpu"]),
+        _ms(side["late_ms_p99"]) + ("" if side["valid"] else "!"),
     )
 
 
-def _remarks(case: dict[str, Any]) -> str:
-    """Answers by code, and what makes a step invalid."""
-    codes: dict[str, int] = {}
+def _remarks(case: dict[str, Any], side: str) -> str:
+    """Answers by code, the client's CPU, and what makes a step invalid."""
+    codes: Counter[str] = Counter()
     remarks = []
     for step in case["steps"]:
-        for name, side in step["sides"].items():
-            remarks += [f"{step['rate']:,.0f}/s, {name}: {reason}" for reason in side["reasons"]]
-        for code, count in step["sides"][HOLDFAST]["codes"].items():
-            codes[code] = codes.get(code, 0) + count
-    return "\n".join(["Holdfast's answers: " + ", ".join(f"{c} {n:,}" for c, n in codes.items()), *remarks])
+        told = step["sides"][side]
+        remarks += [f"{step['rate']:,.0f}/s is not valid: {reason}" for reason in told["reasons"]]
+        codes.update(told["codes"])
+    client_cpu = max(step["sides"][side]["client_cpu"] for step in case["steps"])
+    answers = ", ".join(f"{code} {count:,}" for code, count in codes.most_common())
+    return "\n".join([f"answers {answers}; the client used {client_cpu:.2f} of one core at most", *remarks])
 
 
 def _half_sections(case: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Lines]]:
