@@ -37,11 +37,12 @@ def empty_server_command(port: int) -> list[str]:
     return [sys.executable, "-m", "loadtest.floors", "--port", str(port)]
 
 
-def holdfast_command(port: int, cards: int) -> list[str]:
+def holdfast_command(port: int, cards: int, *, metrics_port: int = 0, fronts: int = 0) -> list[str]:
     """Starts Holdfast with the demo portfolio; its home is the environment's HOLDFAST_HOME."""
     return [
         *(sys.executable, "-m", "server.cli", "serve", "--demo"),
-        *("--cards", str(cards), "--port", str(port), "--metrics-port", "0"),
+        *("--cards", str(cards), "--port", str(port), "--metrics-port", str(metrics_port)),
+        *(("--fronts", str(fronts)) if fronts else ()),
     ]
 
 

@@ -29,5 +29,6 @@ background   work that gives way to others
 keys         the secrets of one installation
 settings     what a server is told, with units and bounds
 telemetry    logs and metrics
+threads      whose CPU the process uses
 compiled     what Numba keeps between starts
 """

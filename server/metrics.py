@@ -14,6 +14,7 @@ from server.core.journal import Journal
 from server.reconciling import Reconciler
 from server.store.shipping import Shipping
 from server.telemetry import CoreMetrics, Families, Family
+from server.threads import thread_cpu_s
 
 
 def collectors(
@@ -68,6 +69,7 @@ def collectors(
             _rule_hits(core),
             _occupancy(core),
             _memory(core),
+            _thread_cpu(),
             *_stand_in(core, booking),
         ]
     )
@@ -164,6 +166,11 @@ def _stand_in(core: Authorizer, booking: Booking) -> list[Family]:
             bookings,
         ),
     ]
+
+
+def _thread_cpu() -> Family:
+    text = "CPU time of the server's threads; the event loop, on which the core decides, is `loop`."
+    return Family("holdfast_thread_cpu_seconds_total", text, ("thread",), thread_cpu_s)
 
 
 def _rule_hits(core: Authorizer) -> Family:

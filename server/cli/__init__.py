@@ -20,6 +20,7 @@ train        a labelled history in, a model with its manifest out; once, or when
 schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
+bench_path   latency at which load, open loop, beside an empty server and a rival
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
 bench_scale  a directory of ten million cards, memory over ten million requests, each figure beside its bar
 directory_figures  the first of those
