@@ -24,9 +24,13 @@ histories      Sparkov's and the Handbook's files as requests and cardholders
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
 figure         a measurement beside its bar
+asking         questions at a fixed pace while the server's neighbours fail, asked again until they are answered
 closed_loop    the measuring client, a process of its own: a fixed number in flight
 paced          authorizations at a fixed pace, timed from when they were meant to go out
 floors         the empty server: the same contract with nothing behind it
+clusters       throwaway TigerBeetle clusters, stopped, killed, started again
+cutting        a proxy that delays, cuts and swallows on command
+spent          what processes have spent: processor time, bytes written
 processes      servers as processes: started, awaited, measured, stopped
 chat_stand_in  a language model's stand-in: chat completions and embeddings, slow, failing or lying as told
 http2          the leanest client's half of HTTP/2 and gRPC, without a socket

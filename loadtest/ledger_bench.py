@@ -7,9 +7,7 @@ data, batches of 8,189. What counts is the median.
 """
 
 import asyncio
-import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +24,7 @@ import numpy as np
 
 from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import ACCOUNT, BATCH_MAX, TRANSFER, AccountFlags, CreateTransferStatus, Transfers
+from loadtest.clusters import WHY_NONE, server
 
 ACCOUNTS: Final = 10_000
 IN_FLIGHT: Final = 3
@@ -55,11 +54,6 @@ class PostingOptions:
             raise ValueError(f"at least one round, and one batch of {BATCH_MAX} transfers")
 
 
-def server() -> str | None:
-    """The path of a TigerBeetle server, or None: HOLDFAST_TIGERBEETLE_BIN, or what the PATH has."""
-    return os.environ.get("HOLDFAST_TIGERBEETLE_BIN") or shutil.which("tigerbeetle")
-
-
 async def tigerbeetle_figures(options: PostingOptions, told: Callable[[str], None]) -> dict[str, Any]:
     """
     Transfers/s of the three, their ratios, and how long the event loop was away while ours posted.
@@ -67,9 +61,7 @@ async def tigerbeetle_figures(options: PostingOptions, told: Callable[[str], Non
     Raises FileNotFoundError where no server is there.
     """
     if server() is None:
-        raise FileNotFoundError(
-            "no TigerBeetle server: none on the PATH, and HOLDFAST_TIGERBEETLE_BIN names none"
-        )
+        raise FileNotFoundError(WHY_NONE)
     benchmark: list[float] = []
     ours: list[float] = []
     stock: list[float] = []

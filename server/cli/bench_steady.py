@@ -1,0 +1,78 @@
+"""`holdfast bench away`, `kills` and `day`: what becomes of answers and money while neighbours fail, beside their bars."""
+
+from typing import Annotated
+
+import typer
+
+from server.cli.bench_compliance import measure
+from server.cli.desk import AsJson
+from server.cli.output import fail
+
+app = typer.Typer()
+
+Seed = Annotated[int, typer.Option(help="Chooses what is asked, and every moment of chance.")]
+
+
+@app.command("away")
+def bench_away(
+    times: Annotated[int, typer.Option(min=1, help="How often the ledger is away.")] = 50,
+    shortest: Annotated[float, typer.Option(help="The shortest absence, seconds.")] = 1.0,
+    longest: Annotated[float, typer.Option(help="The longest absence, seconds.")] = 60.0,
+    kinds: Annotated[
+        str, typer.Option(help="How: stop, kill, blackhole, refuse, slow; several by commas.")
+    ] = "stop,kill,blackhole,refuse,slow",
+    replicas: Annotated[int, typer.Option(min=1, max=6, help="Replicas of the cluster; all are away.")] = 1,
+    rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
+    deadline_ms: Annotated[int, typer.Option(min=10, help="The server's deadline.")] = 300,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Take the ledger away from a server of this command's own, again and again, while somebody asks at a fixed pace.
+
+    A TigerBeetle cluster is started for it. How late answers come, how soon holds are made again, how long a hold
+    stands that nobody was promised, and whether the books balance. The exit status is 1 where a bar is missed.
+    """
+    from server.cli.steady_away import AwayOptions, away_figures
+
+    try:
+        options = AwayOptions(
+            times=times,
+            shortest_s=shortest,
+            longest_s=longest,
+            replicas=replicas,
+            kinds=tuple(kinds.split(",")),
+            rate=rate,
+            deadline_ms=deadline_ms,
+            seed=seed,
+        )
+    except ValueError as error:
+        fail(str(error))
+    measure(lambda told: away_figures(options, told), "ledger away", as_json=as_json)
+
+
+@app.command("kills")
+def bench_kills(
+    times: Annotated[int, typer.Option(min=1, help="Kills (SIGKILL) of each.")] = 200,
+    of: Annotated[str, typer.Option(help="Who: core, front, worker, postgres; several by commas.")] = "core",
+    fronts: Annotated[int, typer.Option(min=0, help="Fronts of the server, as `serve --fronts`.")] = 0,
+    rate: Annotated[float, typer.Option(help="Questions a second.")] = 100.0,
+    cards: Annotated[int, typer.Option(min=1, help="Cards of the demo portfolio.")] = 100_000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Kill processes of a server of this command's own, again and again, while somebody asks at a fixed pace.
+
+    Questions without an answer are asked again under their key, until they have one. Nothing acknowledged may be lost,
+    nothing held twice. The exit status is 1 where a bar is missed.
+    """
+    from server.cli.steady_kills import KillOptions, kill_figures
+
+    try:
+        options = KillOptions(
+            times=times, of=tuple(of.split(",")), fronts=fronts, rate=rate, cards=cards, seed=seed
+        )
+    except ValueError as error:
+        fail(str(error))
+    measure(lambda told: kill_figures(options, told), "kills", as_json=as_json)
