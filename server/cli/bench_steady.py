@@ -1,12 +1,13 @@
 """`holdfast bench away`, `kills` and `day`: what becomes of answers and money while neighbours fail, beside their bars."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from server.cli.bench_compliance import measure
 from server.cli.desk import AsJson
-from server.cli.output import fail
+from server.cli.output import fail, rows
 
 app = typer.Typer()
 
@@ -76,3 +77,47 @@ def bench_kills(
     except ValueError as error:
         fail(str(error))
     measure(lambda told: kill_figures(options, told), "kills", as_json=as_json)
+
+
+@app.command("day")
+def bench_day(
+    minutes: Annotated[float, typer.Option(help="How long the day is.")] = 60.0,
+    every: Annotated[float, typer.Option(help="Seconds from one fault to the next.")] = 60.0,
+    ledger: Annotated[str, typer.Option(help="tigerbeetle, or embedded.")] = "tigerbeetle",
+    replicas: Annotated[int, typer.Option(min=1, max=6, help="Replicas of the cluster.")] = 3,
+    fronts: Annotated[int, typer.Option(min=0, help="Fronts of the server, as `serve --fronts`.")] = 0,
+    rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
+    patience_ms: Annotated[int, typer.Option(min=50, help="How long a question is asked again.")] = 1_000,
+    machine_usd_h: Annotated[float, typer.Option(help="What the machine costs an hour, US dollars.")] = 0.1,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Live through a day in short: somebody asks while parts are restarted and neighbours fail, one each minute.
+
+    A question that finds no connection is asked again under its key; what has no answer when its patience is over
+    counts against the server, as 91 and 96 do. Processor time and bytes written of all processes are counted, the
+    ledger's and PostgreSQL's too. The exit status is 1 where a bar is missed.
+    """
+    from server.cli.steady_day import DayOptions, day_figures
+
+    try:
+        options = DayOptions(
+            minutes=minutes,
+            every_s=every,
+            ledger=ledger,
+            replicas=replicas,
+            fronts=fronts,
+            rate=rate,
+            patience_s=patience_ms / 1_000,
+            machine_usd_h=machine_usd_h,
+            seed=seed,
+        )
+    except ValueError as error:
+        fail(str(error))
+    measure(lambda told: day_figures(options, told), "a day in short", as_json=as_json, beside=_by_fault)
+
+
+def _by_fault(details: Mapping[str, Any]) -> Any:
+    lines = [(name, *sums.values()) for name, sums in details["by_fault"].items()]
+    return rows("by fault", ("fault", "times", "asked until the next", "against us"), lines)

@@ -152,6 +152,6 @@ async def kill(
 async def _until(found: Callable[[], T | None]) -> T:
     """What it finds, once that is something. Raises TimeoutError after BACK_MAX_S."""
     async with asyncio.timeout(BACK_MAX_S):
-        while not (what := found()):
+        while not (what := found()):  # noqa: ASYNC110 - processes tell nobody when they are there
             await asyncio.sleep(LOOK_S)
         return what
