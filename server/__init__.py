@@ -5,14 +5,17 @@ Floor plan, in reading order:
 
 cli          the command line `holdfast`
 assembly     the composition root: every part made, handed over, taken down
+metrics      what the core's process shows of itself
 warm_up      everything compiled before the first customer's request
 reconciling  whether ledger, journal and PostgreSQL say the same of every authorization
+reception    a listening front, wired: beside the core, or in a process of its own
 office       the compliance office: its process, who may call it, what it is told
 front        gRPC: bytes in, one record per request; answers back as bytes
 fraud        about fraud, beside the answers: labels; models followed and watched, shadows, drift, the floor
 banking      accounts and transfers: asked for, reviewed, priced, carried out
 store        PostgreSQL: the directory's tables, people and cards, decisions for reading
 core         the spine: a batch of requests to durable answers
+tasks        what runs for as long as its process does
 background   work that gives way to others
 keys         the secrets of one installation
 settings     what a server is told, with units and bounds

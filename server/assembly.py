@@ -8,17 +8,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
-import numpy as np
 import structlog
 
 from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
 from ledger.exchange import Exchange
-from ledger.reconcile import Drift
 from ledger.tigerbeetle import TigerBeetleLedger
 from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
@@ -45,15 +42,13 @@ from server.core.warm_up import warm_up_books
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
-from server.front.door import Door
 from server.front.explaining import Explainer, Facts
 from server.front.feedback import FeedbackService
-from server.front.frames import FrameDecoder
-from server.front.reading import Reader
-from server.front.service import AuthorizationService
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
+from server.metrics import collectors
+from server.reception import Reception
 from server.reconciling import Reconciler
 from server.settings import Settings, cluster_of
 from server.store.bell import Bell
@@ -67,7 +62,8 @@ from server.store.postgres import StoreError
 from server.store.rates import RateTable
 from server.store.shipper import Shipper
 from server.store.transfers import Transfers
-from server.telemetry import CoreMetrics, Families, Family, serve_metrics
+from server.tasks import Tasks
+from server.telemetry import serve_metrics
 from server.warm_up import compile_beside, end, warm_up
 
 _log = structlog.get_logger("server")
@@ -81,7 +77,6 @@ Populate = Callable[[Portfolio], Awaitable[None]]
 """Fills the portfolio before the directory is read: the demo's cards, or a replay's."""
 
 _AWAY: Final = (StoreError, *TRANSIENT)
-_CANCEL_AGAIN_S: Final = 1.0
 
 
 class StartError(RuntimeError):
@@ -99,7 +94,7 @@ class Server:
         self.directory = Directory()
         self._told = told
         self._stack = contextlib.AsyncExitStack()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self._ended)
         self._position: FeedPosition | None = None
         self._saved_revision = -1
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -184,7 +179,7 @@ class Server:
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
-        self._run(self.oversight.run(), "oversight of models")
+        self._tasks.run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
         shipped = JournalReader(journal.path)
@@ -198,17 +193,17 @@ class Server:
             shipped=lambda: shipper.position,
             limits=KeeperLimits(self.settings.fold_requests, self.settings.journal_rows_min),
         )
-        self._run(feed.follow(self._position, self._take_change), "directory feed")
-        self._run(shipper.run(), "shipper")
-        self._run(keeper.run(), "journal's keeper")
+        self._tasks.run(feed.follow(self._position, self._take_change), "directory feed")
+        self._tasks.run(shipper.run(), "shipper")
+        self._tasks.run(keeper.run(), "journal's keeper")
         self.reconciler = Reconciler(
             self.ledger, state, database, lambda: shipper.position >= journal.durable
         )
         if self.settings.reconcile_s:
-            self._run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
-        self._run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
-        self._run(self._wake_shipper(journal, shipper), "shipper's bell")
-        self._run(self._keep_directory_file(), "directory file")
+            self._tasks.run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
+        self._tasks.run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
+        self._tasks.run(self._wake_shipper(journal, shipper), "shipper's bell")
+        self._tasks.run(self._keep_directory_file(), "directory file")
         bank = self._open_bank(database, keys)
         desk = LabelDesk(
             Labels(database),
@@ -218,10 +213,19 @@ class Server:
             time.time_ns,
             message_time=self.settings.clock == "message",
         )
-        self._run(desk.run(), "labels")
+        self._tasks.run(desk.run(), "labels")
         self._stack.push_async_callback(self._end_tasks)
-        others = (*bank, FeedbackService(desk))
-        await self._open_door(keys, reader, shipper, Cards(database, keys), others)
+        explainer = self._explainer(reader, shipper, Cards(database, keys))
+        self._reception = Reception(
+            self.settings,
+            keys,
+            self.core,
+            self.controls.names,
+            explainer.answer,
+            (*bank, FeedbackService(desk)),
+        )
+        self.port = await self._reception.open()
+        self._stack.push_async_callback(self._drain)
         self._open_metrics(journal, shipper)
 
     async def _open_ledger(self) -> Ledger:
@@ -312,10 +316,10 @@ class Server:
             time.time_ns,
         )
         rates = RateTable(database, age_max_s=self.settings.rate_age_max_h * 3600)
-        self._run(rates.follow(time.time, self._take_rates), "rates")
+        self._tasks.run(rates.follow(time.time, self._take_rates), "rates")
         bell = Bell(database, CHANNEL)
-        self._run(bell.run(), "bell of transfers")
-        self._run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
+        self._tasks.run(bell.run(), "bell of transfers")
+        self._tasks.run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
         self._stack.push_async_callback(transfers.close)
         return AccountService(accounts, time.time_ns), TransferService(transfers)
 
@@ -323,14 +327,7 @@ class Server:
         self.controls.rates = await asyncio.to_thread(table_of, exchange)
         self._exchange = exchange
 
-    async def _open_door(
-        self,
-        keys: Keys,
-        reader: JournalReader,
-        shipper: Shipper,
-        cards: Cards,
-        others: tuple[AccountService, TransferService, FeedbackService],
-    ) -> None:
+    def _explainer(self, reader: JournalReader, shipper: Shipper, cards: Cards) -> Explainer:
         async def shipped(authorization_id: str) -> Facts | None:
             try:
                 found = await shipper.find(authorization_id)
@@ -346,43 +343,20 @@ class Server:
             except _AWAY:
                 return "*" * 16
 
-        message_time = self.settings.clock == "message"
-        writer = AnswerWriter(self.controls.names)
-        decoder = FrameDecoder(
-            keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time
-        )
-        explainer = Explainer(
+        return Explainer(
             state=self._state,
             reader=reader,
             ledger=self.ledger,
-            writer=writer,
+            writer=AnswerWriter(self.controls.names),
             names=self.controls.names,
             models=self.oversight.fetch,
             shipped=shipped,
             masked_pan=masked_pan,
         )
-        service = AuthorizationService(
-            self.core,
-            decoder,
-            Reader(keys, time.time_ns, message_time=message_time),
-            writer,
-            explainer,
-            link_in_flight_max=self.settings.link_in_flight_max,
-        )
-        self._door = Door(
-            service,
-            others,
-            message_bytes_max=self.settings.message_bytes_max,
-            reflecting=self.settings.reflection,
-        )
-        self.port = await self._door.open(self.settings.host, self.settings.port)
-        self._stack.push_async_callback(self._drain)
-        await self._door.serve()
 
     async def _drain(self) -> None:
-        """Health says no, nothing new is taken, and what was accepted is answered."""
-        await self._door.refuse()
-        await self._door.close(self.settings.drain_s)
+        """Nothing new is taken, and what was accepted is answered."""
+        await self._reception.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
@@ -390,60 +364,15 @@ class Server:
     def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
         if not self.settings.metrics_port:
             return
-        gauges: dict[str, tuple[str, Callable[[], float]]] = {
-            "holdfast_waiting_requests": ("Requests that wait for the core.", lambda: self.core.waiting),
-            "holdfast_journal_depth": (
-                "Journal rows that are not in PostgreSQL yet.",
-                lambda: max(0, journal.durable - shipper.position),
-            ),
-            "holdfast_journal_commit_seconds": (
-                "The journal's last commit.",
-                lambda: journal.commit_us / 1e6,
-            ),
-            "holdfast_directory_cards": ("Cards in the directory.", lambda: self.directory.count),
-            "holdfast_repeat_entries": ("Keys whose answers are kept.", lambda: self._state.repeats.count),
-            **{
-                f"holdfast_ledger_drift_{kind.name.lower()}": (
-                    "Authorizations of which the ledger says otherwise, at the last reconciliation.",
-                    partial(self._drifting, kind),
-                )
-                for kind in Drift
-            },
-            "holdfast_ledger_away": (
-                "1 while the ledger can't be asked.",
-                lambda: self.books.away is not None,
-            ),
-        }
+        shown = collectors(self.core, journal, shipper, self.reconciler, self.oversight.families())
         try:
-            stop = serve_metrics(
-                self.settings.host,
-                self.settings.metrics_port,
-                CoreMetrics(self.core.counters, gauges),
-                Families([*self.oversight.families(), self._rule_hits()]),
-            )
+            stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
         except OSError as error:
             raise StartError(
                 f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)
-
-    def _rule_hits(self) -> Family:
-        def read() -> dict[tuple[str, ...], float]:
-            rules, names = self.controls.rules, self.controls.names
-            return {
-                (*names.rules(np.array([number])), mode): float(count)
-                for number, counts in enumerate(rules.hits.tolist())
-                for mode, count in zip(("live", "shadow"), counts, strict=True)
-                if count
-            }
-
-        return Family(
-            "holdfast_rule_hits_total",
-            "Authorizations that a rule, or a block list's line in shadow, fitted.",
-            ("rule", "mode"),
-            read,
-        )
 
     async def _save_state(self, state: State, journal: Journal, path: Path) -> None:
         """After the last answer: the snapshot that makes the next start quick. None while something is undecided."""
@@ -472,9 +401,6 @@ class Server:
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))
 
-    def _drifting(self, kind: Drift) -> float:
-        return self.reconciler.found[kind]
-
     def _message_clock_s(self, state: State) -> Callable[[], int]:
         """The clock that messages' times are held against: ours, or in a replay their own."""
         if self.settings.clock == "message":
@@ -494,25 +420,12 @@ class Server:
                 shipper.wake.set()
             await asyncio.sleep(0.2)
 
-    def _run(self, work: Any, name: str) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-
-        def ended(done: asyncio.Future[None]) -> None:
-            self._tasks.discard(task)
-            if not done.cancelled() and (error := done.exception()) is not None:
-                _log.error("a part of the server has ended", part=name, exc_info=error)
-                self._fail(error)
-
-        task.add_done_callback(ended)
+    def _ended(self, name: str, error: BaseException) -> None:
+        _log.error("a part of the server has ended", part=name, exc_info=error)
+        self._fail(error)
 
     async def _end_tasks(self) -> None:
-        tasks = set(self._tasks)
-        while tasks:
-            # A cancellation can be lost in a library's wait: it is said again until everything has ended.
-            for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
+        await self._tasks.end()
         await self._save_directory()
 
     def _fail(self, error: BaseException) -> None:

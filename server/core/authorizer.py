@@ -36,23 +36,16 @@ from server.core.controls import Controls
 from server.core.directory import Directory
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
-from server.core.turn import Answer, Parcel, Turn, away, stamp
+from server.core.turn import Answer, Turn, away, stamp
 
 _log = structlog.get_logger("core")
 
 STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hold", "decide")
 """What a turn marks the end of, in order; the last one ends when its answers have left."""
-
-
-class Overloaded(RuntimeError):  # noqa: N818 - a state
-    """More waits than may wait; nothing was touched."""
-
-
-class Stopped(RuntimeError):  # noqa: N818 - a state
-    """The core answers nothing more; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from server.core.authorizer import Authorizer, Overloaded, Stopped
+from server.core.authorizer import Authorizer
 from server.core.entries import EntryState
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, Operation
-from server.core.turn import Parcel
 
 LOOK_S: Final = 0.25
 MORE_S: Final = 0.01

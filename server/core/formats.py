@@ -2,7 +2,7 @@
 Older formats of intents and decisions, brought to today's.
 
 Format 1 (2026-11) knew authorizations and full reversals: a hold of then is a chain of one part. Format 2 had eleven
-limits with a bit each, and no rules. A field that a format did not have is zero, but for what follows from the others.
+limits with a bit each, and no rules. Bytes that were reserved became fields in which zero means as before. A field that a format did not have is zero, but for what follows from the others.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,7 +84,7 @@ INTENT_2: Final = _intent_2()
 DECISION_2: Final = _with(
     _without(DECISION, _NEW_IN_DECISION_3), after="billing_currency", name="velocity_flags", kind="<u2"
 )
-REQUEST_1: Final = _without(REQUEST, _NEW_IN_REQUEST_2, reserved=np.dtype(("u1", (6,))))
+REQUEST_1: Final = _without(REQUEST, (*_NEW_IN_REQUEST_2, "deadline_ms"), reserved=np.dtype(("u1", (6,))))
 INTENT_1: Final = _without(INTENT_2, (), request=REQUEST_1)
 DECISION_1: Final = _without(DECISION_2, _NEW_IN_DECISION_2)
 
@@ -150,8 +150,9 @@ def entries_of(records: NDArray[Any]) -> NDArray[Any]:
 
 def intents_of(records: NDArray[Any]) -> NDArray[Any]:
     """Intents of any format in `INTENTS` as INTENT[n]. Features of an older list are NaN: they would be misread."""
-    if records.dtype == INTENT:
-        return records
+    if records.dtype.itemsize == INTENT.itemsize and records.dtype.names == INTENT.names:
+        # Of today's format; what has become a field since was reserved, and zero.
+        return records.view(INTENT)
     if records.dtype not in (INTENT_1, INTENT_2):
         raise ValueError("intents have another layout")
     intents = np.zeros(len(records), INTENT)

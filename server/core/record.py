@@ -183,7 +183,11 @@ REQUEST: Final = np.dtype(
         ("cumulative", "u1"),  # an increment's: the amount is the new total
         ("final", "u1"),  # a clearing's: no more follow
         ("credit", "u1"),  # a clearing's: a refund
-        ("reserved", "u1", (4,)),
+        (
+            "deadline_ms",
+            "<u2",
+        ),  # within which its sender wants an answer, from `arrival_ns`; 0 = the setting's
+        ("reserved", "u1", (2,)),
     ]
 )
 

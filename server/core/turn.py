@@ -6,14 +6,14 @@ authorizations.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from server.core.parcel import Parcel
 from server.core.policy import LEDGER_AWAY, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
@@ -22,21 +22,6 @@ _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NEW: Final = int(Admission.NEW)
 _TOO_LATE: Final = int(Admission.TOO_LATE)
 _REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
-
-
-@dataclass(slots=True)
-class Parcel:
-    """
-    Requests of one sender that came together, as packed REQUEST records, and how to answer them.
-
-    `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
-    those they answer; `fail(error)` once, where the rest can't be answered at all.
-    """
-
-    records: bytes
-    places: list[int]
-    deliver: Callable[[list[int], NDArray[Any]], None]
-    fail: Callable[[Exception], None]
 
 
 class Turn:

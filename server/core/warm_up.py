@@ -27,6 +27,7 @@ from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
+from server.core.parcel import Parcel
 from server.core.policy import CODES
 from server.core.record import (
     DECISION,
@@ -41,7 +42,7 @@ from server.core.record import (
 )
 from server.core.risk import SHARES, Risk
 from server.core.state import State
-from server.core.turn import Parcel, Turn, stamp
+from server.core.turn import Turn, stamp
 
 _SIZES: Final = (1, 2, 3)
 

@@ -21,14 +21,13 @@ import structlog
 from numpy.typing import NDArray
 
 from scoring.attempt import Verdict
-from server.core.authorizer import Overloaded, Stopped
 from server.core.entries import EntryState
 from server.core.journal import JournalReader
 from server.core.labels import label_requests
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.policy import LEDGER_AWAY
 from server.core.record import INTENT, NO_ROW, Operation
 from server.core.state import State
-from server.core.turn import Parcel
 from server.store.database import TRANSIENT
 from server.store.labels import Labels, NewLabel, StoredLabel, WaitingLabel
 from server.store.postgres import StoreError

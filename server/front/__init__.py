@@ -15,6 +15,7 @@ compliance_asking   what is asked of the desk, checked
 callers     who calls the office, in which role
 counter     what those services share: errors, pages, common fields
 service     the unary calls
+gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
 explaining  an explanation, rebuilt from what the journal keeps
 writing     records to answers

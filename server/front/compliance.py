@@ -51,8 +51,8 @@ from server.front.counter import (
     seal_token,
     too_late,
 )
-from server.front.fields import BadRequest, Violation
-from server.front.service import parse, status_of
+from server.front.fields import BadRequest, Violation, parse
+from server.front.service import status_of
 
 SERVICE: Final = "holdfast.v1.ComplianceService"
 ANALYSIS_DEADLINE_S: Final = 60.0

@@ -21,9 +21,9 @@ from ledger.book import LedgerError
 from ledger.money import is_currency
 from server.banking.refusals import Refused, Unfit
 from server.front.codes import currency_numbers
-from server.front.fields import BadRequest, Violation, check_time
+from server.front.fields import BadRequest, Violation, check_time, parse
 from server.front.identity import sender_of
-from server.front.service import parse, status_of
+from server.front.service import status_of
 from server.store.database import TRANSIENT
 from server.store.holdings import KeyReused
 from server.store.postgres import StoreError

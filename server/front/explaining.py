@@ -24,7 +24,7 @@ from server.core.names import Names
 from server.core.record import MISSING_S, CardReference, Operation, id_hex, id_pair, text_of
 from server.core.state import State
 from server.front.codes import country_letters, currency_letters
-from server.front.fields import BadRequest, Violation
+from server.front.fields import BadRequest, Violation, parse
 from server.front.writing import AnswerWriter
 
 Facts = tuple[NDArray[Any], NDArray[Any]]
@@ -54,6 +54,11 @@ class Explainer:
         self._shipped = shipped
         self._masked_pan = masked_pan
         self._reading = asyncio.Lock()
+
+    async def answer(self, raw: bytes) -> bytes:
+        """The Explanation of an ExplainRequest, bytes to bytes. Raises as `explain` does."""
+        explanation = await self.explain(parse(pb.ExplainRequest, raw))
+        return bytes(explanation.SerializeToString())
 
     async def explain(self, message: Any) -> Any:
         """The Explanation an ExplainRequest asks for. Raises BadRequest, or LookupError where there is none."""

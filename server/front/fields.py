@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
+
 from server.core.record import CardReference, Operation, id_pair, merchant_digest
 from server.front.codes import country_numbers, currency_numbers
 from server.keys import Keys
@@ -43,6 +45,16 @@ class BadRequest(ValueError):  # noqa: N818 - named as google.rpc names it
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
         self.violations = violations
+
+
+def parse(kind: type[Any], raw: bytes) -> Any:
+    """The message in these bytes. Raises BadRequest."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise BadRequest(
+            [Violation("", f"must be a {kind.DESCRIPTOR.full_name} in protobuf encoding")]
+        ) from None
 
 
 class Fields:

@@ -14,8 +14,7 @@ from google.rpc import code_pb2
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Stopped
-from server.core.turn import Parcel
+from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.reading import Reader
@@ -29,7 +28,7 @@ class Link:
 
     def __init__(
         self,
-        core: Authorizer,
+        core: Core,
         decoder: FrameDecoder,
         reader: Reader,
         writer: AnswerWriter,

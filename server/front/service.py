@@ -6,22 +6,20 @@ google.rpc.BadRequest; a generated servicer would answer UNKNOWN. A decline is a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
 from google.protobuf import any_pb2
-from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.authorizer import Authorizer, Overloaded, Stopped
-from server.core.turn import Parcel
-from server.front.explaining import Explainer
-from server.front.fields import BadRequest, Violation
+from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
+from server.front.gathering import Gathering
 from server.front.identity import sender_of
 from server.front.link import Link
 from server.front.reading import Reader
@@ -37,11 +35,11 @@ class AuthorizationService:
 
     def __init__(
         self,
-        core: Authorizer,
+        core: Core,
         decoder: FrameDecoder,
         reader: Reader,
         writer: AnswerWriter,
-        explainer: Explainer,
+        explain: Callable[[bytes], Awaitable[bytes]],
         *,
         link_in_flight_max: int,
     ) -> None:
@@ -49,9 +47,15 @@ class AuthorizationService:
         self._reader = reader
         self._decoder = decoder
         self._writer = writer
-        self._explainer = explainer
+        self._explain = explain
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
+        self._gathering = Gathering(
+            core,
+            decoder,
+            lambda raw, sender: reader.authorize(parse(pb.AuthorizeRequest, raw), sender),
+            writer,
+        )
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -63,7 +67,7 @@ class AuthorizationService:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Authorize": self._unary(pb.AuthorizeRequest, self._reader.authorize),
+                "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
                 "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
                 "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
                 "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
@@ -73,14 +77,21 @@ class AuthorizationService:
             },
         )
 
-    async def explain(self, raw: bytes, context: Any) -> bytes:
-        """Why an authorization was answered as it was."""
+    async def authorize(self, raw: bytes, context: Any) -> bytes:
+        """May this payment go through?"""
         try:
-            explanation = await self._explainer.explain(parse(pb.ExplainRequest, raw))
+            return await self._gathering.ask(raw, sender_of(context))
         except Exception as error:
             await refuse(context, error)
             raise
-        return explanation.SerializeToString()
+
+    async def explain(self, raw: bytes, context: Any) -> bytes:
+        """Why an authorization was answered as it was."""
+        try:
+            return await self._explain(raw)
+        except Exception as error:
+            await refuse(context, error)
+            raise
 
     async def link(self, frames: Any, context: Any) -> None:
         """One long-lived link with many messages in flight."""
@@ -123,16 +134,6 @@ class AuthorizationService:
 
         self._core.submit(Parcel(record, [0], deliver, fail))
         return await future
-
-
-def parse(kind: type[Any], raw: bytes) -> Any:
-    """The message in these bytes. Raises BadRequest."""
-    try:
-        return kind.FromString(raw)
-    except DecodeError:
-        raise BadRequest(
-            [Violation("", f"must be a {kind.DESCRIPTOR.full_name} in protobuf encoding")]
-        ) from None
 
 
 async def refuse(context: Any, error: Exception) -> None:

@@ -193,6 +193,7 @@ def encode(
     sequences: Any,
     linked: bool,
     out: Any,
+    ends: Any,
     digits: Any,
     currencies: Any,
     checks: Any,
@@ -203,9 +204,9 @@ def encode(
     rule_ends: Any,
     reasons: Any,
     reason_ends: Any,
-) -> int:
+) -> None:
     """
-    Write the answers of DECISION_NUMBERS[n] into `out` (u1), one after another; return how many bytes they are.
+    Write the answers of DECISION_NUMBERS[n] into `out` (u1), one after another; `ends` i8[n] says where each ends.
 
     `linked`: as the LinkAnswers of a LinkResponse, with the `sequences` u8[n]; else the bare messages.
     """
@@ -234,7 +235,7 @@ def encode(
             at = put_head(out, at, 1, before + size)
             at = put_bytes(out, at, head, 0, before)
         at = put_bytes(out, at, body, 0, size)
-    return at
+        ends[i] = at
 
 
 class AnswerWriter:
@@ -251,21 +252,31 @@ class AnswerWriter:
         for count in (1, 2):
             self.link_answers([0] * count, np.zeros(count, DECISION))
 
+    def answers(self, decisions: NDArray[Any]) -> list[bytes]:
+        """The answer of each DECISION[n], by its operation."""
+        whole, ends = self._encode(decisions, np.zeros(len(decisions), np.uint64), linked=False)
+        return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
     def answer(self, decision: NDArray[Any]) -> bytes:
-        """The answer of DECISION[1], by its operation."""
-        return self._encode(decision, np.zeros(1, np.uint64), linked=False)
+        """The answer of DECISION[1]."""
+        return self.answers(decision)[0]
 
     def link_answers(self, sequences: list[int], decisions: NDArray[Any]) -> bytes:
         """DECISION[n] as the answers of a LinkResponse, for the sender's n sequence numbers."""
-        return self._encode(decisions, np.array(sequences, np.uint64), linked=True)
+        return self._encode(decisions, np.array(sequences, np.uint64), linked=True)[0]
 
-    def _encode(self, decisions: NDArray[Any], sequences: NDArray[np.uint64], *, linked: bool) -> bytes:
+    def _encode(
+        self, decisions: NDArray[Any], sequences: NDArray[np.uint64], *, linked: bool
+    ) -> tuple[bytes, list[int]]:
+        """The answers' bytes, and where each of them ends."""
         out = np.empty(len(decisions) * (_ANSWER_SIZE_MAX + 32), np.uint8)
-        size = encode(
+        ends = np.zeros(len(decisions), np.int64)
+        encode(
             decisions.view(DECISION_NUMBERS),
             sequences,
             linked,
             out,
+            ends,
             HEX,
             self._currencies,
             *CHECK_TEXTS,
@@ -273,4 +284,4 @@ class AnswerWriter:
             *self._names.rule_texts,
             *REASON_TEXTS,
         )
-        return out[:size].tobytes()
+        return out[: ends[-1]].tobytes(), ends.tolist()

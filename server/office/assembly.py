@@ -10,7 +10,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -52,6 +52,7 @@ from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError, StoreUnavailableError
 from server.store.rates import RateTable
+from server.tasks import Tasks
 from server.telemetry import Families, serve_metrics
 
 AWAY: Final = (*TRANSIENT, StoreError)
@@ -87,7 +88,7 @@ class ComplianceOffice:
         self._home = home
         self.settings = settings
         self._stack = contextlib.AsyncExitStack()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self._ended, cancel_again_s=_CANCEL_AGAIN_S)
         self._exchange = Exchange()
         self.counters = Counters()
         self.port = 0
@@ -196,16 +197,16 @@ class ComplianceOffice:
     async def _work(self) -> None:
         """The worker, what it goes by as that changes, metrics and the service."""
         self._open_metrics()
-        self._stack.push_async_callback(self._end_tasks)
-        self._run(self._rates.follow(time.time, self._take_rates), "rates")
-        self._run(self.worker.run(), "worker")
-        self._run(self._follow(), "lists and countries")
+        self._stack.push_async_callback(self._tasks.end)
+        self._tasks.run(self._rates.follow(time.time, self._take_rates), "rates")
+        self._tasks.run(self.worker.run(), "worker")
+        self._tasks.run(self._follow(), "lists and countries")
         upkeep = upkeep_of(
             record_at(self._home.home, self.database, self.settings),
             self.settings,
             lambda: refresh_summary(self.database),
         )
-        self._run(upkeep.run(), "upkeep of the record")
+        self._tasks.run(upkeep.run(), "upkeep of the record")
         door = await OfficeDoor.open(self.database, self.keys, self.settings, analyse=self.desk.analyse_now)
         self.port = door.port
         self._stack.push_async_callback(door.close, CLOSE_S)
@@ -284,26 +285,10 @@ class ComplianceOffice:
             ) from error
         self._stack.callback(stop)
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-
-        def ended(done: asyncio.Future[None]) -> None:
-            self._tasks.discard(task)
-            if not done.cancelled() and (error := done.exception()) is not None:
-                _log.error("a part of compliance has ended", part=name, kind=type(error).__name__)
-                if not self.failed.done():
-                    self.failed.set_exception(error)
-
-        task.add_done_callback(ended)
-
-    async def _end_tasks(self) -> None:
-        tasks = set(self._tasks)
-        while tasks:
-            # A cancellation can be lost in a library's wait: it is said again until everything has ended.
-            for task in tasks:
-                task.cancel()
-            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
+    def _ended(self, name: str, error: BaseException) -> None:
+        _log.error("a part of compliance has ended", part=name, kind=type(error).__name__)
+        if not self.failed.done():
+            self.failed.set_exception(error)
 
 
 def _now() -> datetime:

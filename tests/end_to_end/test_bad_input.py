@@ -176,6 +176,10 @@ def wrong_luhn():
     return pan[:-1] + str((int(pan[-1]) + 1) % 10)
 
 
+class Ago(int):
+    """So many seconds before the test runs."""
+
+
 def bad(field, **changes):
     """A case: the field to be named, and what to set; dots reach into the parts of the request."""
     return pytest.param(field, changes, id=f"{field}-{next(iter(changes.values()))!r:.24}")
@@ -249,8 +253,8 @@ def bad(field, **changes):
         bad("key.transmission_time", key__transmission_time__seconds=2**63 - 1),
         bad("key.transmission_time", key__transmission_time__nanos=10**9),
         bad("key.transmission_time", key__transmission_time__nanos=-1),
-        bad("key.transmission_time", key__transmission_time__seconds=int(time.time()) - 2 * 3600),
-        bad("key.transmission_time", key__transmission_time__seconds=int(time.time()) + 3600),
+        bad("key.transmission_time", key__transmission_time__seconds=Ago(2 * 3600)),
+        bad("key.transmission_time", key__transmission_time__seconds=Ago(-3600)),
         bad("local_time", local_time__seconds=253_402_300_800),
         bad("local_time", local_time__seconds=-(2**63)),
         bad("local_time", local_time__nanos=2**31 - 1),
@@ -272,7 +276,7 @@ def with_changes(request, changes):
         place = request
         for parent in parents:
             place = getattr(place, parent)
-        setattr(place, name, value)
+        setattr(place, name, int(time.time()) - value if isinstance(value, Ago) else value)
     return request
 
 

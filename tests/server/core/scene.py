@@ -19,11 +19,11 @@ from server.core.directory import CARD, CardState, Channel, Directory, Directory
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
 from server.core.limit_sets import WINDOW_NAMES, Limit, Window
+from server.core.parcel import Parcel
 from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Operation, TransactionType
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State
-from server.core.turn import Parcel
 
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840

@@ -13,8 +13,9 @@ from server.core.attempts import attempts_of
 from server.core.directory import CardFlag
 from server.core.entries import EntryState
 from server.core.expiry import Expiry
+from server.core.parcel import Parcel
 from server.core.record import INTENT, CheckResult, Operation, TransactionType
-from server.core.turn import Parcel, Turn
+from server.core.turn import Turn
 from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
 from tests.server.core.scene import NOON_S, Core, cards, directory, limit, purchase
 

@@ -10,13 +10,14 @@ import pytest
 from ledger.transfer import BATCH_MAX, CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
 from server.core.attempts import attempts_of
-from server.core.authorizer import Parcel, Turn
 from server.core.books import hold_transfers
 from server.core.entries import EntryState
 from server.core.journal import JournalCorrupt
+from server.core.parcel import Parcel
 from server.core.policy import Check, bit
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
+from server.core.turn import Turn
 from tests.server.core.lives import advise, books_of, clear, increment, reverse
 from tests.server.core.scene import CARDS, Core, directory, limit, purchase, reversal
 

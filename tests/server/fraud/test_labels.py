@@ -7,8 +7,8 @@ from uuid import UUID
 import numpy as np
 
 from scoring.attempt import Verdict
-from server.core.authorizer import Overloaded
 from server.core.journal import JournalBatch
+from server.core.parcel import Overloaded
 from server.core.record import DECISION, INTENT, NO_ROW, REQUEST, REQUEST_VERSION, Operation
 from server.fraud.labels import LabelDesk, Told
 from server.store.database import Database

@@ -97,11 +97,13 @@ def test_answer_is_the_librarys_bytes():
     currencies = np.zeros((1000, 3), np.uint8)
     currencies[840] = np.frombuffer(b"USD", np.uint8)
     out = np.zeros(4096, np.uint8)
-    size = writing.encode(
+    ends = np.zeros(1, np.int64)
+    writing.encode(
         decisions,
         np.array([6], np.uint64),
         True,
         out,
+        ends,
         writing.HEX,
         currencies,
         *writing.CHECK_TEXTS,
@@ -122,4 +124,4 @@ def test_answer_is_the_librarys_bytes():
         replayed=True,
     )
     frame = pb.LinkResponse(answers=[pb.LinkAnswer(sequence=6, authorize=answer)])
-    assert bytes(out[:size]) == frame.SerializeToString()
+    assert bytes(out[: ends[0]]) == frame.SerializeToString()

@@ -1,0 +1,89 @@
+"""
+How long an answer may take, and what is left of it at each stage.
+
+A request carries its deadline in milliseconds from its arrival (`REQUEST.deadline_ms`), so that it crosses from a front
+to the core; 0 stands for the setting's. The clock that arrivals are told by may be stepped: the core reads off it how old
+a request is when it comes, and counts from there on its event loop's own clock.
+
+    arrival ──────────── waits for a turn, for the ledger ───────────► due ─── decision to disk, on its way ──► deadline
+                                                                        └── ANSWERING_S ──────────────────────┘
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from server.core.record import REQUEST
+
+PATIENT_MS: Final = 0xFFFF
+"""The deadline of the core's own messages: nobody waits for an answer, and none is given by time."""
+
+ANSWERING_S: Final = 0.02
+"""What is kept back of a deadline for writing the decision and sending it."""
+
+_FIELDS: Any = REQUEST.fields
+_AT: Final = int(_FIELDS["deadline_ms"][1])
+_END: Final = _AT + 2
+_ARRIVAL_AT: Final = int(_FIELDS["arrival_ns"][1])
+_ARRIVAL_END: Final = _ARRIVAL_AT + 8
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """What a sender gets that names no deadline, and the bounds of what one may name."""
+
+    default_ms: int = 300
+    min_ms: int = 50
+    max_ms: int = 1_500
+
+    def of(self, left_s: float | None) -> int:
+        """`deadline_ms` of a call whose sender waits `left_s` more; 0 (the default) where it doesn't say."""
+        if left_s is None:
+            return 0
+        return int(min(max(left_s * 1_000.0, self.min_ms), self.max_ms))
+
+
+def with_deadline(record: bytes, deadline_ms: int) -> bytes:
+    """A packed REQUEST with its deadline."""
+    if not deadline_ms:
+        return record
+    return record[:_AT] + deadline_ms.to_bytes(2, "little") + record[_END:]
+
+
+def left_s(records: bytes, now_ns: int, default_ms: int) -> float:
+    """
+    How long until the first of packed REQUESTs is due, seconds; not above zero where it is. Infinite for the patient.
+
+    `now_ns` is by the clock that arrivals are told by. An arrival in its future counts as now.
+    """
+    if len(records) != REQUEST.itemsize:
+        return float(lefts_s(np.frombuffer(bytearray(records), REQUEST), now_ns, default_ms).min())
+    deadline_ms = int.from_bytes(records[_AT:_END], "little") or default_ms
+    if deadline_ms == PATIENT_MS:
+        return np.inf
+    age_ns = now_ns - int.from_bytes(records[_ARRIVAL_AT:_ARRIVAL_END], "little", signed=True)
+    return deadline_ms / 1e3 - max(age_ns, 0) / 1e9 - ANSWERING_S
+
+
+def lefts_s(requests: NDArray[Any], now_ns: int, default_ms: int) -> NDArray[np.float64]:
+    """How long until each REQUEST[n] is due, f8[n] seconds; see `left_s`."""
+    lefts = np.empty(len(requests))
+    fill_lefts(requests, now_ns, default_ms, lefts)
+    return lefts
+
+
+@njit(cache=True)
+def fill_lefts(requests: Any, now_ns: int, default_ms: int, lefts: Any) -> None:
+    """Write what each REQUEST[n] has left into `lefts` (f8[n], seconds)."""
+    for i in range(len(requests)):
+        deadline_ms = np.int64(requests[i].deadline_ms)
+        if deadline_ms == PATIENT_MS:
+            lefts[i] = np.inf
+            continue
+        if deadline_ms == 0:
+            deadline_ms = np.int64(default_ms)
+        age_ns = max(np.int64(now_ns) - requests[i].arrival_ns, 0)
+        lefts[i] = deadline_ms / 1e3 - age_ns / 1e9 - ANSWERING_S
