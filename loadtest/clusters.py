@@ -80,24 +80,20 @@ class Cluster:
         if process.stderr is not None:
             process.stderr.close()
 
-    def stop(self, replica: int) -> None:
-        """SIGSTOP: it holds its connections, and answers nothing until `go_on`."""
-        self._replicas[replica].send_signal(signal.SIGSTOP)
-
-    def go_on(self, replica: int) -> None:
-        """SIGCONT."""
-        self._replicas[replica].send_signal(signal.SIGCONT)
+    def signal(self, replica: int, number: int) -> None:
+        """Send a replica a signal."""
+        self._replicas[replica].send_signal(number)
 
     @contextmanager
     def stopped(self, *replicas: int) -> Iterator[None]:
-        """These are stopped inside, and go on after it, however it ended."""
+        """These hold their connections and answer nothing inside (SIGSTOP), and go on after it, however it ended."""
         try:
             for replica in replicas:
-                self.stop(replica)
+                self.signal(replica, signal.SIGSTOP)
             yield
         finally:
             for replica in replicas:
-                self.go_on(replica)
+                self.signal(replica, signal.SIGCONT)
 
     def close(self) -> None:
         """Kill what runs, and throw the files away."""

@@ -25,6 +25,7 @@ def bench_away(
     replicas: Annotated[int, typer.Option(min=1, max=6, help="Replicas of the cluster; all are away.")] = 1,
     rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
     deadline_ms: Annotated[int, typer.Option(min=10, help="The server's deadline.")] = 300,
+    cards: Annotated[int, typer.Option(min=1, help="Cards of the demo portfolio.")] = 10_000,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -45,6 +46,7 @@ def bench_away(
             kinds=tuple(kinds.split(",")),
             rate=rate,
             deadline_ms=deadline_ms,
+            cards=cards,
             seed=seed,
         )
     except ValueError as error:

@@ -157,7 +157,6 @@ _WITH_CLUSTER: Final[dict[str, Fault]] = {
 _WITH_REPLICAS: Final[dict[str, Fault]] = {
     "replica killed 10 s": _ledger("kill", 10, all_of_it=False),
     "replica stopped 10 s": _ledger("stop", 10, all_of_it=False),
-    "replica cut off 10 s": _ledger("refuse", 10, all_of_it=False),
 }
 
 
@@ -207,6 +206,9 @@ async def _live_through(stage: Stage, options: DayOptions, say: Callable[[str], 
     order: list[str] = []
     events: list[Event] = []
     async with stage.asking.running():
+        stage.trial.spend_anew()
+        if stage.cluster is not None:
+            stage.trial.spent.look(stage.cluster.process_ids, new=False)
         looking = asyncio.ensure_future(_look(stage))
         begin_s = time.monotonic()
         for number in range(max(1, round(options.minutes * 60 / options.every_s))):

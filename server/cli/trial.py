@@ -25,6 +25,13 @@ ROWS_KEPT: Final = 1 << 40
 """The whole journal: the books are compared with all of it afterwards."""
 
 _LAST_LINES: Final = 12
+_NAMED: Final = {
+    "server.core_process": "core",
+    "server.front_process": "front",
+    "server.store.shipping": "shipper",
+    "comply": "worker",
+}
+"""What a process does, by a word of how it was called. The server itself is its core where there are no fronts."""
 
 
 class Trial:
@@ -93,12 +100,14 @@ class Trial:
             raise ServerFailed(self.last_words())
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids by what they do: core, front, worker, postgres."""
-        found: dict[str, list[int]] = {"core": [], "front": [], "worker": [], "postgres": []}
+        """Process ids by what they do: core, front, worker, shipper, postgres."""
+        found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "postgres")}
         for process_id in tree(self._process.pid):
-            what = _what(command_line(process_id))
-            if what is not None:
-                found[what].append(process_id)
+            for word in command_line(process_id):
+                if word in _NAMED:
+                    found[_NAMED[word]].append(process_id)
+        if not self.is_supervised:
+            found["core"].append(self._process.pid)
         postgres = self._postgres.process_id()
         if postgres is not None and "postgres" in " ".join(command_line(postgres)):
             found["postgres"].append(postgres)
@@ -107,7 +116,7 @@ class Trial:
     @property
     def is_supervised(self) -> bool:
         """Whether the core is started again by the server itself when it dies."""
-        return self._process.pid not in self.processes()["core"]
+        return "--fronts" in self._command
 
     def signal(self, what: str, place: int, number: signal.Signals) -> int | None:
         """Signal one of the processes that do this; its id, or None where there is none."""
@@ -140,19 +149,19 @@ class Trial:
     def _log(self, number: int | None = None) -> Path:
         return self.home.parent / f"server-{number or self._starts}.log"
 
+    def spend_anew(self) -> None:
+        """Count what is spent from here on."""
+        anew = Spent()
+        anew.look(self._all(), new=False)
+        self.spent = anew
+
+    def _all(self) -> list[int]:
+        postgres = self._postgres.process_id()
+        return tree(self._process.pid, *([] if postgres is None else [postgres]))
+
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):
-            postgres = self._postgres.process_id()
-            self.spent.look(tree(*[self._process.pid, *([postgres] if postgres else [])]))
-
-
-def _what(command: Sequence[str]) -> str | None:
-    """What a process of a server does, by how it was called."""
-    if "comply" in command:
-        return "worker"
-    if "serve" in command:
-        return "core"
-    return None
+            self.spent.look(self._all())
 
 
 @contextmanager
