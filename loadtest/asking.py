@@ -41,7 +41,7 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),  # tries are counted here
     ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # how long a handshake may take; tries begin by the other two
     ("grpc.max_reconnect_backoff_ms", 100),
 )
 

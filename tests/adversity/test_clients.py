@@ -22,17 +22,12 @@ GROWTH_MAX_BYTES = 64 << 20
 """What a sender that doesn't read may cost; what it sends is a few times as much."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server():
-    """A server whose books balance when all is over."""
+    """A server, and what honest clients heard of it."""
     with serving(fresh_home(), environment=AWAY) as running:
         running.heard = {}
         yield running
-        assert running.stop() == 0, running.output
-        assert "Traceback" not in running.output
-    books = Books(running.home)
-    books.assert_balanced()
-    books.assert_agrees(running.heard.values())
 
 
 @pytest.fixture
@@ -114,3 +109,12 @@ def test_link_that_is_not_read_costs_little_and_hinders_nobody(server, door):
         assert resident_bytes(server.process.pid) - before < GROWTH_MAX_BYTES
         door.cut()
     ask_quickly(server)
+
+
+def test_books_balance_after_all_of_it(server):
+    """The server drains, nobody is held twice, and what was heard is what the journal says."""
+    assert server.stop() == 0, server.output
+    assert "Traceback" not in server.output
+    books = Books(server.home)
+    books.assert_balanced()
+    books.assert_agrees(server.heard.values())

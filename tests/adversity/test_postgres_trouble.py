@@ -9,8 +9,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from loadtest.cutting import Proxy
 from loadtest.spent import tree
 from server.store.postgres import DATABASE, ROLE, EmbeddedPostgres
@@ -53,8 +51,8 @@ def paid(server, caller, first_card):
         assert answer.response_code == "00"
         ids.add(answer.authorization_id)
     with linked(server.target) as link:
-        link.send_all({card: purchase(card, 100) for card in range(1, MESSAGES)})
-        answers = link.answers(MESSAGES - 1).values()
+        link.send_all({card: purchase(card, 100) for card in range(10, MESSAGES)})
+        answers = link.answers(MESSAGES - 10).values()
     assert {answer.authorize.response_code for answer in answers} == {"00"}
     return ids | {answer.authorize.authorization_id for answer in answers}
 
@@ -68,50 +66,55 @@ def assert_all_there_once(home, url, ids):
     assert set(found) <= set(books.decisions)
 
 
-@pytest.mark.parametrize("trouble", ["swallowed", "left alone", "slow"])
-def test_postgresql_that_does_not_answer_is_not_noticed(own_postgres, trouble):
-    """Its connections swallow everything, or are half-open, or are slow; on its return everything is shipped once."""
+@contextmanager
+def swallowed(_postgres, proxy):
+    """Nothing passes, and no connection ends."""
+    proxy.blackhole()
+    yield
+    proxy.fair()
+
+
+@contextmanager
+def left_alone(_postgres, proxy):
+    """The server's connections are half-open, and new ones are refused; the system's keep-alive ends them at last."""
+    proxy.half_open("client")
+    proxy.refuse()
+    yield
+    proxy.fair()
+    proxy.cut()
+
+
+@contextmanager
+def slow(_postgres, proxy):
+    """A second each way."""
+    proxy.slow(latency_s=1.0)
+    yield
+    proxy.fair()
+
+
+@contextmanager
+def standing_still(postgres, _proxy):
+    """SIGSTOP of all its processes: the system takes connections, and nobody answers."""
+    stopped = tree(postgres.process_id())
+    try:
+        for process_id in stopped:
+            os.kill(process_id, signal.SIGSTOP)
+        yield
+    finally:
+        for process_id in stopped:
+            os.kill(process_id, signal.SIGCONT)
+
+
+def test_postgresql_that_does_not_answer_is_not_noticed(own_postgres):
+    """Swallowed, left alone, slow or standing still; on its return everything is shipped once, and changes are obeyed."""
     postgres, home = own_postgres
     url = postgres.start()
     with Proxy(socket_of(postgres)) as proxy, behind(proxy, home) as (server, caller):
         ids = paid(server, caller, 300)
-        match trouble:
-            case "swallowed":
-                proxy.blackhole()
-            case "left alone":
-                proxy.half_open("client")
-                proxy.refuse()
-            case _:
-                proxy.slow(latency_s=1.0)
-        ids |= paid(server, caller, 320)
-        proxy.fair()
-        if trouble == "left alone":
-            proxy.cut()  # what the system's own keep-alive does in the end
-        effect_s(caller, url, 7, "frozen", "78")
-        shipped_ids(url, ids)
-        assert server.stop() == 0
-        assert "Traceback" not in server.output
-    assert_all_there_once(home, url, ids)
-
-
-def test_postgresql_that_stands_still_is_not_noticed(own_postgres):
-    """SIGSTOP of all its processes: connections are taken by the system, and nobody answers."""
-    postgres, home = own_postgres
-    url = postgres.start()
-    with (
-        serving(home, environment={"HOLDFAST_DATABASE_URL": url}) as server,
-        calling(server.target) as caller,
-    ):
-        ids = paid(server, caller, 300)
-        stopped = tree(postgres.process_id())
-        try:
-            for process_id in stopped:
-                os.kill(process_id, signal.SIGSTOP)
-            ids |= paid(server, caller, 320)
-        finally:
-            for process_id in stopped:
-                os.kill(process_id, signal.SIGCONT)
-        effect_s(caller, url, 7, "frozen", "78")
+        for card, trouble in enumerate((swallowed, left_alone, slow, standing_still), start=1):
+            with trouble(postgres, proxy):
+                ids |= paid(server, caller, 300 + 20 * card)
+            effect_s(caller, url, card, "frozen", "78")
         shipped_ids(url, ids)
         assert server.stop() == 0
         assert "Traceback" not in server.output
