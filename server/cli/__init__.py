@@ -21,8 +21,8 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_steady  the ledger away, processes killed, a day in short: answers and money meanwhile, beside their bars
-steady_day   a day in short: restarts and single faults, one each minute, and what an authorization costs
-steady_kills processes of a server killed again and again, while somebody asks
+steady_day  a day in short: restarts and single faults, one each minute, and what an authorization costs
+steady_kills  processes of a server killed again and again, while somebody asks
 steady_away  the ledger away again and again, while somebody asks
 trial        the server of those: its processes by what they do, what they spend, its books after it
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar

@@ -19,7 +19,7 @@ from loadtest.spent import Spent, command_line, tree
 from server.cli.balance import judge, read_cluster, read_embedded
 from server.store.postgres import EmbeddedPostgres
 
-READY_TIMEOUT_S: Final = 300.0
+READY_TIMEOUT_S: Final = 900.0
 LOOK_S: Final = 0.5
 ROWS_KEPT: Final = 1 << 40
 """The whole journal: the books are compared with all of it afterwards."""
