@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from loadtest.processes import HOST, free_ports
 
-START_S: Final = 60.0
+START_S: Final = 180.0
 CACHE: Final = "--cache-grid=128MiB"  # instead of a gigabyte
 LINES_KEPT: Final = 200
 WHY_NONE: Final = "no TigerBeetle server: none on the PATH, and HOLDFAST_TIGERBEETLE_BIN names none"
