@@ -89,6 +89,13 @@ def bench_day(
     replicas: Annotated[int, typer.Option(min=1, max=6, help="Replicas of the cluster.")] = 3,
     fronts: Annotated[int, typer.Option(min=0, help="Fronts of the server, as `serve --fronts`.")] = 0,
     rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
+    posture: Annotated[
+        str | None,
+        typer.Option(help="What is answered while the ledger is away: decline, network, stand-in."),
+    ] = None,
+    away_code: Annotated[
+        str, typer.Option(help="What fronts answer while the core is away: 91 or N0.")
+    ] = "91",
     patience_ms: Annotated[int, typer.Option(min=50, help="How long a question is asked again.")] = 1_000,
     machine_usd_h: Annotated[float, typer.Option(help="What the machine costs an hour, US dollars.")] = 0.1,
     seed: Seed = 1,
@@ -98,7 +105,7 @@ def bench_day(
     Live through a day in short: somebody asks while parts are restarted and neighbours fail, one each minute.
 
     A question that finds no connection is asked again under its key; what has no answer when its patience is over
-    counts against the server, as 91 and 96 do. Processor time and bytes written of all processes are counted, the
+    counts against the server, as 91 and 96 do; N0 (the network stands in) does not. Processor time and bytes written of all processes are counted, the
     ledger's and PostgreSQL's too. The exit status is 1 where a bar is missed.
     """
     from server.cli.steady_day import DayOptions, day_figures
@@ -111,6 +118,8 @@ def bench_day(
             replicas=replicas,
             fronts=fronts,
             rate=rate,
+            posture=posture,
+            away_code=away_code,
             patience_s=patience_ms / 1_000,
             machine_usd_h=machine_usd_h,
             seed=seed,

@@ -4,7 +4,8 @@ in a while, one thing each minute.
 
 How it counts: every question that was asked is in the sum. A question whose connection is refused or breaks, or that
 finds a full queue, is asked again under its own key over the next connection, as a processor does, within its patience
-(a second unless told otherwise). What has no answer by then counts against the server, and so do 91 and 96.
+(a second unless told otherwise). What has no answer by then counts against the server, and so do 91 and 96. N0 is an
+answer: the network stands in.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from loadtest.figure import Figure
 from server.cli.steady_away import Troubled, deadline_of, soundness
 from server.cli.steady_kills import kill
 from server.cli.trial import Trial, books_of, trial_folder
+from server.store.portfolio import DEMO_PROGRAMME
 
 GOOD_SHARE_MIN: Final = 0.9999
 PRICE_MAX_USD: Final = 0.005
@@ -31,6 +33,14 @@ BAD: Final = frozenset({"91", "96"})
 SETTLE_S: Final = 5.0
 LOOK_S: Final = 0.5
 LEDGERS: Final = ("embedded", "tigerbeetle")
+POSTURES: Final[dict[str, tuple[str, ...]]] = {
+    "decline": ("--decline",),
+    "network": ("--network",),
+    "stand-in": (*("--stand-in", "--amount-max", "1000.00", "--count-max", "100", "--sum-max", "10000.00"),),
+}
+"""What the programme answers while the ledger is away, as `holdfast programmes posture` takes it."""
+
+AWAY_CODES: Final = ("91", "N0")
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class DayOptions:
     ledger: str = "tigerbeetle"
     replicas: int = 3
     fronts: int = 0
+    posture: str | None = None
+    """None: as the programme has it."""
+    away_code: str = "91"
+    """What fronts answer while the core is away."""
     cards: int = 10_000
     machine_usd_h: float = 0.1
     """What the machine costs an hour."""
@@ -53,6 +67,10 @@ class DayOptions:
     def __post_init__(self) -> None:
         if self.ledger not in LEDGERS:
             raise ValueError(f"--ledger is one of {', '.join(LEDGERS)}, not {self.ledger}")
+        if self.posture is not None and self.posture not in POSTURES:
+            raise ValueError(f"--posture is one of {', '.join(POSTURES)}, not {self.posture}")
+        if self.away_code not in AWAY_CODES:
+            raise ValueError(f"--away-code is one of {', '.join(AWAY_CODES)}, not {self.away_code}")
         if self.minutes <= 0 or self.every_s < 10:
             raise ValueError("a day has minutes, and at least ten seconds for each fault")
 
@@ -175,7 +193,7 @@ def day_figures(options: DayOptions, say: Callable[[str], None]) -> dict[str, An
     """A day in a home of its own, as figures. Raises FileNotFoundError without the TigerBeetle that it needs."""
     with trial_folder() as folder, ExitStack() as stack:
         cluster, troubled = None, None
-        environment = deadline_of(options.deadline_ms)
+        environment = {**deadline_of(options.deadline_ms), "HOLDFAST_FRONT_AWAY_CODE": options.away_code}
         if options.ledger == "tigerbeetle":
             if server() is None:
                 raise FileNotFoundError("no TigerBeetle server: --ledger embedded, or put one on the PATH")
@@ -189,6 +207,10 @@ def day_figures(options: DayOptions, say: Callable[[str], None]) -> dict[str, An
         trial = stack.enter_context(
             Trial(folder / "home", cards=options.cards, arguments=arguments, environment=environment)
         )
+        if options.posture is not None:
+            trial.holdfast(
+                "programmes", "posture", DEMO_PROGRAMME, *POSTURES[options.posture], "--by", "bench"
+            )
         door = stack.enter_context(Proxy(trial.target))
         asking = Asking(door.address, Manner(options.rate, options.patience_s, options.cards, options.seed))
         stage = Stage(trial, asking, door, cluster, troubled, Random(options.seed))

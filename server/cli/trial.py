@@ -136,6 +136,19 @@ class Trial:
         self._stack.close()
         self.start()
 
+    def holdfast(self, *arguments: str) -> None:
+        """Run another command on its home. Raises ServerFailed with what that said where it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "server.cli", *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self._environment},
+            timeout=READY_TIMEOUT_S,
+        )
+        if done.returncode:
+            raise ServerFailed(f"holdfast {' '.join(arguments)}: {done.stderr.strip()}")
+
     def last_words(self) -> str:
         """What it wrote last."""
         lines = self._log().read_text(errors="replace").splitlines()[-_LAST_LINES:]

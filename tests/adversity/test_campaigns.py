@@ -81,6 +81,8 @@ def test_a_day_has_the_faults_that_its_parts_can_have():
         (("kills", "--of", "front"), "--fronts"),
         (("day", "--ledger", "paper"), "paper"),
         (("day", "--every", "1"), "ten seconds"),
+        (("day", "--posture", "hope"), "hope"),
+        (("day", "--away-code", "00"), "00"),
     ],
 )
 def test_campaign_that_can_not_be_is_refused_by_name(command, named):
