@@ -23,7 +23,7 @@ from loadtest.clusters import Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
 from server.cli.steady_away import Troubled, deadline_of, soundness
-from server.cli.steady_kills import kill
+from server.cli.steady_kills import AWAY_CODES, kill
 from server.cli.trial import Trial, books_of, trial_folder
 from server.store.portfolio import DEMO_PROGRAMME
 
@@ -39,8 +39,6 @@ POSTURES: Final[dict[str, tuple[str, ...]]] = {
     "stand-in": (*("--stand-in", "--amount-max", "1000.00", "--count-max", "100", "--sum-max", "10000.00"),),
 }
 """What the programme answers while the ledger is away, as `holdfast programmes posture` takes it."""
-
-AWAY_CODES: Final = ("91", "N0")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ RECENT: Final = 20_000
 """Questions that are looked through for the first answer: more than come in BACK_MAX_S."""
 
 LOOK_S: Final = 0.03
+AWAY_CODES: Final = ("91", "N0")
+"""What is answered in the core's stead while it is away."""
 
 T = TypeVar("T")
 
@@ -143,8 +145,8 @@ async def kill(
     await _until(is_back)
 
     def first_answer_s() -> float | None:
-        answers = (a.answered_s for a in asking.asked[-RECENT:] if a.is_answer and a.sent_s > ended_s)
-        return min(answers, default=None)
+        later = (a for a in asking.asked[-RECENT:] if a.sent_s > ended_s)
+        return min((a.answered_s for a in later if a.is_answer and a.code not in AWAY_CODES), default=None)
 
     return await _until(first_answer_s) - ended_s
 
