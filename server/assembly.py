@@ -46,10 +46,10 @@ from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
+from server.front.clients import Callers
 from server.front.door import Service
 from server.front.explaining import Explainer, Facts
 from server.front.feedback import FeedbackService
-from server.front.clients import Callers
 from server.front.forwarding import Carrier, Judged
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter

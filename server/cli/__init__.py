@@ -9,7 +9,6 @@ greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
 parity       whether a replay's server saw the history as training does
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
-balance      whether the books of a stopped server balance: its ledger against its journal
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
@@ -21,6 +20,12 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_path   latency at which load, open loop, beside an empty server and a rival
+bench_steady  the ledger away, processes killed, a day in short: answers and money meanwhile, beside their bars
+steady_day  a day in short: restarts and single faults, one each minute, and what an authorization costs
+steady_kills  processes of a server killed again and again, while somebody asks
+steady_away  the ledger away again and again, while somebody asks
+trial        the server of those: its processes by what they do, what they spend, its books after it
+balance      whether the books of a stopped server balance: its ledger against its journal
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
 bench_scale  a directory of ten million cards, memory over ten million requests, each figure beside its bar
 directory_figures  the first of those

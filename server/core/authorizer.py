@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import structlog
@@ -284,9 +284,7 @@ class Authorizer:
         decisions = np.zeros(len(intents), DECISION)
         ledger_us = (marks[1] - marks[0]) // 1000
         stamp(intents, decisions, places, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        decide_authorizations(
-            intents, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in
-        )
+        decide_authorizations(intents, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in)
         asked.decide(places, decisions)
         self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))

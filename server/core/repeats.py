@@ -58,9 +58,7 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = (
-        5  # an expiry of what is no longer held, a front's answer that stands already, a booking of what is booked
-    )
+    NOTHING_DUE = 5  # an expiry of what is no longer held, a front's answer that stands already, a booking of what is booked
 
 
 class Original(IntEnum):

@@ -324,7 +324,10 @@ def connected(target, credentials=None):
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_receive_message_length", 16 << 20),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        (
+            "grpc.min_reconnect_backoff_ms",
+            5_000,
+        ),  # how long a handshake may take; tries begin by the other two
         ("grpc.max_reconnect_backoff_ms", 500),
     ]
     if credentials is None:

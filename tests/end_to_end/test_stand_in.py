@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,11 +77,11 @@ def stands_in(home, *, count_max=3):
 @contextmanager
 def stopped(cluster):
     """The cluster's one replica stands still meanwhile."""
-    cluster.stop(0)
+    cluster.signal(0, signal.SIGSTOP)
     try:
         yield
     finally:
-        cluster.go_on(0)
+        cluster.signal(0, signal.SIGCONT)
 
 
 def until(told, wanted, timeout_s=BACK_S):
