@@ -61,7 +61,8 @@ from server.store.labels import Labels
 from server.store.portfolio import Portfolio
 from server.store.postgres import StoreError
 from server.store.rates import RateTable
-from server.store.shipper import Shipper
+from server.store.shipped import find_shipped
+from server.store.shipping import Shipping
 from server.store.transfers import Transfers
 from server.tasks import Tasks
 from server.telemetry import serve_metrics
@@ -184,27 +185,24 @@ class Server:
         self._tasks.run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
-        shipped = JournalReader(journal.path)
-        self._stack.callback(shipped.close)
-        shipper = Shipper(database, shipped)
+        shipping = Shipping(home, journal.path, self.settings.database_url)
         keeper = Keeper(
             home,
             journal,
             reader.first(),
             requests=lambda: state.sequence,
-            shipped=lambda: shipper.position,
+            shipped=lambda: shipping.position,
             limits=KeeperLimits(self.settings.fold_requests, self.settings.journal_rows_min),
         )
         self._tasks.run(feed.follow(self._position, self._take_change), "directory feed")
-        self._tasks.run(shipper.run(), "shipper")
+        self._tasks.run(shipping.run(), "shipping")
         self._tasks.run(keeper.run(), "journal's keeper")
         self.reconciler = Reconciler(
-            self.ledger, state, database, lambda: shipper.position >= journal.durable
+            self.ledger, state, database, lambda: shipping.position >= journal.durable
         )
         if self.settings.reconcile_s:
             self._tasks.run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
         self._tasks.run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
-        self._tasks.run(self._wake_shipper(journal, shipper), "shipper's bell")
         self._tasks.run(self._keep_directory_file(), "directory file")
         bank = self._open_bank(database, keys)
         desk = LabelDesk(
@@ -218,7 +216,7 @@ class Server:
         self._tasks.run(desk.run(), "labels")
         self._tasks.run(self._entrance.follow(), "clients")
         self._stack.push_async_callback(self._end_tasks)
-        explainer = self._explainer(reader, shipper, Cards(database, keys))
+        explainer = self._explainer(reader, database, Cards(database, keys))
         self._reception = Reception(
             self.settings,
             keys,
@@ -230,7 +228,7 @@ class Server:
         )
         self.port = await self._reception.open()
         self._stack.push_async_callback(self._drain)
-        self._open_metrics(journal, shipper)
+        self._open_metrics(journal, shipping)
 
     async def _open_ledger(self) -> Ledger:
         cluster = cluster_of(self.settings.ledger)
@@ -332,10 +330,10 @@ class Server:
         self.controls.rates = await asyncio.to_thread(table_of, exchange)
         self._exchange = exchange
 
-    def _explainer(self, reader: JournalReader, shipper: Shipper, cards: Cards) -> Explainer:
+    def _explainer(self, reader: JournalReader, database: Database, cards: Cards) -> Explainer:
         async def shipped(authorization_id: str) -> Facts | None:
             try:
-                found = await shipper.find(authorization_id)
+                found = await find_shipped(database, authorization_id)
             except _AWAY as error:
                 raise LookupError(f"it is not in the journal, and PostgreSQL is away: {error}") from error
             return None if found is None else (found[0].intent[0], found[0].decision[0])
@@ -366,13 +364,13 @@ class Server:
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
 
-    def _open_metrics(self, journal: Journal, shipper: Shipper) -> None:
+    def _open_metrics(self, journal: Journal, shipping: Shipping) -> None:
         if not self.settings.metrics_port:
             return
         shown = collectors(
             self.core,
             journal,
-            shipper,
+            shipping,
             self.reconciler,
             [*self.oversight.families(), *self._entrance.families()],
         )
@@ -422,14 +420,6 @@ class Server:
         while True:
             await asyncio.sleep(self.settings.directory_file_s)
             await self._save_directory()
-
-    async def _wake_shipper(self, journal: Journal, shipper: Shipper) -> None:
-        seen = -1
-        while True:
-            if journal.durable != seen:
-                seen = journal.durable
-                shipper.wake.set()
-            await asyncio.sleep(0.2)
 
     def _ended(self, name: str, error: BaseException) -> None:
         _log.error("a part of the server has ended", part=name, exc_info=error)

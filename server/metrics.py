@@ -9,14 +9,14 @@ from ledger.reconcile import Drift
 from server.core.authorizer import Authorizer
 from server.core.journal import Journal
 from server.reconciling import Reconciler
-from server.store.shipper import Shipper
+from server.store.shipping import Shipping
 from server.telemetry import CoreMetrics, Families, Family
 
 
 def collectors(
     core: Authorizer,
     journal: Journal,
-    shipper: Shipper,
+    shipping: Shipping,
     reconciler: Reconciler,
     others: Sequence[Family],
 ) -> tuple[CoreMetrics, Families]:
@@ -32,7 +32,7 @@ def collectors(
         "holdfast_waiting_requests": ("Requests that wait for the core.", lambda: core.waiting),
         "holdfast_journal_depth": (
             "Journal rows that are not in PostgreSQL yet.",
-            lambda: max(0, journal.durable - shipper.position),
+            lambda: max(0, journal.durable - shipping.position),
         ),
         "holdfast_journal_commit_seconds": ("The journal's last commit.", lambda: journal.commit_us / 1e6),
         "holdfast_directory_cards": ("Cards in the directory.", lambda: core.directory.count),

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scoring.features import FEATURE_NAMES
 from server.core.record import CREDITING, DECISION, INTENT, NO_ROW
 
-WAITING_MAX: Final = 16_384
-"""Authorizations that may wait for onlookers: about 20 MB."""
+WAITING_MAX: Final = 2_048
+"""Authorizations that may wait for onlookers: a sample of some 8,000 a second."""
 
 LINGER_S: Final = 0.25
 """Batches gather this long: few, larger pieces of work."""

@@ -20,6 +20,8 @@ decided         decisions as a backtest reads them, and what is in force
 labelled        authorizations with what became known of them, as training reads them
 labels          what became known of authorizations: told, handed to the core, looked up
 standings       what should stand in the ledger for each authorization
+shipping        the shipper as a process of its own
+shipped         one decision as it is kept, found again by its authorization's id
 shipper         the decision journal as rows of `authorizations`, exactly once
 bell            wakes whoever waits for a notification
 database        the pool of connections, the version, the schema's steps

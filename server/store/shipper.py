@@ -6,21 +6,19 @@ where to go on; what its commit did not reach was not shipped.
 """
 
 import asyncio
-import contextlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Any, Final, NamedTuple, Protocol
 
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
 from server.core.journal import JournalBatch
 from server.core.record import DECISION, INTENT, NO_ROW, Operation
-from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, unpack, uuids
+from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, uuids
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.queries import query
@@ -38,7 +36,6 @@ WINDOW_BATCHES: Final = 64
 LINGER_S: Final = 0.1
 """Decisions gather this long before they are shipped: few transactions, of many rows."""
 
-IDLE_S: Final = 1.0
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Pauses before the next try while PostgreSQL is away; the last one repeats."""
 
@@ -75,24 +72,37 @@ class Shipment:
     position: int  # after it
 
 
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """A decision as PostgreSQL keeps it: arrays of one record each."""
+class Standing(NamedTuple):
+    """How far a shipper is."""
 
-    intent: NDArray[Any]
-    decision: NDArray[Any]
+    position: int = 0
+    """The last batch whose decisions are in PostgreSQL."""
+
+    rows: int = 0
+    """Decisions shipped by this process."""
+
+    trouble: str = ""
+    """Why nothing can be shipped at present; empty while it can."""
 
 
 class Shipper:
     """Ships one journal. `journal` names it in PostgreSQL: another journal needs another name."""
 
-    def __init__(self, database: Database, source: DecisionSource, journal: str = JOURNAL_NAME) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source: DecisionSource,
+        journal: str = JOURNAL_NAME,
+        *,
+        told: Callable[[Standing], None] = lambda _standing: None,
+    ) -> None:
+        """`told` hears how far it is whenever that has changed."""
         self._database = database
         self._source = source
         self._journal = journal
+        self._told = told
+        self._last_told = Standing()
         self._window: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self.wake = asyncio.Event()
-        """Set it after each commit of the journal."""
         self.position = 0
         """Number of the last batch whose decisions are in PostgreSQL."""
         self.rows = 0
@@ -109,16 +119,13 @@ class Shipper:
                 connection = await self._connect()
                 failures, self.trouble = 0, ""
                 while True:
-                    self.wake.clear()
                     while await self._ship(connection) >= ROWS_MAX:
-                        pass
-                    # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event.
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(IDLE_S):
-                            await self.wake.wait()
+                        self._tell()
+                    self._tell()
                     await asyncio.sleep(LINGER_S)
             except (*TRANSIENT, StoreError) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
+                self._tell()
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
             finally:
@@ -136,15 +143,11 @@ class Shipper:
         finally:
             await connection.close()
 
-    async def find(self, authorization_id: str) -> tuple[Shipped, list[Shipped]] | None:
-        """The authorization of 32 hex digits and the reversals that followed it; None where none was shipped."""
-        wanted = UUID(hex=authorization_id)
-        async with self._database.acquire() as connection:
-            row = await connection.fetchrow(query("find_authorization"), wanted)
-            if row is None:
-                return None
-            reversals = await connection.fetch(query("find_reversals"), wanted)
-        return _shipped(row), [_shipped(reversal) for reversal in reversals]
+    def _tell(self) -> None:
+        standing = Standing(self.position, self.rows, self.trouble)
+        if standing != self._last_told:
+            self._last_told = standing
+            self._told(standing)
 
     async def _connect(self) -> Any:
         await self._database.open()
@@ -329,13 +332,3 @@ async def _ensure_partition(connection: Any, year: int, month: int) -> None:
 
 async def _whole(stream: bytes) -> Any:
     yield stream
-
-
-def _shipped(row: Any) -> Shipped:
-    version = row["record_version"]
-    if version not in INTENTS:
-        raise StoreError(f"A row's records have format {version}; this version reads {sorted(INTENTS)}.")
-    return Shipped(
-        intents_of(unpack(row["intent"], INTENTS[version])),
-        decisions_of(unpack(row["decision"], DECISIONS[version])),
-    )

@@ -11,6 +11,7 @@ from server.core.journal import JournalBatch
 from server.core.record import DECISION, INTENT, MISSING_S, NO_ROW, REQUEST_VERSION, Operation, id_hex
 from server.store.database import Database
 from server.store.postgres import StoreError
+from server.store.shipped import find_shipped
 from server.store.shipper import WINDOW_BATCHES, Shipper
 
 START_S = 1_700_000_000
@@ -117,10 +118,10 @@ def test_every_decision_becomes_one_row_with_what_it_said(run, database_url, jou
                 assert (row["score"] is None) == np.isnan(decision["risk_score"])
                 assert (row["merchant_name"], row["response_code"]) == ("Café Zoë", "00")
                 assert row["held"] and not row["stand_in"] and row["original_id"] is None
-            found, reversals = await shipper.find(id_hex(decisions[3]["authorization_id"]))
+            found, reversals = await find_shipped(database, id_hex(decisions[3]["authorization_id"]))
             assert found.intent.tobytes() == intents[3].tobytes() and not reversals
             assert found.decision.tobytes() == decisions[3].tobytes()
-            assert await shipper.find("0" * 31 + "1") is None
+            assert await find_shipped(database, "0" * 31 + "1") is None
 
     run(body())
 
@@ -186,7 +187,7 @@ def test_a_reversal_is_found_with_its_original(run, database_url):
         async with Database(database_url) as database:
             shipper = Shipper(database, journal)
             await shipper.drain()
-            found, reversals = await shipper.find(id_hex(original))
+            found, reversals = await find_shipped(database, id_hex(original))
             assert found.intent["sequence"] == [1]
             assert [reversal.intent["sequence"].tolist() for reversal in reversals] == [[6]]
 
