@@ -13,18 +13,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from server.compiled import keep_compiled
+
 NAMES = ("frames", "messages", "links", "services", "records", "journal", "rows", "snapshot", "settings", "clients", "certificates")  # fmt: skip
 BYTES_MAX = 16_384
-KERNELS = [
-    *("server.front.decoding", "server.front.wire", "server.front.permits", "server.front.frames"),
-    *(
-        "server.core.repeats",
-        "server.core.entries",
-        "server.core.turn",
-        "server.core.limits",
-        "server.core.controls",
-    ),
+WATCHED = [
+    "server.front",
+    "server.core.formats",
+    "server.core.journal",
+    "server.core.snapshot",
+    "server.settings",
 ]
+KERNELS = ["server.front.decoding", "server.front.permits", "server.front.wire", "server.front.writing"]
 """Numba compiles what is written there, not what instrumenting makes of it."""
 
 
@@ -32,12 +32,14 @@ def feed(name, seconds, folder):
     """Feed one target; doesn't return."""
     import atheris
 
-    with atheris.instrument_imports(include=["server.front", "server.core"], exclude=KERNELS):
+    keep_compiled()
+    with atheris.instrument_imports(include=WATCHED, exclude=KERNELS):
         from tests.fuzz.targets import TARGETS
 
     target = TARGETS[name]
     for number, seed in enumerate(target.seeds()):
         (folder / f"seed-{number}").write_bytes(seed)
+        target.run(seed)  # compiles, before the time of each input is watched
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={BYTES_MAX}",
