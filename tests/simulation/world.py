@@ -214,21 +214,27 @@ class World:
             self.stepped_ns = random.randrange(-APART_NS, APART_NS)
         if fates.comes(Fault.SNAPSHOT, 0.03):
             self._fold()
+        if fates.comes(Fault.OLD_SNAPSHOT, 0.03):
+            self._fold(again=True)
         self.agenda.after(0.05, self._trouble)
 
-    def _fold(self):
-        """As `server.core.fold` does beside the running core, and then the journal's keeper."""
+    def _fold(self, *, again=False):
+        """
+        As `server.core.fold` does beside the running core, and then the journal's keeper.
+
+        Where `again`, the next start finds the snapshot that was there before, as from a backup.
+        """
         before = self.snapshot.with_suffix(".before")
-        older = Fault.OLD_SNAPSHOT in self.fates.kinds and self.snapshot.exists()
-        if older:
+        if again and self.snapshot.exists():
             shutil.copy(self.snapshot, before)
         state = State(Risk(), ENTRIES_MIN)
-        reader = DiskReader(self.disk)
-        restore(state, self.snapshot, reader)
+        restore(state, self.snapshot, DiskReader(self.disk))
         state.save(self.snapshot)
-        if older and self.fates.comes(Fault.OLD_SNAPSHOT, 0.5):
-            shutil.copy(before, self.snapshot)
-        elif self.snapshot.exists() and self.fates.random.random() < 0.5:
+        if again and before.exists():
+            shutil.move(before, self.snapshot)
+        elif again:
+            self.snapshot.unlink()
+        elif self.fates.random.random() < 0.5:
             self.disk.trim(position_of(self.snapshot).settled)
 
     def _look(self):
