@@ -19,7 +19,7 @@ import structlog  # noqa: E402 - see above
 from tests.simulation.world import World  # noqa: E402 - see above
 
 STEPS = (12, 60)
-STEPS_SHORT = (6, 16)
+STEPS_SHORT = (5, 12)
 
 
 def run_seed(seed, folder, steps=STEPS):
