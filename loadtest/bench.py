@@ -8,23 +8,19 @@ was not the limit.
 """
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Final
 
+from loadtest.circumstances import circumstances
 from loadtest.closed_loop import LINK, UNARY, Case
-from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running
+from loadtest.sides import EMPTY, HOLDFAST, LEDGERS, Side, folder_of, start_empty, start_holdfast
 
 APPROVED_SHARE_MIN: Final = 0.95
 CLIENT_CPU_MAX: Final = 0.95
@@ -36,8 +32,6 @@ OTHER_CPU_MAX: Final = 0.25
 SUPPLY_SHARE_MIN: Final = 0.5
 """A run that sent all it had in less of its time than this says too little."""
 
-READY_TIMEOUT_S: Final = 300.0
-
 CASES: Final = (
     Case("unary", UNARY, connections=4, in_flight=32),
     Case("link, frames of 1, one link", LINK, connections=1, in_flight=64),
@@ -46,10 +40,26 @@ CASES: Final = (
     Case("link, frames of 32, four links", LINK, connections=4, in_flight=256, frame_messages=32),
 )
 
+BARS: Final = {
+    ("embedded", "unary"): 0.55,
+    ("embedded", "link, frames of 1, four links"): 0.50,
+    ("embedded", "link, frames of 32, four links"): 0.18,
+    ("tigerbeetle", "unary"): 0.40,
+    ("tigerbeetle", "link, frames of 32, four links"): 0.13,
+}
+"""What a case's ratio to one empty server must be, by the ledger; the others have no bar."""
+
+MANY_EMPTY: Final = "empties"
+"""As many empty servers as Holdfast has fronts."""
+
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What to measure. `home` keeps Holdfast's state between benches; None makes a fresh one and throws it away."""
+    """
+    What to measure. `home` keeps Holdfast's state between benches; None makes a fresh one and throws it away.
+
+    With `fronts`, as many empty servers together are measured beside the single one.
+    """
 
     cards: int = 200_000
     seconds: float = 5.0
@@ -57,8 +67,12 @@ class BenchOptions:
     seed: int = 7
     home: Path | None = None
     cases: Sequence[Case] = CASES
+    ledger: str = LEDGERS[0]
+    fronts: int = 0
 
     def __post_init__(self) -> None:
+        if self.ledger not in LEDGERS or self.fronts < 0:
+            raise ValueError(f"a ledger of {', '.join(LEDGERS)} and no fewer than 0 fronts")
         if self.cards < 1 or self.rounds < 1 or self.seconds <= 0 or not self.cases:
             raise ValueError("a bench needs at least one card, one round, one case and some seconds")
 
@@ -86,29 +100,15 @@ class Client:
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator["Client"]:
-        """A client process that ends with the block."""
-        command = [sys.executable, "-m", "loadtest.closed_loop"]
+    def running(cls, module: str = "loadtest.closed_loop") -> Iterator["Client"]:
+        """A client process that ends with the block; `module` says which client."""
+        command = [sys.executable, "-m", module]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield cls(process)
             finally:
                 if process.stdin is not None:
                     process.stdin.close()
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two servers. The empty one keeps nothing, so the same messages may be sent to it again."""
-
-    name: str
-    target: str
-    pid: int
-    cycle: bool
-
-
-HOLDFAST: Final = "holdfast"
-EMPTY: Final = "empty"
 
 
 def run(options: BenchOptions, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -119,17 +119,29 @@ def run(options: BenchOptions, progress: Callable[[str], None] | None = None) ->
     """
     tell = progress or _unheard
     with ExitStack() as stack:
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-")))
-        home = options.home or logs / "home"
-        home.mkdir(parents=True, exist_ok=True)
+        folder = folder_of(stack)
         tell(f"starting Holdfast with {options.cards:,} cards, and the empty server")
         sides = [
-            _start(stack, HOLDFAST, lambda port: holdfast_command(port, options.cards), logs, home),
-            _start(stack, EMPTY, empty_server_command, logs, home),
+            start_holdfast(
+                stack,
+                folder,
+                cards=options.cards,
+                ledger=options.ledger,
+                fronts=options.fronts,
+                home=options.home,
+            ),
+            start_empty(stack, folder),
         ]
+        if options.fronts:
+            sides.append(start_empty(stack, folder, processes=options.fronts, name=MANY_EMPTY))
         client = stack.enter_context(Client.running())
         cases = measure_in_turns(client, sides, options, tell)
-    return {**_circumstances(), **_shown(options), "cases": cases}
+    return {**circumstances(), **_shown(options), "cases": cases, "passes": passes(cases)}
+
+
+def passes(cases: Sequence[dict[str, Any]]) -> bool:
+    """Whether every case is valid, and every bar is reached."""
+    return all(case["valid"] and case["passes"] is not False for case in cases)
 
 
 def measure_in_turns(
@@ -156,21 +168,24 @@ def measure_in_turns(
             for side in sides if round_number % 2 == 0 else reversed(sides):
                 measured = client.ask(
                     measure={
-                        "target": side.target,
+                        "targets": side.targets,
                         "seconds": options.seconds,
-                        "server_pid": side.pid,
+                        "server_pids": side.pids,
+                        "mark": side.mark,
                         "cycle": side.cycle,
                     }
                 )
                 runs[case.name][side.name].append(measured)
                 rate = f"{measured['rate']:,.0f}/s"
                 tell(f"round {round_number + 1} of {options.rounds}, {case.name}: {side.name} {rate}")
-    return [judge(case, runs[case.name], options.seconds) for case in options.cases]
+    return [judge(case, runs[case.name], options.seconds, options.ledger) for case in options.cases]
 
 
-def judge(case: Case, runs: dict[str, list[dict[str, Any]]], seconds: float) -> dict[str, Any]:
+def judge(
+    case: Case, runs: dict[str, list[dict[str, Any]]], seconds: float, ledger: str = LEDGERS[0]
+) -> dict[str, Any]:
     """
-    One case's result from its rounds: median rates, ratio, answers by code, CPUs, and whether it is valid.
+    One case's result from its rounds: median rates, ratio beside its bar, answers by code, CPUs, and whether it is valid.
 
     `runs` holds `closed_loop.Measurement`s as dictionaries, by side. `reasons` says what makes a result invalid,
     `warnings` what makes it doubtful.
@@ -196,12 +211,19 @@ def judge(case: Case, runs: dict[str, list[dict[str, Any]]], seconds: float) -> 
         other_cpu = max(run_["other_cpu"] or 0.0 for run_ in measured)
         if side == EMPTY and other_cpu > OTHER_CPU_MAX:
             warnings.append(f"others used {other_cpu:.2f} cores beside {side}: measure on a quiet machine")
+    ratio = rates[HOLDFAST] / rates[EMPTY] if rates[EMPTY] else None
+    bar = BARS.get((ledger, case.name))
+    many = rates.get(MANY_EMPTY)
     return {
         "case": case.name,
         **{key: value for key, value in asdict(case).items() if key != "name"},
         "holdfast_per_s": rates[HOLDFAST],
         "empty_per_s": rates[EMPTY],
-        "ratio": rates[HOLDFAST] / rates[EMPTY] if rates[EMPTY] else None,
+        "ratio": ratio,
+        "bar": bar,
+        "passes": None if bar is None else ratio is not None and ratio >= bar,
+        "empties_per_s": many,
+        "ratio_to_empties": rates[HOLDFAST] / many if many else None,
         "codes": dict(codes.most_common()),
         "approved_share": approved_share,
         "client_cpu": {side: _median(measured, "client_cpu") for side, measured in runs.items()},
@@ -226,67 +248,10 @@ def _supply_rate(case: Case) -> int:
     return 40_000 if case.frame_messages == 1 else 120_000
 
 
-def _start(stack: ExitStack, name: str, command: Callable[[int], list[str]], logs: Path, home: Path) -> Side:
-    port = free_port()
-    target = f"{HOST}:{port}"
-    process = stack.enter_context(
-        running(
-            command(port),
-            target,
-            logs / f"{name}.log",
-            ready_timeout_s=READY_TIMEOUT_S,
-            environment={"HOLDFAST_HOME": str(home)},
-        )
-    )
-    return Side(name, target, process.pid, cycle=name == EMPTY)
-
-
 def _unheard(_step: str) -> None:
     """Progress that nobody asked for."""
 
 
 def _shown(options: BenchOptions) -> dict[str, Any]:
-    names = ("cards", "seconds", "rounds", "seed")
+    names = ("cards", "seconds", "rounds", "seed", "ledger", "fronts")
     return {"options": {name: getattr(options, name) for name in names}}
-
-
-def _circumstances() -> dict[str, Any]:
-    """Machine, versions, commit and date: what a figure is worth nothing without."""
-    packages = ("holdfast", "grpcio", "protobuf", "uvloop", "numpy", "numba", "lightgbm")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "system": f"{platform.system()} {platform.release()}",
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
-        },
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _commit() -> str | None:
-    """The checked-out commit, with `+` where files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        commit = _git(here, "rev-parse", "--short=12", "HEAD")
-        return commit + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

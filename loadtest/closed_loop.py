@@ -9,7 +9,6 @@ server's, because a client that is itself the limit measures nothing.
 
 import gc
 import json
-import resource
 import select
 import socket
 import sys
@@ -22,8 +21,9 @@ from typing import Any, Final
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.floors import SERVICE
 from loadtest.http2 import Http2, LinkBroken, data_frames, headers_frame, preface
-from loadtest.processes import cpu_s, machine_busy_s
+from loadtest.processes import machine_busy_s
 from loadtest.traffic import Traffic
+from loadtest.usage import family, own_cpu_s, usage
 
 UNARY: Final = "Authorize"
 LINK: Final = "Link"
@@ -98,36 +98,50 @@ def count_answers(frame: bytes) -> int:
     return count
 
 
+def unary_call(number: int, request: bytes) -> Chunk:
+    """The call with which a connection sends its `number`th request, from 0."""
+    stream = 2 * number + 1
+    body = data_frames(stream, request, last=True)
+    head = headers_frame(stream, f"/{SERVICE}/{UNARY}", first=number == 0)
+    return Chunk(head + body, len(body) - _DATA_OVERHEAD, 1)
+
+
+def link_frame(requests: Sequence[bytes], sequence: int) -> Chunk:
+    """One frame of requests for a link, numbered from `sequence` on."""
+    frame = pb.LinkRequest()
+    for place, request in enumerate(requests):
+        message = frame.messages.add(sequence=sequence + place)
+        message.authorize.MergeFromString(request)
+    data = data_frames(1, frame.SerializeToString(), last=False)
+    return Chunk(data, len(data), len(requests))
+
+
 def unary_chunks(requests: Sequence[bytes]) -> list[Chunk]:
     """One call for each request, in the order in which one connection makes them."""
-    chunks = []
-    for number, request in enumerate(requests):
-        stream = 2 * number + 1
-        body = data_frames(stream, request, last=True)
-        head = headers_frame(stream, f"/{SERVICE}/{UNARY}", first=number == 0)
-        chunks.append(Chunk(head + body, len(body) - _DATA_OVERHEAD, 1))
-    return chunks
+    return [unary_call(number, request) for number, request in enumerate(requests)]
 
 
 def link_chunks(requests: Sequence[bytes], frame_messages: int) -> list[Chunk]:
     """Frames of `frame_messages` requests each for one link; sequences count from 1."""
-    chunks = []
-    for start in range(0, len(requests), frame_messages):
-        part = requests[start : start + frame_messages]
-        frame = pb.LinkRequest()
-        for place, request in enumerate(part, start=1):
-            message = frame.messages.add(sequence=start + place)
-            message.authorize.MergeFromString(request)
-        data = data_frames(1, frame.SerializeToString(), last=False)
-        chunks.append(Chunk(data, len(data), len(part)))
-    return chunks
+    return [
+        link_frame(requests[start : start + frame_messages], start + 1)
+        for start in range(0, len(requests), frame_messages)
+    ]
+
+
+def connect(target: str, *, is_link: bool) -> socket.socket:
+    """A connection that has said what a client says first, and opened its link where it is one. Raises OSError."""
+    host, _, port = target.rpartition(":")
+    connection = socket.create_connection((host, int(port)), timeout=ANSWER_TIMEOUT_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(preface() + (headers_frame(1, f"/{SERVICE}/{LINK}", first=True) if is_link else b""))
+    return connection
 
 
 class Lane:
     """One connection and what it has to send."""
 
     def __init__(self, target: str, case: Case, chunks: Sequence[Chunk], *, cycle: bool) -> None:
-        host, _, port = target.rpartition(":")
         self._chunks = chunks
         self._next = 0
         self._cycle = cycle and case.method == LINK
@@ -138,12 +152,7 @@ class Lane:
         self.log: list[tuple[int, int]] = []
         """When (monotonic ns) how many answers came."""
         self.answers: list[bytes] = []
-        self.socket = socket.create_connection((host, int(port)), timeout=ANSWER_TIMEOUT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opening = preface()
-        if self._is_link:
-            opening += headers_frame(1, f"/{SERVICE}/{LINK}", first=True)
-        self.socket.sendall(opening)
+        self.socket = connect(target, is_link=self._is_link)
 
     def fill(self) -> None:
         """Sends what fits: into the number in flight, and into the server's window."""
@@ -185,7 +194,7 @@ class Lane:
             if self._is_link:
                 count = sum(map(count_answers, http.messages))
             self.answers += http.messages
-            http.messages = []
+            http.messages, http.message_streams = [], []
         elif self._is_link and count:
             raise LinkBroken("the server ended the link")
         if count:
@@ -195,7 +204,7 @@ class Lane:
     @property
     def refused(self) -> int:
         """Calls that ended without an answer."""
-        return self._http.streams_failed
+        return len(self._http.failed_streams)
 
     @property
     def exhausted(self) -> bool:
@@ -246,24 +255,34 @@ def read_codes(method: str, answers: Sequence[bytes]) -> dict[str, int]:
 
 
 def measure(
-    target: str,
+    targets: Sequence[str],
     case: Case,
     supply: Sequence[Sequence[Chunk]],
     seconds: float,
     *,
-    server_pid: int,
+    server_pids: Sequence[int],
+    mark: str = "",
     cycle: bool,
 ) -> Measurement:
-    """One run of `seconds` against a server. `cycle` sends the same messages again, to a server that keeps nothing."""
-    lanes = [Lane(target, case, chunks, cycle=cycle) for chunks in supply]
+    """
+    One run of `seconds` against a server at `targets`, to which connections are dealt out in turns.
+
+    `server_pids` and `mark` say whose CPU is the server's (see `usage.family`). `cycle` sends the same messages again, to a
+    server that keeps nothing.
+    """
+    lanes = [
+        Lane(targets[number % len(targets)], case, chunks, cycle=cycle)
+        for number, chunks in enumerate(supply)
+    ]
+    pids = family(server_pids, mark)
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        before, server_before, busy_before = _own_cpu_s(), cpu_s(server_pid), machine_busy_s()
+        before, server_before, busy_before = own_cpu_s(), usage(pids).cpu_s, machine_busy_s()
         begin_ns, stopped_ns = drive(lanes, seconds)
         after_ns = time.monotonic_ns()
-        after, server_after, busy_after = _own_cpu_s(), cpu_s(server_pid), machine_busy_s()
+        after, server_after, busy_after = own_cpu_s(), usage(pids).cpu_s, machine_busy_s()
     finally:
         gc.enable()
         gc.unfreeze()
@@ -292,11 +311,6 @@ def measure(
         server_cpu=server_cpu,
         other_cpu=None if busy is None else max(0.0, busy - client_cpu - (server_cpu or 0.0)),
     )
-
-
-def _own_cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _difference(before: float | None, after: float | None, seconds: float) -> float | None:

@@ -105,14 +105,17 @@ class Http2:
         self._received_size = 0
         self._rest = b""
         self._bodies: dict[int, bytes] = {}
+        self._refused: set[int] = set()
         self.reply = bytearray()
         """What the protocol wants sent next (acknowledgements, renewed windows); the caller empties it."""
         self.messages: list[bytes] = []
         """Whole gRPC messages received, in order; the caller empties it."""
+        self.message_streams: list[int] = []
+        """The stream that each of `messages` came on; the caller empties it."""
         self.streams_ended = 0
         """How many calls have ended, answered or refused."""
-        self.streams_failed = 0
-        """How many of them were reset by the server or ended without a message."""
+        self.failed_streams: list[int] = []
+        """Which of them were reset by the server or ended without a message, in order; the caller may empty it."""
 
     @property
     def window(self) -> int:
@@ -163,6 +166,7 @@ class Http2:
             if len(body) < stop:
                 break
             self.messages.append(body[_MESSAGE_HEADER_SIZE:stop])
+            self.message_streams.append(stream)
             body = body[stop:]
         # An empty rest stays until the stream ends: it says that the call has had its answer.
         self._bodies[stream] = body
@@ -173,7 +177,8 @@ class Http2:
 
     def _end(self, stream: int) -> None:
         if self._bodies.pop(stream, None) is None:
-            self.streams_failed += 1
+            self.failed_streams.append(stream)
+            self._refused.add(stream)
         self.streams_ended += 1
 
     def _renew_windows(self) -> None:
@@ -193,10 +198,10 @@ class Http2:
                     self._window_initial = value
             self.reply += frame(_SETTINGS, _ACK, 0, b"")
         elif kind == _RST_STREAM:
-            # A server may reset a stream that it has already answered in full: then nothing is left to fail.
-            if stream in self._bodies or not self._stream:
+            # A server may reset a stream that it has already answered in full, or refused: then nothing is left to fail.
+            if stream in self._bodies or (not self._stream and stream not in self._refused):
                 self._bodies.pop(stream, None)
-                self.streams_failed += 1
+                self.failed_streams.append(stream)
                 self.streams_ended += 1
         elif kind == _GOAWAY:
             raise LinkBroken(

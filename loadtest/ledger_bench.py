@@ -7,25 +7,22 @@ data, batches of 8,189. What counts is the median.
 """
 
 import asyncio
-import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import ACCOUNT, BATCH_MAX, TRANSFER, AccountFlags, CreateTransferStatus, Transfers
+from loadtest.clusters import WHY_NONE, fresh_server, server
 
 ACCOUNTS: Final = 10_000
 IN_FLIGHT: Final = 3
@@ -55,11 +52,6 @@ class PostingOptions:
             raise ValueError(f"at least one round, and one batch of {BATCH_MAX} transfers")
 
 
-def server() -> str | None:
-    """The path of a TigerBeetle server, or None: HOLDFAST_TIGERBEETLE_BIN, or what the PATH has."""
-    return os.environ.get("HOLDFAST_TIGERBEETLE_BIN") or shutil.which("tigerbeetle")
-
-
 async def tigerbeetle_figures(options: PostingOptions, told: Callable[[str], None]) -> dict[str, Any]:
     """
     Transfers/s of the three, their ratios, and how long the event loop was away while ours posted.
@@ -67,9 +59,7 @@ async def tigerbeetle_figures(options: PostingOptions, told: Callable[[str], Non
     Raises FileNotFoundError where no server is there.
     """
     if server() is None:
-        raise FileNotFoundError(
-            "no TigerBeetle server: none on the PATH, and HOLDFAST_TIGERBEETLE_BIN names none"
-        )
+        raise FileNotFoundError(WHY_NONE)
     benchmark: list[float] = []
     ours: list[float] = []
     stock: list[float] = []
@@ -79,14 +69,14 @@ async def tigerbeetle_figures(options: PostingOptions, told: Callable[[str], Non
         told(f"round {number} of {options.rounds}: the server's own benchmark")
         benchmark.append(await asyncio.to_thread(_benchmark, options.transfers))
         told(f"round {number} of {options.rounds}: Holdfast's engine")
-        with fresh_server() as address:
-            rate, lag_ms, busy_ms = await _post(address, options.transfers, number)
+        with fresh_server() as served:
+            rate, lag_ms, busy_ms = await _post(served.address, options.transfers, number)
         ours.append(rate)
         lags_ms.append(lag_ms)
         busy.append(busy_ms)
         told(f"round {number} of {options.rounds}: the stock Python client")
-        with fresh_server() as address:
-            stock.append(await asyncio.to_thread(_stock_process, address, options.stock_transfers))
+        with fresh_server() as served:
+            stock.append(await asyncio.to_thread(_stock_process, served.address, options.stock_transfers))
     of_benchmark = statistics.median(ours) / statistics.median(benchmark)
     of_stock = statistics.median(ours) / statistics.median(stock)
     return {
@@ -120,31 +110,6 @@ def _benchmark(transfers: int) -> float:
     if found is None:
         raise RuntimeError(f"tigerbeetle benchmark told no rate:\n{done.stdout}")
     return float(found[1])
-
-
-@contextmanager
-def fresh_server() -> Iterator[str]:
-    """A new server with its default settings, as its benchmark starts one; its address. It ends with its input."""
-    program = server() or ""
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        file = Path(folder) / "0.tigerbeetle"
-        subprocess.run(
-            [program, "format", "--cluster=0", "--replica=0", "--replica-count=1", file],
-            check=True,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-        )
-        with subprocess.Popen(
-            [program, "start", "--addresses=0", file],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert process.stdout is not None
-            try:
-                yield f"127.0.0.1:{int(process.stdout.readline())}"
-            finally:
-                process.kill()
 
 
 class Workload:

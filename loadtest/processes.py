@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +26,16 @@ class ServerFailed(RuntimeError):  # noqa: N818 - named for what happened
 
 def free_port() -> int:
     """A TCP port that nobody listens on now. Another process may take it first; its user then fails by name."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """As many, each another."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def empty_server_command(port: int) -> list[str]:
@@ -37,11 +43,12 @@ def empty_server_command(port: int) -> list[str]:
     return [sys.executable, "-m", "loadtest.floors", "--port", str(port)]
 
 
-def holdfast_command(port: int, cards: int) -> list[str]:
+def holdfast_command(port: int, cards: int, *, metrics_port: int = 0, fronts: int = 0) -> list[str]:
     """Starts Holdfast with the demo portfolio; its home is the environment's HOLDFAST_HOME."""
     return [
         *(sys.executable, "-m", "server.cli", "serve", "--demo"),
-        *("--cards", str(cards), "--port", str(port), "--metrics-port", "0"),
+        *("--cards", str(cards), "--port", str(port), "--metrics-port", str(metrics_port)),
+        *(("--fronts", str(fronts)) if fronts else ()),
     ]
 
 

@@ -7,25 +7,20 @@ seen. A request reads and then writes; a pipeline runs in order, so that each se
 Redis is spared what would slow it down: forgetting, reservations, limits, a journal, and any network.
 """
 
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import redis
 
-from loadtest.processes import ServerFailed, stop
+from loadtest.redis_process import redis_process
 from scoring.velocity import NO_ROW, PAST_NAMES
 from scoring.windows import WINDOWS
 
 BATCH: Final = 32
 _PARTS: Final = 10
-_READY_TIMEOUT_S: Final = 10.0
 _SUBJECTS: Final = ("card", "account", "merchant", "device", "ip")
 _KINDS: Final = {
     "merchants": "merchant",
@@ -72,10 +67,6 @@ _OF: Final = {
 _Asked = tuple[np.ndarray, tuple[_Column, ...], int]
 
 
-class RedisMissing(RuntimeError):  # noqa: N818 - named for what happened
-    """There is no Redis server to compare with; the message says what to install."""
-
-
 def redis_us_per_request(attempts: np.ndarray) -> float:
     """
     Microseconds a request of ATTEMPT[n], in pipelines of BATCH: the median of ten parts of them, on a server that starts empty.
@@ -115,38 +106,8 @@ def past_of(client: redis.Redis, attempts: np.ndarray, first: int) -> np.ndarray
 @contextmanager
 def redis_server() -> Iterator[redis.Redis]:
     """A client of a Redis server of its own, which writes nothing to disk and is gone on exit."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise RedisMissing("no redis-server on the PATH: Debian's package is redis-server")
-    with tempfile.TemporaryDirectory(prefix="holdfast-redis-") as folder:
-        where = Path(folder) / "socket"
-        log = Path(folder) / "log"
-        command = [binary, "--port", "0", "--unixsocket", str(where), "--dir", folder, "--logfile", str(log)]
-        process = subprocess.Popen(
-            [*command, "--save", "", "--appendonly", "no"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with redis.Redis(unix_socket_path=str(where)) as client:
-                _await_ready(client, process, log)
-                yield client
-        finally:
-            stop(process)
-
-
-def _await_ready(client: redis.Redis, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline_s = time.monotonic() + _READY_TIMEOUT_S
-    while time.monotonic() < deadline_s and process.poll() is None:
-        try:
-            client.ping()
-        except redis.ConnectionError:
-            time.sleep(0.01)
-        else:
-            return
-    said = log.read_text(errors="replace") if log.exists() else "(it wrote nothing)"
-    raise ServerFailed(f"redis-server was not ready in time: {said}")
+    with redis_process() as served, redis.Redis(unix_socket_path=served.socket) as client:
+        yield client
 
 
 def _key(request: dict[str, int], subject: str) -> int | None:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ledger.money import format_minor
+from loadtest.circumstances import told
 from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running
 
 LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
@@ -32,18 +33,15 @@ _LOCUST_GRACE_S: Final = 60.0
 
 def bench_table(result: dict[str, Any]) -> Table:
     """The cases of `bench.run`, a row each, and under it what makes a result invalid or doubtful."""
-    machine, versions = result["machine"], result["versions"]
+    options = result["options"]
     table = Table(
-        title=f"Holdfast beside an empty server, {result['options']['cards']:,} cards",
-        caption=_caption(
-            result["cases"],
-            f"{machine['processor']}, {machine['cores']} cores, Python {versions['python']}, grpcio {versions['grpcio']}, "
-            f"commit {result['commit'] or 'unknown'}, {result['date']}",
-        ),
+        title=f"Holdfast beside an empty server, {options['cards']:,} cards, ledger {options['ledger']}, "
+        f"{options['fronts']} fronts",
+        caption=_caption(result["cases"], told(result)),
         caption_justify="left",
     )
     table.add_column("case", no_wrap=True)
-    for name in ("Holdfast /s", "empty /s", "ratio", "00", "client CPU", "server CPU", "valid"):
+    for name in ("Holdfast /s", "empty /s", "ratio", "bar", "00", "client CPU", "server CPU", "valid"):
         table.add_column(name, justify="right")
     for case in result["cases"]:
         ratio = "" if case["ratio"] is None else f"{case['ratio']:.1%}"
@@ -53,6 +51,7 @@ def bench_table(result: dict[str, Any]) -> Table:
             f"{case['holdfast_per_s']:,.0f}",
             f"{case['empty_per_s']:,.0f}",
             ratio,
+            _bar(case),
             f"{case['approved_share']:.1%}",
             f"{case['client_cpu']['holdfast']:.2f}",
             "" if server_cpu is None else f"{server_cpu:.2f}",
@@ -61,13 +60,33 @@ def bench_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def _bar(case: dict[str, Any]) -> str:
+    return (
+        "" if case["bar"] is None else f"{'≥' if case['passes'] else '[red]misses[/red]'} {case['bar']:.0%}"
+    )
+
+
 def _caption(cases: Sequence[dict[str, Any]], circumstances: str) -> str:
     remarks = [
         f"{case['case']}: {remark}"
         for case in cases
-        for remark in (_codes_text(case["codes"]), *case["reasons"], *case["warnings"])
+        for remark in (
+            _codes_text(case["codes"]),
+            *_beside_many(case),
+            *case["reasons"],
+            *case["warnings"],
+        )
     ]
     return "\n".join([circumstances, *remarks])
+
+
+def _beside_many(case: dict[str, Any]) -> list[str]:
+    """How it stands beside as many empty servers as there are fronts."""
+    if case["ratio_to_empties"] is None:
+        return []
+    return [
+        f"as many empty servers as fronts {case['empties_per_s']:,.0f}/s: {case['ratio_to_empties']:.1%} of them"
+    ]
 
 
 def _codes_text(codes: dict[str, int]) -> str:
@@ -117,6 +136,8 @@ class LocustOptions:
     cards: int = 10_000
     users: int = 50
     seconds: int = 30
+    shape: str = ""
+    """HOLDFAST_SHAPE of `locustfile`."""
 
 
 def run_locust(options: LocustOptions) -> list[dict[str, Any]]:
@@ -166,7 +187,11 @@ def _drive(options: LocustOptions, host: str, folder: Path) -> None:
             stderr=subprocess.STDOUT,
             check=False,
             timeout=options.seconds + _LOCUST_GRACE_S,
-            env={**os.environ, "HOLDFAST_LOADTEST_CARDS": str(options.cards)},
+            env={
+                **os.environ,
+                "HOLDFAST_LOADTEST_CARDS": str(options.cards),
+                "HOLDFAST_SHAPE": options.shape,
+            },
         )
     if done.returncode:
         raise ServerFailed(
@@ -241,11 +266,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--users", type=int, default=defaults.users, help="each makes up to ten payments a second"
     )
     locust.add_argument("--seconds", type=int, default=defaults.seconds)
+    locust.add_argument(
+        "--shape",
+        default=os.environ.get("HOLDFAST_SHAPE", ""),
+        help="steady, ramp or spike; hot_card, hot_merchant, repeats; several by commas",
+    )
     locust.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    told = vars(parser.parse_args(arguments))
-    as_json = told.pop("json")
-    del told["command"]
-    options = LocustOptions(**told)
+    given = vars(parser.parse_args(arguments))
+    as_json = given.pop("json")
+    del given["command"]
+    options = LocustOptions(**given)
     try:
         entries = run_locust(options)
     except ServerFailed as error:

@@ -28,7 +28,8 @@ import numpy as np
 from loadtest import handbook, scoring_speed
 from loadtest.figure import Figure
 from loadtest.first_request import first_request
-from loadtest.redis_counters import RedisMissing, redis_us_per_request
+from loadtest.redis_counters import redis_us_per_request
+from loadtest.redis_process import RedisMissing
 from loadtest.scoring_memory import ten_million
 from scoring import passage, registry
 from scoring.history import History, read_history

@@ -1,5 +1,5 @@
 """
-`holdfast bench`: how fast the server is, beside an empty one; `bench ledger`: how fast its ledgers are; `bench scoring`:
+`holdfast bench`: how fast the server is, beside an empty one; `bench path`: at which load; `bench ledger`: how fast its ledgers are; `bench scoring`:
 how well the scorer tells fraud, and how fast.
 """
 
@@ -10,12 +10,15 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Group
 
-from server.cli import bench_compliance
+from server.cli import bench_compliance, bench_path, bench_scale, bench_steady
 from server.cli.desk import AsJson
 from server.cli.output import FAILED, fail, rows, show, stderr
 
 app = typer.Typer(invoke_without_command=True)
+app.registered_commands += bench_path.app.registered_commands
 app.registered_commands += bench_compliance.app.registered_commands
+app.registered_commands += bench_scale.app.registered_commands
+app.registered_commands += bench_steady.app.registered_commands
 
 ENGINES: Final = ("embedded", "tigerbeetle", "both")
 
@@ -29,12 +32,17 @@ def bench(
     home: Annotated[
         Path | None, typer.Option(help="Keep Holdfast's state here; else a fresh home is thrown away.")
     ] = None,
+    ledger: Annotated[
+        str, typer.Option(help="embedded, or tigerbeetle: a cluster that is thrown away.")
+    ] = "embedded",
+    fronts: Annotated[int, typer.Option(min=0, help="Front processes; 0: none of their own.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """
-    Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32. Or, its ledger.
+    Measure Holdfast beside an empty server, in turns: unary, and Link in frames of 1 and of 32. Or, its parts.
 
-    The exit status is 1 where a result is not valid: too few approvals, unanswered messages, the client the limit.
+    The exit status is 1 where a ratio is below its bar, or a result is not valid: too few approvals, unanswered messages,
+    the client the limit.
     """
     if context.invoked_subcommand is not None:
         return
@@ -42,7 +50,9 @@ def bench(
     from loadtest.report import bench_table
 
     try:
-        options = BenchOptions(cards=cards, seconds=seconds, rounds=rounds, home=home)
+        options = BenchOptions(
+            cards=cards, seconds=seconds, rounds=rounds, home=home, ledger=ledger, fronts=fronts
+        )
     except ValueError as error:
         fail(str(error))
     with stderr.status("starting") as status:
@@ -54,12 +64,10 @@ def bench(
 
         try:
             result = run(options, told)
-        except (
-            RuntimeError
-        ) as error:  # what it raises where a server or the client is lost, with its last words
+        except (OSError, RuntimeError, ValueError) as error:  # a server or the client is lost: its last words
             fail(str(error))
     show(result, as_json=as_json, table=lambda: bench_table(result))
-    if not all(case["valid"] for case in result["cases"]):
+    if not result["passes"]:
         raise typer.Exit(FAILED)
 
 

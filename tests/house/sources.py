@@ -19,6 +19,7 @@ PACKAGES = {
     "holdfast.v1": "proto/holdfast/v1",
     "ledger": "ledger",
     "loadtest": "loadtest",
+    "loadtest.rival": "loadtest/rival",
     "scoring": "scoring",
     "scoring.report": "scoring/report",
     "server": "server",

@@ -8,8 +8,8 @@ from tests.house.sources import PACKAGES, ROOMS, ROOT, imports, inside, modules,
 
 DOORS = {
     "anyascii": ("compliance.screening",),
-    "asyncpg": ("server.store",),
-    "cryptography": ("server.keys", "compliance.audit"),
+    "asyncpg": ("server.store", "loadtest.rival.accounts"),
+    "cryptography": ("server.keys", "server.authority", "server.front.certificates", "compliance.audit"),
     "google": ("server.front", "server.cli.calls", "server.cli.greeting", "loadtest"),
     "grpc": (
         "server.front",
@@ -17,17 +17,26 @@ DOORS = {
         "server.cli.greeting",
         "loadtest",
     ),
-    "grpc_health": ("server.front.door", "loadtest.first_request", "loadtest.floors", "loadtest.processes"),
+    "grpc_health": (
+        "server.front.door",
+        "loadtest.first_request",
+        "loadtest.floors",
+        "loadtest.processes",
+        "loadtest.rival.server",
+    ),
     "grpc_reflection": ("server.front.door",),
     "grpc_status": ("server.front", "server.cli.calls"),
+    "hdrh": ("loadtest.open_loop",),
     "holidays": ("compliance.calendar",),
     "jinja2": ("scoring.report.page",),
-    "lightgbm": ("scoring.grow",),
+    "lightgbm": ("scoring.grow", "loadtest.rival.score"),
     "locust": ("loadtest.locustfile",),
     "lxml": ("compliance.filings", "compliance.policies", "compliance.screening"),
+    "matplotlib": ("loadtest.path_plot",),
     "markupsafe": ("scoring.report.axes", "scoring.report.plot"),
-    "numba": ("compliance.screening", "ledger", "scoring", "server.core", "server.front"),
+    "numba": ("compliance.screening", "ledger", "loadtest.counted", "scoring", "server.core", "server.front"),
     "openai": ("compliance.analyst", "compliance.policies"),
+    "opentelemetry": ("server.tracing",),
     "prometheus_client": ("server.telemetry",),
     "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
@@ -38,8 +47,8 @@ DOORS = {
     ),  # the command line tells what its settings refuse
     "pydantic_settings": ("server.settings", "server.office.settings"),
     "rapidfuzz": ("compliance.screening",),
-    "redis": ("loadtest.redis_counters",),
-    "rich": ("server.cli", "loadtest.report"),
+    "redis": ("loadtest.redis_counters", "loadtest.redis_process", "loadtest.rival.server"),
+    "rich": ("server.cli", "loadtest.report", "loadtest.path_report"),
     "sqlite3": (
         "ledger",
         "server.core.journal",
@@ -48,7 +57,13 @@ DOORS = {
     "structlog": ("compliance", "server"),
     "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours
     "typer": ("server.cli",),
-    "uvloop": ("server.cli.serve", "loadtest.floors"),
+    "uvloop": (
+        "server.cli.serve",
+        "server.core_process",
+        "server.front_process",
+        "loadtest.floors",
+        "loadtest.rival.server",
+    ),
 }
 EVERYWHERE = {"numpy"}
 """What any file may use, beside the standard library."""

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from loadtest.bench import EMPTY, HOLDFAST, BenchOptions, Client, Side, judge, measure_in_turns
+from loadtest.bench import BenchOptions, Client, judge, measure_in_turns
 from loadtest.closed_loop import LINK, UNARY, Case
 from loadtest.processes import ServerFailed, empty_server_command, running
+from loadtest.sides import EMPTY, HOLDFAST, Side
 
 CASE = Case("unary", UNARY, connections=1, in_flight=4)
 
@@ -82,7 +83,9 @@ def test_two_servers_are_measured_in_turns(empty_server):
     """Each round measures every case on both sides, the order swapped, and the result is JSON."""
     cases = (CASE, Case("link", LINK, connections=2, in_flight=64, frame_messages=32))
     options = BenchOptions(cards=20, seconds=0.05, rounds=2, cases=cases)
-    sides = [Side(name, empty_server.target, empty_server.pid, cycle=True) for name in (HOLDFAST, EMPTY)]
+    sides = [
+        Side(name, (empty_server.target,), (empty_server.pid,), cycle=True) for name in (HOLDFAST, EMPTY)
+    ]
     steps = []
     with Client.running() as client:
         results = measure_in_turns(client, sides, options, steps.append)
@@ -96,7 +99,9 @@ def test_client_that_loses_its_server_says_so():
     with Client.running() as client:
         client.ask(prepare={"case": vars(CASE), "seed": 1, "cards": 1, "run": 1, "messages": 1})
         with pytest.raises(RuntimeError, match="lost its server"):
-            client.ask(measure={"target": "127.0.0.1:1", "seconds": 1.0, "server_pid": 1, "cycle": False})
+            client.ask(
+                measure={"targets": ["127.0.0.1:1"], "seconds": 1.0, "server_pids": [], "cycle": False}
+            )
 
 
 def test_server_that_does_not_start_is_told_with_its_own_words(tmp_path):

@@ -78,7 +78,9 @@ def test_codes_count_faults_as_such():
 )
 def test_every_message_is_answered_once(case, empty_server):
     """All that was sent before the supply ended comes back, each with the constant's code."""
-    result = measure(empty_server.target, case, small(case), 5.0, server_pid=empty_server.pid, cycle=False)
+    result = measure(
+        [empty_server.target], case, small(case), 5.0, server_pids=[empty_server.pid], cycle=False
+    )
     assert (result.answered, result.unanswered) == (200, 0)
     assert result.codes == {"00": 200}
     assert result.rate > 0
@@ -88,14 +90,16 @@ def test_call_that_fails_is_counted_as_refused(empty_server):
     """A call that ends with an error instead of an answer can't pass for one."""
     case = Case("bad", UNARY, connections=1, in_flight=2)
     supply = [unary_chunks([REQUESTS[0], b"no request", REQUESTS[1]])]
-    result = measure(empty_server.target, case, supply, 5.0, server_pid=empty_server.pid, cycle=False)
+    result = measure([empty_server.target], case, supply, 5.0, server_pids=[empty_server.pid], cycle=False)
     assert result.codes == {"00": 2, "refused": 1}
 
 
 def test_cycling_sends_the_supply_again_until_time_is_up(empty_server):
     """Two hundred messages keep a link to a server without memory busy for the whole run."""
     case = Case("cycle", LINK, connections=1, in_flight=64, frame_messages=32)
-    result = measure(empty_server.target, case, small(case), 0.3, server_pid=empty_server.pid, cycle=True)
+    result = measure(
+        [empty_server.target], case, small(case), 0.3, server_pids=[empty_server.pid], cycle=True
+    )
     assert result.answered > 400
     assert 0.2 < result.elapsed_s < 5.0
 
@@ -107,13 +111,13 @@ def test_client_process_prepares_then_measures(empty_server):
         {"prepare": {"case": case, "seed": 1, "cards": 10, "run": 3, "messages": 40}},
         {
             "measure": {
-                "target": empty_server.target,
+                "targets": [empty_server.target],
                 "seconds": 5.0,
-                "server_pid": os.getpid(),
+                "server_pids": [os.getpid()],
                 "cycle": False,
             }
         },
-        {"measure": {"target": "127.0.0.1:1", "seconds": 1.0, "server_pid": os.getpid(), "cycle": False}},
+        {"measure": {"target": "127.0.0.1:1", "seconds": 1.0, "server_pids": [os.getpid()], "cycle": False}},
     ]
     done = subprocess.run(
         [sys.executable, "-m", "loadtest.closed_loop"],

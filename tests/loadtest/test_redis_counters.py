@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
-from loadtest import redis_counters, scoring_speed
-from loadtest.redis_counters import RedisMissing, past_of, redis_server, redis_us_per_request
+from loadtest import redis_process, scoring_speed
+from loadtest.redis_counters import past_of, redis_server, redis_us_per_request
+from loadtest.redis_process import RedisMissing
 from scoring.limit import no_limits
 from scoring.velocity import PAST_NAMES, Velocity
 
@@ -63,6 +64,6 @@ def test_redis_is_timed_on_a_server_of_its_own():
 
 def test_a_missing_server_is_named(monkeypatch):
     """With what would help."""
-    monkeypatch.setattr(redis_counters.shutil, "which", lambda _: None)
+    monkeypatch.setattr(redis_process.shutil, "which", lambda _: None)
     with pytest.raises(RedisMissing, match="redis-server"):
         redis_us_per_request(scoring_speed.made_up(320))

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from loadtest.histories import read_history
@@ -24,6 +25,10 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "holdfast_per_s": 2_345.6,
         "empty_per_s": 5_000.0,
         "ratio": 0.469,
+        "bar": 0.55,
+        "passes": False,
+        "empties_per_s": 10_000.0,
+        "ratio_to_empties": 0.2346,
         "codes": {"00": 90, "51": 10},
         "approved_share": 0.9,
         "client_cpu": {"holdfast": 0.25},
@@ -33,11 +38,11 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "warnings": [],
     }  # fmt: skip - rows read best
     result = {
-        "options": {"cards": 200_000},
+        "options": {"cards": 200_000, "ledger": "embedded", "fronts": 2},
         "cases": [case],
         "commit": "abc",
         "date": "2026-01-01",
-        "machine": {"processor": "A", "cores": 2},
+        "machine": {"processor": "A", "cores": 2, "system": "Linux"},
         "versions": {"python": "3.11", "grpcio": "1"},
     }  # fmt: skip - rows read best
     shown = text_of(bench_table(result))
@@ -45,6 +50,8 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "2,346",
         "5,000",
         "46.9%",
+        "misses 55%",
+        "10,000/s: 23.5% of them",
         "00 90, 51 10",
         "only 90.0%",
         "no",
@@ -109,3 +116,31 @@ def test_locust_users_pay_over_grpc(empty_server, capsys):
     assert [entry["name"] for entry in by_code] == ["Authorize 00"]
     assert overall["requests"] > 0
     assert overall["latency_ms_p50"] is not None
+
+
+@pytest.mark.parametrize(
+    ("shape", "users_most", "codes"),
+    [("spike,hot_card", 4, {"Authorize 00"}), ("ramp,hot_merchant,repeats", 4, {"Authorize 00"})],
+)
+def test_locust_shapes_say_how_many_pay_and_who(shape, users_most, codes, empty_server, capsys):
+    """Shapes of load and of traffic together; the run ends when the shape does."""
+    command = [
+        "locust",
+        "--host",
+        empty_server.target,
+        "--users",
+        str(users_most),
+        "--seconds",
+        "2",
+        "--json",
+    ]
+    assert main([*command, "--shape", shape]) == 0
+    *by_code, overall = json.loads(capsys.readouterr().out)
+    assert {entry["name"] for entry in by_code} == codes
+    assert 0 < overall["requests"] <= users_most * 10 * 3
+
+
+def test_locust_names_the_shapes_it_knows(empty_server, capsys):
+    """A shape that is none ends the run with what there is."""
+    assert main(["locust", "--host", empty_server.target, "--seconds", "1", "--shape", "zigzag"]) == 1
+    assert "hot_merchant, ramp, repeats, spike, steady, not zigzag" in capsys.readouterr().err

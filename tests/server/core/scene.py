@@ -15,6 +15,7 @@ from server.core.block_lists import BlockLists
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
+from server.core.deadline import Deadlines
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
@@ -181,7 +182,7 @@ class Core:
         )
         self._stack.push_async_callback(self.ledger.close)
         # Kernels that are compiled in a test must not make the ledger late.
-        self.books = Books(self.ledger, deadline_s=WAIT_S)
+        self.books = Books(self.ledger, late_s=WAIT_S)
         self.controls = Controls(self.directory)
         self.controls.compile()
         self.journal = Journal(self.home / "journal.sqlite")
@@ -212,6 +213,7 @@ class Core:
             journal=self.journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(turns_max=self.turns_max),
+            deadlines=Deadlines(default_ms=1_000 * WAIT_S * 5),
         )
         return self
 
