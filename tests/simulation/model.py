@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from ledger.chart import HOUSE, AccountCode, account_id
 from ledger.transfer import TransferFlags
+from server.core.directory import Posture
 from server.core.record import Operation, TransactionType
 from tests.simulation.facts import (
     CARDS,
     OPENING_MINOR,
     SINGLE_USE_CARD,
+    STAND_IN,
     STATE_CODES,
     TRANSACTION_MAX_MINOR,
     USD,
@@ -52,6 +54,7 @@ class Said:
     overdrawn: int
     part: int
     owed: int
+    stand_in: bool
     from_s: float
     to_s: float
 
@@ -72,6 +75,7 @@ class Hold:
     owed: int = 0
     captured: int = 0
     credit: bool = False
+    promised: int = 0  # without the ledger, and not booked yet
 
 
 @dataclass
@@ -105,6 +109,7 @@ class Model:
         self._accounts = defaultdict(Account)
         self._consumed = defaultdict(list)  # by card
         self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
+        self._stood_in = defaultdict(list)  # by card and day
         self._by_key = {}
         self._balances = _Balances(world)
 
@@ -143,7 +148,8 @@ class Model:
         if consumes and said.code in ("61", "65"):
             self._check_refused(said)
             return
-        assert said.code in ("00", "10", "51", "91"), f"{said}"
+        away = "N0" if self._facts.posture == Posture.NETWORK else "91"
+        assert said.code in ("00", "10", "51", "91", away), f"{said}"
         if consumes:
             self._check_within(said)
         if said.code in ("00", "10"):
@@ -156,6 +162,9 @@ class Model:
                 assert lowest < asked, f"{said} with never less than {lowest} available"
 
     def _approve(self, said, hold):
+        if said.stand_in:
+            self._stand_in(said, hold)
+            return
         if said.code == "00":
             assert said.approved == said.amount, f"{said} approved {said.approved}"
         else:
@@ -168,13 +177,46 @@ class Model:
         account.held += said.approved
         self._consume(said, said.approved, float("inf"))
 
+    def _stand_in(self, said, hold):
+        """Approved without the ledger, within limits."""
+        assert self._facts.posture == Posture.STAND_IN, f"{said} in stand-in"
+        assert said.code == "00" and said.approved == said.amount, f"{said} approved {said.approved} in stand-in"
+        hold.state, hold.promised = "STOOD_IN", said.amount
+        if hold.credit:
+            return
+        before = [other for other in self._stood_in[said.card, said.day] if other.kept]
+        self._consume(said, said.amount, float("inf"))
+        self._stood_in[said.card, said.day].append(self._consumed[said.card][-1])
+        assert said.amount <= STAND_IN.amount_max_minor, f"{said} in stand-in"
+        assert len(before) < STAND_IN.count_max, f"{said} in stand-in after {len(before)}"
+        spent = sum(other.kept for other in before)
+        assert spent + said.amount <= STAND_IN.sum_max_minor, f"{said} in stand-in after {spent}"
+
+    def book(self, said):
+        """The core's own: what stood in is held, beyond the balance as owed."""
+        hold = self._holds[said.original]
+        assert hold.state == "STOOD_IN", f"{said} of what is {hold.state}"
+        assert said.code == "00", f"{said}"
+        assert said.part + said.owed == hold.promised, f"{said} booked {said.part} and {said.owed}"
+        hold.state, hold.held, hold.owed, hold.promised = "OPEN", said.part, said.owed, 0
+        account = self._account(hold.card)
+        if hold.credit:
+            account.coming += said.part
+        else:
+            account.held += said.part
+            account.owed_pending += said.owed
+
     def reverse(self, said):
         """Lets go of all but the rest; of what nobody has seen, it forbids the original."""
         hold = self._holds.get(said.original)
         if hold is None:
             hold = self._holds[said.original] = Hold(-1, said.day, state="AHEAD")
         assert said.code == "00", f"{said}"
-        released = self._let_go(hold, said.rest, "REVERSED", said) if hold.state == "OPEN" else 0
+        released = 0
+        if hold.state == "OPEN":
+            released = self._let_go(hold, said.rest, "REVERSED", said)
+        elif hold.state == "STOOD_IN":
+            released = self._forget(hold, said.rest, said)
         assert said.approved == released, f"{said} released {said.approved}, not {released}"
 
     def expire(self, said):
@@ -227,6 +269,11 @@ class Model:
                 released = self._let_go(hold, 0, "REVERSED", said)
                 assert said.released == released, f"{said} released {said.released}, not {released}"
             return
+        if hold is not None and hold.state == "STOOD_IN":
+            assert said.code == "00", f"{said}"
+            released = 0 if approved else self._forget(hold, 0, said)
+            assert said.released == released, f"{said} released {said.released}, not {released}"
+            return
         if hold is not None and hold.state != "DONE":
             assert said.code in ("00", "14"), f"{said} of what is {hold.state}"
             return
@@ -266,6 +313,16 @@ class Model:
             return
         assert said.code == "00" and said.approved == said.amount, f"{said} approved {said.approved}"
         account = self._account(card)
+        if hold is not None and hold.state == "STOOD_IN" and (hold.credit or not said.credit):
+            account.net += said.amount if hold.credit else -said.amount
+            left = 0 if said.final else max(0, hold.promised - said.amount)
+            released = max(0, hold.promised - left - said.amount)
+            assert said.released == released, f"{said} released {said.released}, not {released}"
+            hold.captured += said.amount
+            hold.promised = left
+            hold.state = "STOOD_IN" if left else "CLEARED"
+            self._give_back(said.original, released)
+            return
         if hold is not None and hold.state == "OPEN" and hold.credit:
             account.net += said.amount
             account.coming -= hold.held
@@ -305,6 +362,11 @@ class Model:
         for key in self.open_keys():
             assert self._holds[key].day == today, f"{key} is held for ever"
 
+    def check_booked(self):
+        """What was approved without the ledger is in it by now."""
+        waiting = [key for key, hold in self._holds.items() if hold.state == "STOOD_IN"]
+        assert not waiting, f"{waiting} were approved and are not booked"
+
     def check_books(self):
         """Every account has what it should, every hold is somebody's, and nothing is lost between them."""
         ids, totals = self._world.bank.state, self._world.bank.state.totals()
@@ -343,6 +405,15 @@ class Model:
             hold.state = "CLEARED" if hold.captured and state == "REVERSED" else state
         self._give_back(said.original, total - rest)
         return total - rest
+
+    def _forget(self, hold, rest, said):
+        """Of what stood in and is not booked, no more than the rest will be."""
+        released = max(0, hold.promised - rest)
+        hold.promised -= released
+        if not hold.promised:
+            hold.state = "CLEARED" if hold.captured else "REVERSED"
+        self._give_back(said.original, released)
+        return released
 
     def _hold_again(self, hold, held, rest):
         account = self._account(hold.card)
@@ -421,7 +492,7 @@ class Model:
         key = tuple(request["authorization_id"].tolist())
         asked = sent.get(key)
         operation = Operation(int(request["operation"]))
-        assert asked is not None or operation == Operation.EXPIRE, f"nobody asked for request {sequence}"
+        assert asked is not None or operation in (Operation.EXPIRE, Operation.BOOK), f"nobody asked for request {sequence}"
         return Said(
             sequence=sequence,
             operation=operation,
@@ -443,6 +514,7 @@ class Model:
             overdrawn=int(decision["overdrawn_minor"]),
             part=int(decision["part_minor"]),
             owed=int(decision["owed_minor"]),
+            stand_in=bool(decision["stand_in"]),
             from_s=at_s if asked is None else asked.sent_s[0],
             to_s=decided_s,
         )
