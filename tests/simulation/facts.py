@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scoring.limit import Measure, Of, Subject
-from server.core.directory import CARD, CardFlag, CardState, Channel, Directory, DirectoryChange, Posture, Programme, StandInLimits
+from server.core.directory import (
+    CARD,
+    CardFlag,
+    CardState,
+    Channel,
+    Directory,
+    DirectoryChange,
+    Posture,
+    Programme,
+    StandInLimits,
+)
 from server.core.limit_sets import Limit, Window
 
 ENTRIES_MIN = 64

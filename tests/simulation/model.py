@@ -6,14 +6,13 @@ but the records themselves. Where chance may decide (which of two holds the ledg
 right at some moment between question and answer.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 
 from ledger.chart import HOUSE, AccountCode, account_id
-from ledger.transfer import TransferFlags
 from server.core.directory import Posture
 from server.core.record import Operation, TransactionType
+from tests.simulation.balances import Balances
 from tests.simulation.facts import (
     CARDS,
     OPENING_MINOR,
@@ -24,44 +23,10 @@ from tests.simulation.facts import (
     USD,
     account_of,
 )
+from tests.simulation.said import DAY_S
+from tests.simulation.said import said as said_of
 
 CREDITS = (TransactionType.REFUND, TransactionType.ORIGINAL_CREDIT)
-DAY_S = 86_400
-_RESOLVES = TransferFlags.POST_PENDING_TRANSFER | TransferFlags.VOID_PENDING_TRANSFER
-
-
-@dataclass
-class Said:
-    """One request with its answer, as plain numbers."""
-
-    sequence: int
-    operation: Operation
-    key: tuple
-    original: tuple
-    card: int
-    kind: int
-    amount: int
-    rest: int
-    cumulative: bool
-    final: bool
-    credit: bool
-    given: str
-    partial: bool
-    day: int
-    code: str
-    approved: int
-    released: int
-    overdrawn: int
-    part: int
-    owed: int
-    stand_in: bool
-    from_s: float
-    to_s: float
-
-    def __str__(self):
-        return (
-            f"{self.operation.name} {self.sequence} of {self.amount} on card {self.card} answered {self.code}"
-        )
 
 
 @dataclass
@@ -111,7 +76,7 @@ class Model:
         self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
         self._stood_in = defaultdict(list)  # by card and day
         self._by_key = {}
-        self._balances = _Balances(world)
+        self._balances = Balances(world)
 
     def follow(self):
         """Every request in order. Raises AssertionError at the first answer that can't be right."""
@@ -120,7 +85,7 @@ class Model:
         missing = disk.intents.keys() - disk.decisions.keys()
         assert not missing, f"requests {sorted(missing)} were never decided"
         for sequence in sorted(disk.intents):
-            said = self._said(sequence, sent)
+            said = said_of(disk, sequence, sent)
             assert said.key not in self._by_key, f"{said} has the key of {self._by_key[said.key]}"
             self._by_key[said.key] = said
             getattr(self, said.operation.name.lower())(said)
@@ -180,7 +145,9 @@ class Model:
     def _stand_in(self, said, hold):
         """Approved without the ledger, within limits."""
         assert self._facts.posture == Posture.STAND_IN, f"{said} in stand-in"
-        assert said.code == "00" and said.approved == said.amount, f"{said} approved {said.approved} in stand-in"
+        assert said.code == "00" and said.approved == said.amount, (
+            f"{said} approved {said.approved} in stand-in"
+        )
         hold.state, hold.promised = "STOOD_IN", said.amount
         if hold.credit:
             return
@@ -484,88 +451,3 @@ class Model:
             given = min(amount, taken.kept)
             taken.kept -= given
             amount -= given
-
-    def _said(self, sequence, sent):
-        (intent,), at_s = self._world.disk.intents[sequence]
-        (decision,), decided_s = self._world.disk.decisions[sequence]
-        request = intent["request"]
-        key = tuple(request["authorization_id"].tolist())
-        asked = sent.get(key)
-        operation = Operation(int(request["operation"]))
-        assert asked is not None or operation in (Operation.EXPIRE, Operation.BOOK), f"nobody asked for request {sequence}"
-        return Said(
-            sequence=sequence,
-            operation=operation,
-            key=key,
-            original=tuple(request["original_id"].tolist()),
-            card=int(request["card_key"][0]) - 1,
-            kind=int(request["transaction_type"]),
-            amount=int(request["amount_minor"]),
-            rest=int(request["remaining_minor"]),
-            cumulative=bool(request["cumulative"]),
-            final=bool(request["final"]),
-            credit=bool(request["credit"]),
-            given=request["given_code"].decode(),
-            partial=bool(request["partial_approval_allowed"]),
-            day=int(request["transmission_s"]) // DAY_S,
-            code=decision["response_code"].decode(),
-            approved=int(decision["approved_minor"]),
-            released=int(decision["released_minor"]),
-            overdrawn=int(decision["overdrawn_minor"]),
-            part=int(decision["part_minor"]),
-            owed=int(decision["owed_minor"]),
-            stand_in=bool(decision["stand_in"]),
-            from_s=at_s if asked is None else asked.sent_s[0],
-            to_s=decided_s,
-        )
-
-
-class _Balances:
-    """What each account had available, over time, from the ledger's own history."""
-
-    def __init__(self, world):
-        bank = world.bank
-        self._series = defaultdict(lambda: ([-1.0], [0]))
-        pending = {}
-        sums = defaultdict(int)
-        for transfer in bank.state.transfers():
-            key = int(transfer["id_lo"]), int(transfer["id_hi"])
-            flags = int(transfer["flags"])
-            moved = defaultdict(int)
-            amount = int(transfer["amount_lo"])
-            debit = self._cardholder(transfer, "debit")
-            credit = self._cardholder(transfer, "credit")
-            if flags & _RESOLVES:
-                resolved = int(transfer["pending_id_lo"]), int(transfer["pending_id_hi"])
-                debit, credit, held = pending.pop(resolved)
-                moved[debit] += held
-                if not flags & TransferFlags.POST_PENDING_TRANSFER:
-                    amount = 0
-                moved[debit] -= amount
-                moved[credit] += amount
-            elif flags & TransferFlags.PENDING:
-                pending[key] = debit, credit, amount
-                moved[debit] -= amount
-            else:
-                moved[debit] -= amount
-                moved[credit] += amount
-            at_s = bank.time_of(int(transfer["timestamp"]))
-            for number, change in moved.items():
-                if number is None or not change:
-                    continue
-                sums[number] += change
-                assert sums[number] >= 0, f"account {number} has gone below zero"
-                times, levels = self._series[number]
-                times.append(at_s)
-                levels.append(sums[number])
-
-    def lowest(self, number, from_s, to_s):
-        """The least that was available in a span of time."""
-        times, levels = self._series[int(number)]
-        first = max(0, bisect_left(times, from_s) - 1)
-        return min(levels[first : bisect_right(times, to_s)])
-
-    def _cardholder(self, transfer, side):
-        if int(transfer[f"{side}_account_id_hi"]) >> 32 != AccountCode.CARDHOLDER:
-            return None
-        return int(transfer[f"{side}_account_id_lo"])

@@ -145,7 +145,7 @@ class Witness:
 
     def _check_state(self, life):
         """What the core remembers is a function of the journal, and nothing is left undecided."""
-        entries = life.state.repeats.entries[: life.state.repeats.count]
+        entries = life.state.repeats.kept()
         undecided = np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
         assert not undecided.any(), f"{undecided.sum()} entries are not decided"
         again = State(Risk(), ENTRIES_MIN)
