@@ -35,14 +35,20 @@ def bench_table(result: dict[str, Any]) -> Table:
     """The cases of `bench.run`, a row each, and under it what makes a result invalid or doubtful."""
     options = result["options"]
     table = Table(
-        title=f"Holdfast beside an empty server, {options['cards']:,} cards, ledger {options['ledger']}, "
-        f"{options['fronts']} fronts",
-        caption=_caption(result["cases"], told(result)),
+        title="Answers a second, Holdfast beside an empty server",
+        title_justify="left",
+        caption=_caption(
+            result["cases"],
+            f"{options['cards']:,} cards, ledger {options['ledger']}, {options['fronts']} fronts\n{told(result)}",
+        ),
         caption_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("case", no_wrap=True)
-    for name in ("Holdfast /s", "empty /s", "ratio", "bar", "00", "client CPU", "server CPU", "valid"):
-        table.add_column(name, justify="right")
+    for name in ("Holdfast", "empty", "ratio", "bar", "00", "client", "server", "valid"):
+        table.add_column(name, justify="right", overflow="fold")
     for case in result["cases"]:
         ratio = "" if case["ratio"] is None else f"{case['ratio']:.1%}"
         server_cpu = case["server_cpu"]["holdfast"]
@@ -61,9 +67,7 @@ def bench_table(result: dict[str, Any]) -> Table:
 
 
 def _bar(case: dict[str, Any]) -> str:
-    return (
-        "" if case["bar"] is None else f"{'≥' if case['passes'] else '[red]misses[/red]'} {case['bar']:.0%}"
-    )
+    return "" if case["bar"] is None else f"{'≥' if case['passes'] else '[red]<[/red]'} {case['bar']:.0%}"
 
 
 def _caption(cases: Sequence[dict[str, Any]], circumstances: str) -> str:
