@@ -10,6 +10,7 @@ beside       a copy of an embedded ledger that another process has open
 embedded     the embedded engine: one thread, group commit, answers after the disk
 fold         a snapshot made beside the working engine, by a process of its own
 tigerbeetle  the TigerBeetle engine: arrays down to the native client and up again, in order
+search       how a cluster that doesn't answer is found again
 native       TigerBeetle's client library by its C interface
 replay       from snapshot and journal to the books as they were
 journal      every batch on disk, in SQLite, before it is answered

@@ -130,6 +130,11 @@ class EmbeddedLedger:
             raise
         return cls(directory, lock, journal, books, now_ns, snapped, fold_transfers)
 
+    @property
+    def used_bytes(self) -> int:
+        """Memory that the books take. May be asked from any thread, and is then a little late."""
+        return self._state.used_bytes
+
     async def create_accounts(self, batch: Accounts) -> Results:
         return await self._create(Kind.CREATE_ACCOUNTS, batch)
 

@@ -92,6 +92,10 @@ class NativeClient:
         """Whether this process made the client: after a fork, the child has no thread that would answer."""
         return self._pid == os.getpid()
 
+    def answer_to(self, completed: Completed) -> None:
+        """From now on completions go there."""
+        self._completed = completed
+
     def submit(self, number: int, operation: Operation, batch: NDArray[Any]) -> bool:
         """
         Hand down a batch as it lies in memory; `number`, from 1 on, comes back with its completion.

@@ -20,12 +20,17 @@ _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 class Room:
     """One array; `array` is all of it, also the empty rows behind those in use, and good until it grows."""
 
-    __slots__ = ("_dtype", "_map", "_width", "array")
+    __slots__ = ("_dtype", "_huge", "_map", "_width", "array")
 
-    def __init__(self, dtype: DTypeLike, width: int = 1) -> None:
-        """Rows of `width` items of a dtype; one-dimensional where it is 1."""
+    def __init__(self, dtype: DTypeLike, width: int = 1, *, huge: bool = True) -> None:
+        """
+        Rows of `width` items of a dtype; one-dimensional where it is 1.
+
+        Memory comes in `huge` pages where the array is large: a first touch of one may take milliseconds.
+        """
         self._dtype = np.dtype(dtype)
         self._width = width
+        self._huge = huge
         self._map = mmap.mmap(-1, _BYTES_FIRST, flags=_FLAGS)
         self.array: NDArray[Any] = self._view()
 
@@ -43,7 +48,7 @@ class Room:
         if rows <= len(self.array):
             return self.array
         before = len(self._map)
-        size = max(rows * self._row_bytes, before + min(before, _BYTES_STEP_MAX))
+        size = max(rows * self.row_bytes, before + min(before, _BYTES_STEP_MAX))
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         self.array = self.empty
         try:
@@ -52,23 +57,24 @@ class Room:
             longer = mmap.mmap(-1, size, flags=_FLAGS)
             longer[:before] = self._map[:]
             self._map = longer
-        if size >= _BYTES_HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        if self._huge and size >= _BYTES_HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self.array = self._view()
         return self.array
 
     def let_go(self, start: int, end: int) -> None:
         """Give back the memory of these rows, which are not used any more."""
-        first = -(-start * self._row_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        size = end * self._row_bytes // mmap.PAGESIZE * mmap.PAGESIZE - first
+        first = -(-start * self.row_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = end * self.row_bytes // mmap.PAGESIZE * mmap.PAGESIZE - first
         if size > 0 and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, first, size)
 
     @property
-    def _row_bytes(self) -> int:
+    def row_bytes(self) -> int:
+        """What a row takes."""
         return self._dtype.itemsize * self._width
 
     def _view(self) -> NDArray[Any]:
-        rows = len(self._map) // self._row_bytes
+        rows = len(self._map) // self.row_bytes
         array = np.frombuffer(self._map, self._dtype, rows * self._width)
         return array if self._width == 1 else array.reshape(rows, self._width)

@@ -173,6 +173,16 @@ class State:
             ids = int(counts[TRANSFERS] + counts[BURNT_IDS])
             self._grow_slots("transfer_slots", TRANSFER_SLOTS, ids, transfers)
 
+    @property
+    def used_bytes(self) -> int:
+        """Memory that the books take: rows in use, and their indexes."""
+        counts = self._books.counts
+        rows = {"accounts": ACCOUNTS, "transfers": TRANSFERS, "pending": TRANSFERS, "balances": BALANCES}
+        rows |= dict.fromkeys(_KEYS, TRANSFERS) | {"burnt": BURNT_IDS}
+        rows |= dict.fromkeys(("expiry_times", "expiry_rows"), EXPIRIES)
+        taken = sum(self._rooms[name].row_bytes * int(counts[column]) for name, column in rows.items())
+        return taken + 8 * int(counts[[ACCOUNT_SLOTS, TRANSFER_SLOTS]].sum())
+
     def is_due(self, now_ns: int) -> bool:
         """Whether `expire` at this time would let go of anything."""
         return bool(expiry.is_due(self._books, now_ns))

@@ -4,12 +4,16 @@ The TigerBeetle engine: batches go down to the native client as they lie in memo
 One lane, in the order of the calls. The client has one request on its way; of what it holds besides, it sends
 together what fits, past anything that doesn't. So it is only given what can't overtake: behind the request on
 its way, packets of one operation that fit one message. The rest waits here.
+
+A session that has ended, or doesn't answer while a fresh one does, is replaced. What it had under way is told as
+interrupted: it may be booked, now or later. What waited here goes on with the new one.
 """
 
 import asyncio
 import ipaddress
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
@@ -22,6 +26,7 @@ from numpy.typing import NDArray
 
 from ledger.book import LedgerBusy, LedgerError, LedgerStopped
 from ledger.native import RELEASE, NativeClient, NativeError, Operation, PacketStatus, library
+from ledger.search import LATE_S, Seeker
 from ledger.transfer import (
     ACCOUNT,
     ACCOUNT_BALANCE,
@@ -54,8 +59,12 @@ class LedgerUnreachable(LedgerError):  # noqa: N818 - a state, read where it is 
     """The cluster did not answer in time; the message names the addresses, or the cluster's id."""
 
 
-class LedgerEvicted(LedgerStopped):
-    """The cluster has ended our session: it keeps a bounded number of them. What was under way may be booked."""
+class LedgerInterrupted(LedgerError):  # noqa: N818 - as above
+    """The session that was asked is no more, and another has taken its place; what was under way may be booked."""
+
+
+class LedgerEvicted(LedgerInterrupted):
+    """The cluster has ended our session: it keeps a bounded number of them."""
 
 
 class LedgerWrongRelease(LedgerStopped):
@@ -110,6 +119,13 @@ class TigerBeetleLedger:
         self._closer: asyncio.AbstractEventLoop | None = None
         self._drained: ThreadFuture[None] = ThreadFuture()
         self._closed: ThreadFuture[None] = ThreadFuture()
+        self._resolved = ""
+        self._has_session = True
+        self._answered_s = 0.0  # since when the call on its way is, or there is no session
+        self._fresh: NativeClient | None = None  # begun beside, and not answered yet
+        self._seeker: Seeker | None = None
+        self.sessions = 1
+        """How many sessions it has had."""
 
     @classmethod
     async def open(
@@ -125,11 +141,12 @@ class TigerBeetleLedger:
             raise ValueError("a cluster has at least one address")
         ledger = cls(addresses, cluster_id)
         resolved = [await _resolved(address) for address in addresses]
+        ledger._resolved = ",".join(resolved)
         try:
             try:
                 ledger._native = await asyncio.wrap_future(
                     _on_a_thread(
-                        lambda: NativeClient(cluster_id, ",".join(resolved), ledger._completed), "tb-open"
+                        lambda: NativeClient(cluster_id, ledger._resolved, ledger._completed), "tb-open"
                     )
                 )
             except NativeError as error:
@@ -141,6 +158,7 @@ class TigerBeetleLedger:
                 raise LedgerUnreachable(await _diagnosis(addresses, cluster_id, deadline_s))
             probe.result()
             await ledger._measure()
+            ledger._seeker = Seeker(ledger, resolved)
         except BaseException:
             ledger._abandon()
             raise
@@ -243,7 +261,14 @@ class TigerBeetleLedger:
         if not len(batch):
             return np.zeros(0, answers)
         loop = asyncio.get_running_loop()
-        call = _Call(loop.create_future(), loop, operation, np.ascontiguousarray(batch), answers, weight)
+        call = _Call(
+            loop.create_future(),
+            loop,
+            operation,
+            np.ascontiguousarray(batch),
+            answers,
+            weight,
+        )
         self._put(call)
         answer: NDArray[Any] = await call.future
         return answer
@@ -259,17 +284,23 @@ class TigerBeetleLedger:
                 raise LedgerBusy(f"{WAITING_MAX} calls wait for the ledger already")
             self._waiting.append(call)
             self._hand_down()
+        if self._seeker is not None:
+            self._seeker.wake()
 
     def _hand_down(self) -> None:
         """Give the client what can't overtake anything there. Behind the door, never on the client's thread."""
         assert self._native is not None
-        while self._waiting and self._is_in_order(self._waiting[0]):
+        while self._has_session and self._waiting and self._is_in_order(self._waiting[0]):
             call = self._waiting.popleft()
             self._number += 1
+            if not self._sent:
+                self._answered_s = time.monotonic()
             self._sent[self._number] = call
             if not self._native.submit(self._number, call.operation, call.batch):
+                # The session has ended, and nothing of it was taken: it goes on with the next.
                 del self._sent[self._number]
-                self._stop(call, LedgerEvicted(f"the cluster has ended our session; {_said()}"))
+                self._waiting.appendleft(call)
+                self._has_session = False
 
     def _is_in_order(self, call: _Call) -> bool:
         if not self._sent:
@@ -285,7 +316,10 @@ class TigerBeetleLedger:
     def _completed(self, number: int, status: int, body: NDArray[np.uint8]) -> None:
         """On the client's thread: note the answer and wake whoever waits for it, or who has the next to send."""
         with self._door:
-            call = self._sent.pop(number)
+            call = self._sent.pop(number, None)
+            if call is None:  # of a session that was replaced
+                return
+            self._answered_s = time.monotonic()
             if status == PacketStatus.OK:
                 call.answer = body.view(call.answers)
                 self._wake_with(call)
@@ -294,10 +328,78 @@ class TigerBeetleLedger:
                     f"{len(call.batch)} events; this cluster's messages hold {self._fits}"
                 )
                 self._wake_with(call)
+            elif status == PacketStatus.CLIENT_EVICTED:
+                self._has_session = False
+                call.error = LedgerEvicted(f"the cluster has ended our session; {_said()}")
+                self._wake_with(call)
             else:
                 self._stop(call, _ended(PacketStatus(status)))
             self._wake_for_the_next()
             self._note_drained()
+
+    def late_s(self) -> float:
+        """How long the call on its way has waited for its answer, or how long there has been no session; else 0."""
+        with self._door:
+            return self._late_s()
+
+    def _late_s(self) -> float:
+        if self._stopped is not None:
+            return 0.0
+        if self._sent or not self._has_session:
+            return time.monotonic() - self._answered_s
+        return 0.0
+
+    def has_ended(self) -> bool:
+        """Whether the cluster has ended our session, and there is no other yet."""
+        return not self._has_session
+
+    def begin_afresh(self) -> None:
+        """
+        Begin a session beside the one there is; if it answers first, it takes its place.
+
+        Blocks for some tenths of a second; never on a loop's thread, nor on the client's.
+        """
+        self.leave_afresh()
+        fresh: list[NativeClient] = []
+
+        def answered(_number: int, status: int, _body: NDArray[np.uint8]) -> None:
+            if status == PacketStatus.OK:
+                self._take_over(fresh[0])
+
+        try:
+            fresh.append(NativeClient(self.cluster_id, self._resolved, answered))
+        except NativeError:
+            return  # no room for one more: the next look tries again
+        with self._door:
+            self._fresh = fresh[0]
+        fresh[0].submit(1, Operation.LOOKUP_ACCOUNTS, np.ones((1, 2), np.uint64))
+
+    def leave_afresh(self) -> None:
+        """End the session that was begun beside, if it has not taken the place."""
+        with self._door:
+            fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            fresh.deinit()
+
+    def _take_over(self, fresh: NativeClient) -> None:
+        """On the fresh client's thread: from now on calls go there."""
+        with self._door:
+            if self._fresh is not fresh or self._late_s() < LATE_S:
+                return  # the answer has come meanwhile
+            old, self._native, self._fresh = self._native, fresh, None
+            fresh.answer_to(self._completed)
+            self._has_session = True
+            self._answered_s = time.monotonic()
+            self.sessions += 1
+            interrupted, self._sent = list(self._sent.values()), {}
+            for call in interrupted:
+                call.error = LedgerInterrupted(
+                    "another session has taken the place of one that did not answer"
+                )
+                self._wake_with(call)
+            self._wake_for_the_next()
+        if old is not None:
+            threading.Thread(target=old.deinit, name="tb-replaced", daemon=True).start()
 
     def _stop(self, call: _Call, why: LedgerStopped) -> None:
         """The session is over: this call, and all that wait, hear why. Behind the door."""
@@ -352,6 +454,9 @@ class TigerBeetleLedger:
         """End the client, on a thread: its own must be free to complete what is under way."""
 
         def end() -> None:
+            if self._seeker is not None:
+                self._seeker.end()
+            self.leave_afresh()
             if self._native is not None:
                 self._native.deinit()
             self._closed.set_result(None)
@@ -367,8 +472,6 @@ class TigerBeetleLedger:
 
 def _ended(status: PacketStatus) -> LedgerStopped:
     match status:
-        case PacketStatus.CLIENT_EVICTED:
-            return LedgerEvicted(f"the cluster has ended our session; {_said()}")
         case PacketStatus.CLIENT_RELEASE_TOO_LOW:
             return LedgerWrongRelease(
                 f"the cluster takes no clients as old as ours, {RELEASE}: the servers are newer; {_said()}"

@@ -29,19 +29,24 @@ replay         a recorded history through one link, in the file's order, and wha
 labelling      a replay's labels: frauds told when their days had come
 kills          a server that dies again and again while a history is replayed
 histories      Sparkov's and the Handbook's files as requests and cardholders
+steadiness     whether a server stays as it is over many requests, repeats and cancellations
 locustfile     Locust's user: a cardholder who pays over gRPC
 ledger_embedded  how fast the embedded ledger is, and what it takes
 redis_process  a Redis server of one's own
 counted        a Python program with its objects counted
-cluster        a TigerBeetle server of one's own
 circumstances  machine, versions, commit and date
 figure         a measurement beside its bar
+asking         questions at a fixed pace while the server's neighbours fail, asked again until they are answered
 open_loop      the measuring client, a process of its own: every message at its time, whatever has been answered
 arrivals       what such a client sends, and when
 closed_loop    the same with a fixed number in flight, as fast as the server answers
 coalescing     a small client for links, to copy: what waits goes out in one frame
+abuse          callers who abuse HTTP/2, and what an honest one notices of them
 paced          authorizations at a fixed pace, timed from when they were meant to go out
 floors         the empty server: the same contract with nothing behind it
+clusters       throwaway TigerBeetle clusters, stopped, killed, started again
+cutting        a proxy that delays, cuts and swallows on command
+spent          what processes have spent: processor time, bytes written
 processes      servers as processes: started, awaited, measured, stopped
 usage          what processes use: CPU, bytes written, threads
 chat_stand_in  a language model's stand-in: chat completions and embeddings, slow, failing or lying as told

@@ -22,7 +22,7 @@ import numpy as np
 
 from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import ACCOUNT, BATCH_MAX, TRANSFER, AccountFlags, CreateTransferStatus, Transfers
-from loadtest.cluster import WHY_NONE, fresh_server, server
+from loadtest.clusters import WHY_NONE, fresh_server, server
 
 ACCOUNTS: Final = 10_000
 IN_FLIGHT: Final = 3

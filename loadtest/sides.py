@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from loadtest.cluster import fresh_server
+from loadtest.clusters import fresh_server
 from loadtest.counted import counted
 from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running
 from loadtest.redis_process import redis_process

@@ -66,7 +66,7 @@ def profile(before: Glance, after: Glance, requests: int) -> dict[str, Any]:
         "batch_mean": requests / turns if turns else None,
         "stages": [
             {"stage": labels["stage"], "us_per_request": seconds * 1e6 / requests}
-            for labels, seconds in _labelled(before, after, "holdfast_stage_seconds_total")
+            for labels, seconds in _labelled(before, after, "holdfast_stage_seconds_sum")
         ],
         "threads": _threads(before, after, requests),
         "front_imbalance": _front_imbalance(before, after),

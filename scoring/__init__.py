@@ -44,6 +44,7 @@ seen             the distinct values that a row has seen (Numba)
 cells            the cells of a row: what happened in its windows (Numba)
 roster           which row a 64-bit key has, among a bounded number of rows (Numba)
 pool             a pool of chunks in which each row keeps a list of any length (Numba)
+room             arrays that grow where they lie
 windows          what a sliding window means: said once
 attempt          what scoring sees of a request: one record of plain numbers
 """

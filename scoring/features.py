@@ -34,6 +34,7 @@ from scoring.feature_kernel import (
 from scoring.habits import HABITS
 from scoring.patterns import PATTERNS
 from scoring.places import PLACE, PLACES_MIN, rehash_kernel
+from scoring.room import Room
 from scoring.velocity import PAST_NAMES
 
 
@@ -141,8 +142,9 @@ class Features:
 
     def __init__(self, cards: int = 0) -> None:
         self._groups, self._risks = group_table(), country_risks()
+        self._habits = Room(HABITS, (), cards)
         self._state: dict[str, np.ndarray] = {
-            "habits": np.zeros(cards, HABITS),
+            "habits": self._habits.array,
             "merchant_keys": np.zeros(PLACES_MIN, np.uint64),
             "merchants": np.zeros(PLACES_MIN, PLACE),
             "terminal_keys": np.zeros(PLACES_MIN, np.uint64),
@@ -154,14 +156,16 @@ class Features:
     @property
     def cards(self) -> int:
         """How many card rows there is room for."""
-        return len(self._state["habits"])
+        return len(self._habits.array)
 
     def grow(self, cards: int) -> None:
         """Makes room for at least `cards` rows; what is known stays."""
         if cards > self.cards:
-            larger = np.zeros(cards, HABITS)
-            larger[: self.cards] = self._state["habits"]
-            self._state["habits"] = larger
+            self._state["habits"] = self._state["habits"][
+                :0
+            ].copy()  # let go of, so that it grows where it lies
+            self._habits.make(cards)
+            self._state["habits"] = self._habits.array
 
     def observe(self, attempts: np.ndarray, past: np.ndarray) -> np.ndarray:
         """
@@ -220,6 +224,9 @@ class Features:
             if len(adopted[f"{name}_keys"]) != len(adopted[f"{name}s"]):
                 raise ValueError(f"feature state differs in its number of {name}s")
         self._state = adopted
+        self._habits = Room(HABITS)
+        self._habits.take(adopted["habits"])
+        adopted["habits"] = self._habits.array
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them from Numba's cache, without touching this state."""

@@ -44,6 +44,7 @@ from scoring.limit import (
     no_limits,
 )
 from scoring.pool import CHUNK_WORDS, FREE, PAYLOAD_WORDS, TOP
+from scoring.room import Room
 from scoring.roster import SLOTS_MIN, move_rows
 from scoring.velocity_kernel import (
     BAD_ACCOUNT,
@@ -64,9 +65,7 @@ from scoring.velocity_kernel import (
     retrace_kernel,
 )
 from scoring.velocity_rows import (
-    ACCOUNT,
     DESK,
-    MERCHANT,
     NEED_ACCOUNT,
     NEED_CHUNKS,
     NEED_NOTHING,
@@ -84,7 +83,7 @@ __all__ = [
 ]  # fmt: skip
 
 _ROSTERS: Final = ("merchant", "device", "ip")
-# Chunks that the pool gets at once: enough that it is rare, few enough that filling them with zeros takes milliseconds.
+# Chunks that the pool gets at once: enough that it is rare.
 _CHUNKS_MIN: Final = 4_096
 _CHUNKS_MAX: Final = 1 << 18
 
@@ -105,24 +104,34 @@ class Velocity:
 
     def __init__(self, cards: int = 0, accounts: int = 1) -> None:
         self._desk = np.zeros(1, DESK)
-        self._chunks = np.zeros((1, CHUNK_WORDS), np.uint32)
+        self._chunks = Room(np.uint32, (CHUNK_WORDS,), 1)
         self._control = np.array([1, 0, 0], np.int64)
-        self._account_rows = np.zeros(accounts, np.uint32)
-        self._rows = [np.zeros((cards, 2), np.uint32), np.zeros((0, 2), np.uint32)]
-        self._rows += [np.zeros((SLOTS_MIN, 2), np.uint32) for _ in _ROSTERS]
+        self._account_rows = Room(np.uint32, (), accounts)
+        # Of cards, and of accounts with rows of their own.
+        self._rows = Room(np.uint32, (2,), cards), Room(np.uint32, (2,))
+        self._heads = Room(np.int32, (2,), cards), Room(np.int32, (2,))
+        self._sums = Room(np.int64, (2, 2), cards), Room(np.int64, (2, 2))
+        self._roster_rows = [np.zeros((SLOTS_MIN, 2), np.uint32) for _ in _ROSTERS]
         self._keys = [np.zeros(SLOTS_MIN, np.uint64) for _ in _ROSTERS]
-        self._heads = [np.zeros((cards, 2), np.int32), np.zeros((0, 2), np.int32)]
-        self._sums = [np.zeros((cards, 2, 2), np.int64), np.zeros((0, 2, 2), np.int64)]
 
     @property
     def cards(self) -> int:
         """How many card rows there is room for."""
-        return len(self._rows[0])
+        return len(self._rows[0].array)
 
     @property
     def accounts(self) -> int:
         """Account numbers below it have room."""
-        return len(self._account_rows)
+        return len(self._account_rows.array)
+
+    @property
+    def occupancy(self) -> dict[str, tuple[int, int]]:
+        """By part, what is taken of what there is room for now: chunks ever used, and each roster's rows. Both grow."""
+        rosters = zip(_ROSTERS, self._keys, strict=True)
+        return {
+            "chunks": (int(self._control[0]), len(self._chunks)),
+            **{str(name): (int(np.count_nonzero(keys)), len(keys)) for name, keys in rosters},
+        }
 
     @property
     def used_bytes(self) -> int:
@@ -132,20 +141,17 @@ class Velocity:
     @property
     def card_bytes(self) -> int:
         """What cards and their accounts take of it; the rest are the rosters' rows, whose number is bounded."""
-        packed = np.concatenate([rows[:, 1] for rows in self._rows[: ACCOUNT + 1]]).astype(np.int64)
+        packed = np.concatenate([room.array[:, 1] for room in self._rows]).astype(np.int64)
         words = list_words(packed & 0xFF, packed >> 8 & 0xFF, packed >> 16)
-        lists = int((-(-words // PAYLOAD_WORDS)).sum()) * CHUNK_WORDS * self._chunks.itemsize
-        fixed: list[np.ndarray] = [*self._rows[: ACCOUNT + 1], *self._heads, *self._sums, self._account_rows]
-        return lists + sum(array.nbytes for array in fixed)
+        lists = int((-(-words // PAYLOAD_WORDS)).sum()) * self._chunks.row_bytes
+        fixed = (*self._rows, *self._heads, *self._sums, self._account_rows)
+        return lists + sum(room.array.nbytes for room in fixed)
 
     def grow(self, cards: int, accounts: int) -> None:
         """Makes room for at least `cards` rows and for account numbers below `accounts`; the lists themselves stay where they are."""
-        if cards > self.cards:
-            self._rows[0] = _enlarged(self._rows[0], cards)
-            self._heads[0] = _enlarged(self._heads[0], cards)
-            self._sums[0] = _enlarged(self._sums[0], cards)
-        if accounts > self.accounts:
-            self._account_rows = _enlarged(self._account_rows, accounts)
+        for of_cards, _ in (self._rows, self._heads, self._sums):
+            of_cards.make(cards)
+        self._account_rows.make(accounts)
 
     def admit(
         self,
@@ -219,18 +225,18 @@ class Velocity:
         """The whole state by name, for a snapshot: the arrays themselves as far as they are in use, not copies."""
         own = int(self._control[OWN])
         named: dict[str, np.ndarray] = {
-            "chunks": self._chunks[: int(self._control[TOP])],
+            "chunks": self._chunks.array[: int(self._control[TOP])],
             "control": self._control,
-            "account_rows": self._account_rows,
-            "card_rows": self._rows[0],
-            "card_heads": self._heads[0],
-            "card_sums": self._sums[0],
-            "own_rows": self._rows[ACCOUNT][:own],
-            "own_heads": self._heads[1][:own],
-            "own_sums": self._sums[1][:own],
+            "account_rows": self._account_rows.array,
+            "card_rows": self._rows[0].array,
+            "card_heads": self._heads[0].array,
+            "card_sums": self._sums[0].array,
+            "own_rows": self._rows[1].array[:own],
+            "own_heads": self._heads[1].array[:own],
+            "own_sums": self._sums[1].array[:own],
         }
         for place, roster in enumerate(_ROSTERS):
-            named[f"{roster}_rows"] = self._rows[MERCHANT + place]
+            named[f"{roster}_rows"] = self._roster_rows[place]
             named[f"{roster}_keys"] = self._keys[place]
         return named
 
@@ -243,12 +249,15 @@ class Velocity:
                 raise ValueError(f"velocity state {name!r} is missing or has another layout")
             taken[name] = np.require(array, requirements=["C", "A", "W"])
         _check_sizes(taken)
-        self._chunks, self._control = taken["chunks"], taken["control"]
-        self._account_rows = taken["account_rows"]
-        self._rows = [taken[f"{name}_rows"] for name in ("card", "own", *_ROSTERS)]
+        self.__init__()  # type: ignore[misc] # as good as new
+        self._control = taken["control"]
+        for pair, name in ((self._rows, "rows"), (self._heads, "heads"), (self._sums, "sums")):
+            pair[0].take(taken[f"card_{name}"])
+            pair[1].take(taken[f"own_{name}"])
+        self._account_rows.take(taken["account_rows"])
+        self._chunks.take(taken["chunks"])
+        self._roster_rows = [taken[f"{name}_rows"] for name in _ROSTERS]
         self._keys = [taken[f"{name}_keys"] for name in _ROSTERS]
-        self._heads = [taken["card_heads"], taken["own_heads"]]
-        self._sums = [taken["card_sums"], taken["own_sums"]]
 
     def warm_up(self) -> None:
         """Compiles the kernels, or loads them compiled, on a state of its own."""
@@ -265,35 +274,30 @@ class Velocity:
         own._grow_roster(0)
 
     def _state(self) -> tuple[object, ...]:
+        rows, own_rows = self._rows
         return (
-            tuple(self._rows), tuple(self._keys), self._account_rows, self._chunks, self._control,
-            tuple(self._heads), tuple(self._sums), self._desk,
+            (rows.array, own_rows.array, *self._roster_rows), tuple(self._keys), self._account_rows.array,
+            self._chunks.array, self._control, (self._heads[0].array, self._heads[1].array),
+            (self._sums[0].array, self._sums[1].array), self._desk,
         )  # fmt: skip
 
     def _make_room(self, need: int) -> None:
         if need == NEED_NOTHING:
             return
         if need == NEED_CHUNKS:
-            count = len(self._chunks)
-            more = count + min(max(count // 8, _CHUNKS_MIN), _CHUNKS_MAX)
-            try:
-                # In place: the system moves the pages of a large array without copying them.
-                self._chunks.resize((more, CHUNK_WORDS))
-            except ValueError:  # somebody reads the array meanwhile, or it isn't ours
-                self._chunks = _enlarged(self._chunks, more)
+            count = len(self._chunks.array)
+            self._chunks.make(count + min(max(count // 8, _CHUNKS_MIN), _CHUNKS_MAX))
         elif need == NEED_ACCOUNT:
-            more = max(2 * len(self._rows[ACCOUNT]), 64)
-            self._rows[ACCOUNT] = _enlarged(self._rows[ACCOUNT], more)
-            self._heads[1] = _enlarged(self._heads[1], more)
-            self._sums[1] = _enlarged(self._sums[1], more)
+            for _, own in (self._rows, self._heads, self._sums):
+                own.make(max(2 * len(own.array), 64))
         else:
             self._grow_roster(need - NEED_ROSTER)
 
     def _grow_roster(self, roster: int) -> None:
-        keys, rows = self._keys[roster], self._rows[MERCHANT + roster]
+        keys, rows = self._keys[roster], self._roster_rows[roster]
         larger_keys, larger_rows = np.zeros(2 * len(keys), np.uint64), np.zeros((2 * len(keys), 2), np.uint32)
         move_rows(keys, rows, larger_keys, larger_rows)
-        self._keys[roster], self._rows[MERCHANT + roster] = larger_keys, larger_rows
+        self._keys[roster], self._roster_rows[roster] = larger_keys, larger_rows
 
 
 def _as(column: np.ndarray, dtype: type | np.dtype[Any]) -> np.ndarray:
@@ -301,12 +305,6 @@ def _as(column: np.ndarray, dtype: type | np.dtype[Any]) -> np.ndarray:
     if column.dtype == dtype and column.flags.carray:
         return column
     return np.require(column, dtype, ["C", "A", "W"])
-
-
-def _enlarged(array: np.ndarray, rows: int) -> np.ndarray:
-    larger = np.zeros((rows, *array.shape[1:]), array.dtype)
-    larger[: len(array)] = array
-    return larger
 
 
 def _check(code: int) -> None:

@@ -56,6 +56,7 @@ from scoring.velocity_rows import (
     fetch,
     key_of,
     lacks,
+    lacks_chunks,
     open_pages,
     store,
     tag_for,
@@ -422,8 +423,10 @@ def retrace_kernel(
         fetch(step, rows, keys, account_rows, heads, sums, desk)
         if what <= STEP_ADD:
             need = lacks(desk["places"], step, rows, keys, chunks, control)
-            if need != NEED_NOTHING:
-                return index, need
+        else:
+            need = lacks_chunks(chunks, control)
+        if need != NEED_NOTHING:
+            return index, need
         open_pages(chunks, desk)
         if what <= STEP_ADD:
             attempting, reserving = what != STEP_ADD, what != STEP_ATTEMPT

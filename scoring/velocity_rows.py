@@ -220,11 +220,17 @@ def open_pages(chunks: np.ndarray, desk: Any) -> None:
 
 
 @njit(cache=True)
+def lacks_chunks(chunks: np.ndarray, control: np.ndarray) -> Any:
+    """Whether the pool must grow before any step: one that gives back makes lists longer too, where it counts a decline."""
+    return NEED_CHUNKS if control[TOP] + _STEP_CHUNKS > len(chunks) else NEED_NOTHING
+
+
+@njit(cache=True)
 def lacks(
     places: np.ndarray, step: Any, rows: Any, keys: Any, chunks: np.ndarray, control: np.ndarray
 ) -> Any:
     """What must grow before a step can be entered: NEED_*."""
-    if control[TOP] + _STEP_CHUNKS > len(chunks):
+    if lacks_chunks(chunks, control) != NEED_NOTHING:
         return NEED_CHUNKS
     if places[ACCOUNT] == SPLIT and control[OWN] == len(rows[ACCOUNT]):
         return NEED_ACCOUNT

@@ -7,11 +7,13 @@ The order of `Server.open` is the order in which things must be true before the 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
@@ -21,17 +23,21 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
-from server.core import directory_file
 from server.core.authorizer import Authorizer, CoreLimits
+from server.core.booking import Booking
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
-from server.core.directory import Directory
+from server.core.deadline import Deadlines
+from server.core.directory import Directory, slices
+from server.core.directory_file import DIRECTORY, DirectoryFile
+from server.core.disown import disowning
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
 from server.core.keeper import Keeper, KeeperLimits
 from server.core.lifecycle import Lifecycle
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.rates import table_of
 from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
@@ -39,18 +45,23 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
+from server.dock.dock import Dock
+from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
+from server.front.clients import Callers
+from server.front.door import Service
 from server.front.explaining import Explainer, Facts
 from server.front.feedback import FeedbackService
+from server.front.forwarding import Carrier, Judged
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
 from server.keys import Keys
 from server.metrics import collectors
 from server.reception import Reception
 from server.reconciling import Reconciler
-from server.settings import Settings, cluster_of
+from server.settings import SOCKET, Settings, cluster_of
 from server.store.bell import Bell
 from server.store.cards import Cards
 from server.store.database import TRANSIENT, Database
@@ -77,6 +88,7 @@ Told = Callable[[str], None]
 Populate = Callable[[Portfolio], Awaitable[None]]
 """Fills the portfolio before the directory is read: the demo's cards, or a replay's."""
 
+_OWN_AGAIN_S: Final = 0.02
 _AWAY: Final = (StoreError, *TRANSIENT)
 
 
@@ -93,11 +105,15 @@ class Server:
         self.core: Authorizer
         self.ledger: Ledger
         self.directory = Directory()
+        self.dock: Dock | None = None
+        """Where fronts land that are processes of their own."""
         self._told = told
+        self._is_welcoming: Callable[[], bool] = lambda: False
         self._stack = contextlib.AsyncExitStack()
         self._tasks = Tasks(self._ended)
         self._position: FeedPosition | None = None
         self._saved_revision = -1
+        self._directory_file = DirectoryFile(self.directory, settings.home / DIRECTORY)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of whatever part can't go on."""
 
@@ -114,11 +130,19 @@ class Server:
             raise
         return server
 
+    @property
+    def cards(self) -> int:
+        """Cards in the directory."""
+        return self.directory.count
+
     async def close(self) -> None:
         """Drain and take everything down: nothing that was accepted stays unanswered, everything is on disk."""
         await self._stack.aclose()
 
     async def _open(self, populate: Populate | None) -> None:
+        # Where fronts are processes of their own they keep the door, and have judged who calls.
+        self._entrance = None if self.settings.fronts else Entrance(self.settings)
+        self._callers: Callers = Judged() if self._entrance is None else self._entrance.callers
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
@@ -131,7 +155,7 @@ class Server:
         self.ledger, database_trouble = await _to_its_end(
             asyncio.gather(self._open_ledger(), _reach(database, keys))
         )
-        self.books = Books(self.ledger, deadline_s=self.settings.ledger_deadline_ms / 1000)
+        self.books = Books(self.ledger, late_s=self.settings.ledger_deadline_ms / 1000)
         self.controls = Controls(self.directory)
         self.risk = Risk()
         self.oversight = Oversight(
@@ -157,7 +181,7 @@ class Server:
         self._told(f"reading back the journal from row {reader.first()}")
         self.controls.compile()
         await asyncio.to_thread(restore, state, home / SNAPSHOT, reader)
-        state.grow(len(self.directory.cards), self.directory.accounts)
+        state.grow(self.directory.rows, self.directory.accounts)
         lifecycle = Lifecycle(self.directory, self.controls, state, Chains(self.ledger))
         await decide_undecided(
             state,
@@ -176,10 +200,19 @@ class Server:
             lifecycle=lifecycle,
             journal=journal,
             clock_ns=time.time_ns,
-            limits=CoreLimits(self.settings.waiting_max, self.settings.batch_max, self.settings.turns_max),
+            limits=CoreLimits(
+                self.settings.waiting_max,
+                self.settings.batch_max,
+                self.settings.turns_max,
+                self.settings.queue_ms_max / 1000,
+            ),
+            deadlines=Deadlines(self.settings.deadline_ms),
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
+        self.core.on_late_approval = self._take_back
+        if self.settings.traces_share:
+            self._open_traces()
         self._tasks.run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
@@ -200,6 +233,8 @@ class Server:
         )
         if self.settings.reconcile_s:
             self._tasks.run(self.reconciler.run(self.settings.reconcile_s), "reconciliation")
+        self.booking = Booking(self.core, self._message_clock_s(state), time.time_ns)
+        self._tasks.run(self.booking.run(), "booking")
         self._tasks.run(Expiry(self.core, self._message_clock_s(state), time.time_ns).run(), "expiry")
         self._tasks.run(self._keep_directory_file(), "directory file")
         bank = self._open_bank(database, keys)
@@ -214,16 +249,7 @@ class Server:
         self._tasks.run(desk.run(), "labels")
         self._stack.push_async_callback(self._end_tasks)
         explainer = self._explainer(reader, database, Cards(database, keys))
-        self._reception = Reception(
-            self.settings,
-            keys,
-            self.core,
-            self.controls.names,
-            explainer.answer,
-            (*bank, FeedbackService(desk)),
-        )
-        self.port = await self._reception.open()
-        self._stack.push_async_callback(self._drain)
+        await self._let_in(keys, (*bank, FeedbackService(desk, self._callers)), explainer)
         self._open_metrics(journal, shipping)
 
     async def _open_ledger(self) -> Ledger:
@@ -257,9 +283,9 @@ class Server:
         trouble: Exception | None,
     ) -> None:
         """The directory from its file and what PostgreSQL has since; from its file alone where PostgreSQL is away."""
-        path = self.settings.home / "directory.npz"
+        path = self.settings.home / DIRECTORY
         try:
-            source = await asyncio.to_thread(directory_file.load, self.directory, path)
+            source = await asyncio.to_thread(self._directory_file.load)
             self._position = FeedPosition(str(source["database"]), int(source["version"]))
             if source["keys"] != keys.fingerprint:
                 raise StartError(
@@ -286,19 +312,24 @@ class Server:
             await self._apply(chunk)
         await self._save_directory()
 
-    async def _apply(self, chunk: FeedChunk) -> None:
+    async def _apply(self, chunk: FeedChunk, make_room: Callable[[], None] = lambda: None) -> None:
+        """Take over a chunk a slice at a time; each has its room in the state before anything can ask for its cards."""
         await self.books.open_accounts(chunk.openings)
-        self.directory.apply(chunk.change)
+        for part in slices(chunk.change):
+            self.directory.apply(part)
+            make_room()
+            await asyncio.sleep(0)
         if chunk.last:
             self._position = chunk.position
 
     async def _take_change(self, chunk: FeedChunk) -> None:
         try:
-            await self._apply(chunk)
+            await self._apply(chunk, self._make_room)
         except LedgerStopped as error:
             self._fail(error)
-            return
-        self._state.grow(len(self.directory.cards), self.directory.accounts)
+
+    def _make_room(self) -> None:
+        self._state.grow(self.directory.rows, self.directory.accounts)
 
     def _open_bank(self, database: Database, keys: Keys) -> tuple[AccountService, TransferService]:
         """Accounts and transfers, and what goes on behind them."""
@@ -319,7 +350,10 @@ class Server:
         self._tasks.run(bell.run(), "bell of transfers")
         self._tasks.run(Upkeep(transfers, accounts, bell).run(), "upkeep of transfers")
         self._stack.push_async_callback(transfers.close)
-        return AccountService(accounts, time.time_ns), TransferService(transfers)
+        return (
+            AccountService(accounts, time.time_ns, self._callers),
+            TransferService(transfers, self._callers),
+        )
 
     async def _take_rates(self, exchange: Exchange) -> None:
         self.controls.rates = await asyncio.to_thread(table_of, exchange)
@@ -352,22 +386,79 @@ class Server:
             masked_pan=masked_pan,
         )
 
-    async def _drain(self) -> None:
+    async def _let_in(self, keys: Keys, services: Sequence[Service], explainer: Explainer) -> None:
+        """Take requests: on a port, or from fronts that do."""
+        if self._entrance is None:
+            carrier = Carrier(services, explainer.answer)
+            path = self.settings.home / SOCKET
+            self.dock = Dock(path, self.core, self.controls.names, carrier, fronts=self.settings.fronts)
+            try:
+                await self.dock.open()
+            except OSError as error:
+                raise StartError(f"fronts can't be served on {path}: {error}") from error
+            self._is_welcoming = lambda: True  # whoever is asked is a front
+            self._stack.push_async_callback(self.dock.close, self.settings.drain_s)
+            return
+        self._tasks.run(self._entrance.follow(), "clients")
+        reception = Reception(
+            self.settings, keys, self.core, self.controls.names, explainer.answer, self._entrance, services
+        )
+        self.port = await reception.open()
+        self._is_welcoming = lambda: reception.is_open
+        self._stack.push_async_callback(self._drain, reception)
+
+    async def _drain(self, reception: Reception) -> None:
         """Nothing new is taken, and what was accepted is answered."""
-        await self._reception.close()
+        await reception.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
 
+    def _take_back(self, intents: NDArray[Any]) -> None:
+        """Approvals that came when their senders had been told 91: what was told stands."""
+        requests = intents["request"]
+        records = disowning(requests, np.full(len(requests), b"91", "S2")).tobytes()
+        self._submit_own(
+            Parcel(records, list(range(len(requests))), lambda _places, _decisions: None, self._fail)
+        )
+
+    def _submit_own(self, parcel: Parcel) -> None:
+        """Nobody waits for it: it goes as soon as the core has room. A core that has stopped is told of elsewhere."""
+        with contextlib.suppress(Stopped):
+            try:
+                self.core.submit(parcel)
+            except Overloaded:
+                asyncio.get_running_loop().call_later(_OWN_AGAIN_S, self._submit_own, parcel)
+
+    def _open_traces(self) -> None:
+        from server.tracing import Tracer
+
+        tracer = Tracer(self.settings.traces_share)
+        self.core.on_timed = tracer.saw
+        self._stack.callback(tracer.close)
+
+    def _not_ready(self) -> str:
+        """Why requests are not welcome now; nothing where they are."""
+        if self.core.stopped is not None:
+            return f"the core has stopped: {self.core.stopped}"
+        return "" if self._is_welcoming() else "the server is starting or draining"
+
     def _open_metrics(self, journal: Journal, shipping: Shipping) -> None:
         if not self.settings.metrics_port:
             return
-        shown = collectors(self.core, journal, shipping, self.reconciler, self.oversight.families())
+        families = [
+            *self.oversight.families(),
+            *(self._entrance.families() if self._entrance else ()),
+            *(self.dock.standing.families() if self.dock else ()),
+        ]
+        shown = collectors(self.core, journal, shipping, self.reconciler, self.booking, families)
         try:
-            stop = serve_metrics(self.settings.host, self.settings.metrics_port, *shown)
+            stop = serve_metrics(
+                self.settings.metrics_host, self.settings.metrics_port, *shown, ready=self._not_ready
+            )
         except OSError as error:
             raise StartError(
-                f"metrics can't be served on {self.settings.host}:{self.settings.metrics_port} ({error}): "
+                f"metrics can't be served on {self.settings.metrics_host}:{self.settings.metrics_port} ({error}): "
                 "choose another with --metrics-port, or 0 for none"
             ) from error
         self._stack.callback(stop)
@@ -392,9 +483,8 @@ class Server:
             "version": self._position.version,
             "keys": self._keys_fingerprint,
         }
-        arrays = directory_file.contents(self.directory, source)
         try:
-            await asyncio.to_thread(directory_file.save, self.settings.home / "directory.npz", arrays)
+            await self._directory_file.renew(source)
             self._saved_revision = revision
         except OSError as error:
             _log.warning("the directory's file could not be renewed", reason=str(error))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ledger import holds
 from ledger.beside import opened_copy
-from ledger.book import Ledger
+from ledger.book import Ledger, LedgerError, LedgerStopped
 from ledger.embedded import EmbeddedLedger
 from ledger.reconcile import Drift, Standings, compare
 from ledger.tigerbeetle import TigerBeetleLedger
@@ -113,7 +113,13 @@ class Reconciler:
         """Reconcile again and again, and log what drifts; until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            report = await self.reconcile()
+            try:
+                report = await self.reconcile()
+            except LedgerStopped:
+                raise
+            except LedgerError as error:
+                _log.warning("not reconciled this time", reason=str(error))
+                continue
             for drifting in report.drifting:
                 _log.error(
                     "the ledger drifts",

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SOCKET: Final = "core.sock"
+"""In the home: where fronts in processes of their own reach the core."""
 
 
 def cluster_of(ledger: str) -> tuple[int, list[str]] | None:
@@ -34,14 +37,69 @@ class Settings(BaseSettings):
         description="embedded, or tigerbeetle://CLUSTER@HOST:PORT,HOST:PORT for a cluster of TigerBeetle",
     )
     ledger_deadline_ms: int = Field(
-        1_500, ge=10, description="how long an answer waits for the ledger before it is 91"
+        250,
+        ge=10,
+        description="how long one batch may wait for the ledger before others go on without it",
+    )
+    deadline_ms: int = Field(
+        300, ge=30, le=60_000, description="within which a request is answered whose sender names no deadline"
+    )
+    deadline_ms_min: int = Field(
+        50,
+        ge=30,
+        le=60_000,
+        description="the shortest deadline a sender may name; a shorter one counts as this",
+    )
+    deadline_ms_max: int = Field(
+        1_500, ge=30, le=60_000, description="the longest; a longer one counts as this"
+    )
+    queue_ms_max: int = Field(
+        50,
+        ge=1,
+        description="how much time what waits may add to a turn; then more is refused",
     )
     host: str = Field("127.0.0.1", description="address to serve gRPC on")
-    port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
-    metrics_port: int = Field(
-        9464, ge=0, le=65535, description="Prometheus port on the same address; 0 for none"
+    fronts: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that speak gRPC before the one core; 0: the core's own does",
     )
-    reflection: bool = Field(True, description="whether grpcurl may ask for the contract")
+    front_away_code: Literal["91", "N0"] = Field(
+        "91", description="what fronts answer (DE39) while the core is away"
+    )
+    front_kept_max: int = Field(
+        65_536,
+        ge=1_024,
+        description="requests that one front may have answered itself before the core knows of them",
+    )
+    port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")
+    metrics_host: str = Field(
+        "127.0.0.1", description="address to serve metrics on: plain HTTP, numbers alone"
+    )
+    metrics_port: int = Field(9464, ge=0, le=65535, description="Prometheus port there; 0 for none")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of our certificate, with those between it and its authority"
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of the authority whose clients' certificates are believed"
+    )
+    clients: Path | None = Field(
+        None, description="TOML file of who may call and what each may do; needed with TLS"
+    )
+    insecure: bool = Field(
+        False, description="whether to serve without TLS on an address that is heard beyond this machine"
+    )
+    reflection: bool | None = Field(
+        None, description="whether grpcurl may ask for the contract; without it only where there is no TLS"
+    )
+    traces_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of authorizations that are traced, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
     clock: Literal["service", "message"] = Field(
         "service",
         description="service: transmission times must lie near our clock; message: a replay's may be any",
@@ -106,6 +164,11 @@ class Settings(BaseSettings):
         10_000, ge=1, description="newest journal rows that are kept here, also once PostgreSQL has them"
     )
 
+    @classmethod
+    def told(cls) -> Self:
+        """What the environment says, and nobody else. Raises pydantic's ValidationError."""
+        return cls()  # type: ignore[call-arg]  # every field has a default
+
     @field_validator("ledger")
     @classmethod
     def _ledger_is_known(cls, text: str) -> str:
@@ -114,6 +177,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _limits_relate(self) -> Self:
+        if self.deadline_ms_min > self.deadline_ms_max:
+            raise ValueError(
+                f"deadline_ms_min ({self.deadline_ms_min}) must not exceed deadline_ms_max ({self.deadline_ms_max})"
+            )
         if self.batch_max > self.waiting_max:
             raise ValueError(f"batch_max ({self.batch_max}) must not exceed waiting_max ({self.waiting_max})")
         if self.link_in_flight_max > self.waiting_max:

@@ -9,23 +9,19 @@ that both cores work; what it has compiled is found in the common folder. `pytho
 import asyncio
 import contextlib
 import sys
-import time
 
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
 from server.compiled import is_empty
-from server.core.names import Names
 from server.core.warm_up import warm_up as warm_up_core
-from server.front.frames import FrameDecoder
-from server.front.writing import AnswerWriter
+from server.reception import warm_up_front
 
 
 def warm_up(model: Model | None) -> None:
     """Compile, or load, the kernels of core, scoring and front; blocks."""
     warm_up_core(model)
-    FrameDecoder(bytes, b"", time.time_ns, message_time=False).warm_up()
-    AnswerWriter(Names()).warm_up()
+    warm_up_front()
 
 
 async def compile_beside() -> asyncio.subprocess.Process | None:

@@ -9,7 +9,6 @@ greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
 parity       whether a replay's server saw the history as training does
 own_server   a server of a replay's own: its portfolio, its process, its deaths and its end
-balance      whether the books of a stopped server balance: its ledger against its journal
 backtest     a past decided again, with other limits, thresholds or another model
 again        both sides of that: how decisions are made, and would be; what changes
 past         a past as that takes it: a file, or what a home decided
@@ -21,7 +20,15 @@ schedule     training again when it is due
 registry     models: added, proposed, approved, rolled back, compared
 bench        the server beside an empty one, measured in turns; the ledgers, each figure beside its bar
 bench_path   latency at which load, open loop, beside an empty server and a rival
+bench_steady  the ledger away, processes killed, a day in short: answers and money meanwhile, beside their bars
+steady_day  a day in short: restarts and single faults, one each minute, and what an authorization costs
+steady_kills  processes of a server killed again and again, while somebody asks
+steady_away  the ledger away again and again, while somebody asks
+trial        the server of those: its processes by what they do, what they spend, its books after it
+balance      whether the books of a stopped server balance: its ledger against its journal
 bench_compliance  screening, patterns, the audit log and the worker, each figure beside its bar
+bench_scale  a directory of ten million cards, memory over ten million requests, each figure beside its bar
+directory_figures  the first of those
 bench_review  flagged transfers worked through beside a server under load
 review_kills  the compliance worker and PostgreSQL, killed while transfers come
 flagged_past  transfers that compliance is measured on
@@ -30,11 +37,13 @@ cards        issue, list, show, freeze and unfreeze
 accounts     open, show, statement, limit, close
 transfers    create, list, show, decide, reverse
 rates        import and show exchange rates
+programmes   what is answered while the ledger is away: list, posture, history, what stood in
 limits       what programmes, accounts and cards may use: set, list, move on, remove
 rules        what declines, steps up or flags beside the score: add, shadow, live, retire
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 countries    lists of high-risk and sanctioned countries
+keys         certificates for development: an authority, a server's, clients'
 disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
@@ -79,12 +88,14 @@ from server.cli import (
     disputes,
     evaluate,
     filings,
+    keys,
     label,
     ledger,
     limits,
     patterns,
     policies,
     profiles,
+    programmes,
     rates,
     registry,
     replay,
@@ -123,6 +134,7 @@ app.add_typer(cards.app, name="cards")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(transfers.app, name="transfers")
 app.add_typer(rates.app, name="rates")
+app.add_typer(programmes.app, name="programmes")
 app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(blocks.app, name="blocks")
@@ -131,6 +143,7 @@ app.add_typer(sanctions.app, name="sanctions")
 app.add_typer(policies.app, name="policies")
 app.add_typer(registry.app, name="models")
 app.add_typer(countries.app, name="countries")
+app.add_typer(keys.app, name="keys")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(comply.app, name="comply")

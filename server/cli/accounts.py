@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from server.cli.calls import TARGET, CallFailed, NoAnswer, Target, as_document, call, minor_units
+from server.cli.calls import TARGET, CallFailed, NoAnswer, Peer, Target, Tls, as_document, call, minor_units
 from server.cli.desk import AsJson, Home, at_desk, document_of, settings_of
 from server.cli.output import explained, facts, rows, show
 
@@ -32,6 +32,7 @@ def open_account(
     limit: Annotated[str, typer.Option(help="Credit limit in major units.")] = "0",
     key: Annotated[str, typer.Option(help="Idempotency key; else a new one.")] = "",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Open an account through the running server."""
@@ -43,16 +44,18 @@ def open_account(
         currency=currency,
         credit_limit_minor=minor_units(limit, currency),
     )
-    _show_account("OpenAccount", request, target, as_json=as_json)
+    _show_account("OpenAccount", request, Peer(target, tls), as_json=as_json)
 
 
 @app.command("close")
 @explained(CallFailed)
-def close_account(number: Number, target: Target = TARGET, as_json: AsJson = False) -> None:
+def close_account(number: Number, target: Target = TARGET, tls: Tls = None, as_json: AsJson = False) -> None:
     """Close an account: its cards answer 46 at once, the ledger follows when nothing is open."""
     from holdfast.v1 import accounts_pb2 as pb
 
-    _show_account("CloseAccount", pb.CloseAccountRequest(account_number=number), target, as_json=as_json)
+    _show_account(
+        "CloseAccount", pb.CloseAccountRequest(account_number=number), Peer(target, tls), as_json=as_json
+    )
 
 
 @app.command("limit")
@@ -61,13 +64,14 @@ def set_limit(
     number: Number,
     amount: Annotated[str, typer.Argument(help="The new credit limit in major units.")],
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Set how much may be drawn beyond the holder's own money."""
     from holdfast.v1 import accounts_pb2 as pb
 
     known = call(
-        target,
+        Peer(target, tls),
         "GetAccount",
         pb.GetAccountRequest(account_number=number),
         pb.Account,
@@ -76,7 +80,7 @@ def set_limit(
     request = pb.SetCreditLimitRequest(
         account_number=number, credit_limit_minor=minor_units(amount, known.currency)
     )
-    _show_account("SetCreditLimit", request, target, as_json=as_json)
+    _show_account("SetCreditLimit", request, Peer(target, tls), as_json=as_json)
 
 
 @app.command("statement")
@@ -86,6 +90,7 @@ def statement(
     page_size: Annotated[int, typer.Option("--count", min=1, max=200, help="Lines of a page.")] = 50,
     page: Annotated[str, typer.Option(help="The next page's token, as printed.")] = "",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what happened on an account, oldest first, through the running server."""
@@ -93,7 +98,7 @@ def statement(
     from ledger.money import format_minor
 
     request = pb.GetStatementRequest(account_number=number, page_size=page_size, page_token=page)
-    document = as_document(call(target, "GetStatement", request, pb.Statement, service=_SERVICE))
+    document = as_document(call(Peer(target, tls), "GetStatement", request, pb.Statement, service=_SERVICE))
 
     def money(minor: int) -> str:
         return format_minor(minor, document["currency"])
@@ -124,6 +129,7 @@ def show_account(
     number: Number,
     home: Home = None,
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Show an account, its number masked, with what is booked, held and available: the running server's word for it."""
@@ -133,7 +139,7 @@ def show_account(
     account = at_desk(home, lambda database, keys: Accounts(database, keys).show(number))
     currency = currency_letters(account.currency)
     try:
-        balances = _asked(target, number)
+        balances = _asked(Peer(target, tls), number)
     except NoAnswer:
         balances = _balances(settings_of(home).home / "ledger", account.number, account.currency)
     document = {**document_of(account), "currency": currency, **balances}
@@ -150,14 +156,14 @@ def show_account(
     show(document, as_json=as_json, table=table)
 
 
-def _show_account(method: str, request: Any, target: str, *, as_json: bool) -> None:
+def _show_account(method: str, request: Any, target: Peer, *, as_json: bool) -> None:
     from holdfast.v1 import accounts_pb2 as pb
 
     document = as_document(call(target, method, request, pb.Account, service=_SERVICE))
     show(document, as_json=as_json, table=lambda: facts(f"account {document['account_number']}", document))
 
 
-def _asked(target: str, number: int) -> dict[str, int]:
+def _asked(target: Peer, number: int) -> dict[str, int]:
     """What a running server says of an account, in minor units. Raises NoAnswer where none runs."""
     from holdfast.v1 import accounts_pb2 as pb
 

@@ -6,7 +6,8 @@ on the messages about it come to.
 """
 
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +18,16 @@ from ledger.embedded import EmbeddedLedger
 from ledger.money import currency_letters
 from ledger.reconcile import STANDING, Drift, Standings, numbered
 from ledger.reconcile import compare as reconcile
-from ledger.transfer import TRANSFER, Transfers
+from ledger.state import Totals
+from ledger.tigerbeetle import TigerBeetleLedger
+from ledger.transfer import ACCOUNT, BATCH_MAX, QUERY_FILTER, TRANSFER, Accounts, Transfers
 from server.core.journal import JournalReader
 from server.core.record import DECISION, Chain, Operation
 
 APPROVALS: Final = (b"00", b"10")
+
+CLUSTER_S: Final = 30.0
+"""How long a cluster may take to answer."""
 
 Ids = NDArray[np.uint64]
 
@@ -34,18 +40,24 @@ def examine(
     home: Path, told: Ids, told_codes: NDArray[np.bytes_], told_minor: NDArray[np.int64]
 ) -> dict[str, Any]:
     """
-    What the ledger and the journal in `home` say, ready for JSON; `sound` where the books balance.
+    What the embedded ledger and the journal in `home` say, ready for JSON; `sound` where the books balance.
 
     `told` u8[n, 2] are the ids of the answers that left, with their codes (S2) and approved amounts: each must be the
     journal's. Raises BooksUnknown where the journal no longer reaches back to its beginning, LedgerError and
     JournalCorrupt where one can't be read.
     """
-    ledger = EmbeddedLedger.open(home / "ledger", now_ns=time.time_ns)
-    try:
-        totals = ledger.totals()
-        transfers = np.concatenate([np.zeros(0, TRANSFER), *ledger.history_blocking()])
-    finally:
-        ledger.close_blocking()
+    return judge(home, *read_embedded(home), told, told_codes, told_minor)
+
+
+def judge(
+    home: Path,
+    totals: Mapping[int, Totals],
+    transfers: Transfers,
+    told: Ids,
+    told_codes: NDArray[np.bytes_],
+    told_minor: NDArray[np.int64],
+) -> dict[str, Any]:
+    """As `examine`, of a ledger whose totals and transfers are at hand."""
     decisions = read_decisions(home / "journal.sqlite")
     found = compare(transfers, decisions)
     lost = count_lost(decisions, told, told_codes, told_minor)
@@ -56,6 +68,42 @@ def examine(
         "totals": {currency_letters(number): asdict(sums) for number, sums in totals.items()},
         **found,
         "answers_lost": lost,
+    }
+
+
+def read_embedded(home: Path) -> tuple[dict[int, Totals], Transfers]:
+    """Totals by ledger number, and all transfers of the embedded ledger in `home`, in order. Raises LedgerError."""
+    ledger = EmbeddedLedger.open(home / "ledger", now_ns=time.time_ns)
+    try:
+        return ledger.totals(), np.concatenate([np.zeros(0, TRANSFER), *ledger.history_blocking()])
+    finally:
+        ledger.close_blocking()
+
+
+async def read_cluster(cluster_id: int, addresses: Sequence[str]) -> tuple[dict[int, Totals], Transfers]:
+    """As `read_embedded`, of a TigerBeetle cluster."""
+    ledger = await TigerBeetleLedger.open(addresses, cluster_id, deadline_s=CLUSTER_S)
+    try:
+        wanted = np.zeros(1, QUERY_FILTER)
+        wanted["limit"] = BATCH_MAX
+        accounts = [np.zeros(0, ACCOUNT)]
+        while len(page := await ledger.query_accounts(wanted)):
+            accounts.append(page)
+            wanted["timestamp_min"] = page["timestamp"][-1] + np.uint64(1)
+        transfers = [np.zeros(0, TRANSFER), *[page async for page in ledger.history()]]
+    finally:
+        await ledger.close()
+    return _totals(np.concatenate(accounts)), np.concatenate(transfers)
+
+
+def _totals(accounts: Accounts) -> dict[int, Totals]:
+    def total(rows: Accounts, name: str) -> int:
+        return sum(rows[f"{name}_lo"].tolist()) + (sum(rows[f"{name}_hi"].tolist()) << 64)
+
+    return {
+        number: Totals(**{field.name: total(rows, field.name) for field in fields(Totals)})
+        for number in np.unique(accounts["ledger"]).tolist()
+        for rows in [accounts[accounts["ledger"] == number]]
     }
 
 

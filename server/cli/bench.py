@@ -10,12 +10,15 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Group
 
-from server.cli import bench_compliance, bench_path
+from server.cli import bench_compliance, bench_path, bench_scale, bench_steady
 from server.cli.desk import AsJson
 from server.cli.output import FAILED, fail, rows, show, stderr
 
 app = typer.Typer(invoke_without_command=True)
-app.registered_commands += bench_path.app.registered_commands + bench_compliance.app.registered_commands
+app.registered_commands += bench_path.app.registered_commands
+app.registered_commands += bench_compliance.app.registered_commands
+app.registered_commands += bench_scale.app.registered_commands
+app.registered_commands += bench_steady.app.registered_commands
 
 ENGINES: Final = ("embedded", "tigerbeetle", "both")
 

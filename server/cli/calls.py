@@ -7,13 +7,21 @@ They are ordinary clients of the contract.
 import secrets
 import time
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from server.cli.output import explained, facts, fail, rows, show
 
 Target = Annotated[str, typer.Option(help="The server's address.", envvar="HOLDFAST_TARGET")]
+Tls = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with ca.crt, tls.crt and tls.key to speak TLS with; without it plain.",
+        envvar="HOLDFAST_TLS",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AuthorizationId = Annotated[str, typer.Argument(help="32 hexadecimal digits of the answer.")]
 Currency = Annotated[str, typer.Option(help="ISO 4217 alpha-3.")]
@@ -45,6 +53,30 @@ class CallFailed(RuntimeError):  # noqa: N818 - told as what it is
     """The server could not form an answer; the text says why."""
 
 
+class Peer(NamedTuple):
+    """A server: its address, and the folder of what TLS is spoken with; None for plain."""
+
+    target: str
+    tls: Path | None = None
+
+    def channel(self) -> Any:
+        """A channel to it, a context. Raises CallFailed where a file can't be read."""
+        import grpc
+
+        options = [("grpc.enable_retries", 0)]
+        if self.tls is None:
+            return grpc.insecure_channel(self.target, options=options)
+        try:
+            ca, certificate, key = (
+                (self.tls / name).read_bytes() for name in ("ca.crt", "tls.crt", "tls.key")
+            )
+        except OSError as error:
+            raise CallFailed(f"--tls: {error.filename} can't be read: {error.strerror}") from error
+        return grpc.secure_channel(
+            self.target, grpc.ssl_channel_credentials(ca, key, certificate), options=options
+        )
+
+
 @explained(CallFailed)
 def authorize(
     pan: Annotated[str, typer.Argument(help="Card number, or a token beginning with card_.")],
@@ -61,6 +93,7 @@ def authorize(
     stan: Annotated[int, typer.Option(help="System trace audit number; -1 draws one.")] = -1,
     partial: Annotated[bool, typer.Option("--partial", help="Allow a partial approval.")] = False,
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Send one authorization and print the answer. A decline is an answer: the exit status is 0."""
@@ -84,7 +117,7 @@ def authorize(
         request.card_token = pan
     else:
         request.pan = pan
-    response = call(target, "Authorize", request, pb.AuthorizeResponse)
+    response = call(Peer(target, tls), "Authorize", request, pb.AuthorizeResponse)
     _show_answer(response, as_json=as_json)
 
 
@@ -95,6 +128,7 @@ def increment(
     cumulative: Annotated[bool, typer.Option("--to", help="The amount is the new total.")] = False,
     currency: Currency = "USD",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Raise what an authorization holds and print the answer."""
@@ -106,7 +140,7 @@ def increment(
         amount_minor=minor_units(amount, currency),
         cumulative=cumulative,
     )
-    _show_answer(call(target, "Increment", request, pb.AuthorizeResponse), as_json=as_json)
+    _show_answer(call(Peer(target, tls), "Increment", request, pb.AuthorizeResponse), as_json=as_json)
 
 
 @explained(CallFailed)
@@ -122,6 +156,7 @@ def clear(
     pan: Annotated[str, typer.Option(help="Card number or token, where there is no authorization.")] = "",
     currency: Currency = "USD",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Present an amount of an authorization, or post one to a card, and print what was posted."""
@@ -136,7 +171,7 @@ def clear(
     )
     if pan:
         setattr(request, "card_token" if pan.startswith("card_") else "pan", pan)
-    document = as_document(call(target, "Clear", request, pb.ClearResponse))
+    document = as_document(call(Peer(target, tls), "Clear", request, pb.ClearResponse))
     show(document, as_json=as_json, table=lambda: facts("clearing", document))
 
 
@@ -148,6 +183,7 @@ def reverse(
     ] = "0",
     currency: Currency = "USD",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Reverse an authorization, in full or in part, and print what was released."""
@@ -158,7 +194,7 @@ def reverse(
         authorization_id=authorization_id,
         remaining_minor=minor_units(remaining, currency),
     )
-    document = as_document(call(target, "Reverse", request, pb.ReverseResponse))
+    document = as_document(call(Peer(target, tls), "Reverse", request, pb.ReverseResponse))
     show(document, as_json=as_json, table=lambda: facts("reversal", document))
 
 
@@ -167,6 +203,7 @@ def explain(
     authorization_id: Annotated[str, typer.Argument(help="32 hexadecimal digits of the answer.")],
     every: Annotated[bool, typer.Option("--all", help="Also the checks that passed.")] = False,
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Why an authorization was answered as it was: checks, score, ledger transfers."""
@@ -175,7 +212,7 @@ def explain(
     from holdfast.v1 import authorization_pb2 as pb
 
     request = pb.ExplainRequest(authorization_id=authorization_id)
-    document = as_document(call(target, "Explain", request, pb.Explanation))
+    document = as_document(call(Peer(target, tls), "Explain", request, pb.Explanation))
 
     def tables() -> Group:
         asked, answer = document["request"], document["response"]
@@ -231,14 +268,14 @@ class NoAnswer(CallFailed):
 
 
 def call(
-    target: str, method: str, request: Any, response_type: Any, *, service: str = "AuthorizationService"
+    peer: Peer, method: str, request: Any, response_type: Any, *, service: str = "AuthorizationService"
 ) -> Any:
     """One unary call. Raises CallFailed with the server's words, field by field; NoAnswer where it has none."""
     import grpc
     from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 
-    with grpc.insecure_channel(target, options=[("grpc.enable_retries", 0)]) as channel:
+    with peer.channel() as channel:
         rpc = channel.unary_unary(
             f"/holdfast.v1.{service}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
@@ -254,7 +291,7 @@ def call(
                 if detail.Unpack(bad):
                     lines += [f"\n  {v.field or 'message'}: {v.description}" for v in bad.field_violations]
             if error.code() == grpc.StatusCode.UNAVAILABLE:
-                text = f"no answer from {target} ({error.details()}). Is the server running? Start it with `make run`."
+                text = f"no answer from {peer.target} ({error.details()}). Is the server running? Start it with `make run`."
                 raise NoAnswer(text) from error
             text = f"{error.code().name}: " + ("".join(lines) or str(error.details()))
             raise CallFailed(text) from error

@@ -54,10 +54,10 @@ def comply(
 def _run(server_settings: Any, settings: Any, *, beside: bool) -> None:
     """Run until a signal; errors that a person can mend are told without a traceback."""
     from compliance.audit.signing import AuditKeyError
+    from server.front.certificates import DoorClosed
     from server.front.door import PortTaken
     from server.keys import KeysError
     from server.office.assembly import OfficeError
-    from server.office.door import DoorClosed
     from server.store.postgres import StoreError
 
     @explained(OfficeError, DoorClosed, StoreError, KeysError, AuditKeyError, PortTaken)

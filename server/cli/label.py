@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from server.cli.calls import TARGET, AsJson, CallFailed, Target, as_document, call
+from server.cli.calls import TARGET, AsJson, CallFailed, Peer, Target, Tls, as_document, call
 from server.cli.output import FAILED, explained, fail, rows, show
 
 VERDICTS: Final = ("fraud", "dispute", "false_positive")
@@ -44,6 +44,7 @@ def label(
     by: Annotated[str, typer.Option(help="Who tells it; recorded \\[the user who runs this].")] = "",
     report_id: Annotated[str, typer.Option(help="The reporter's own number of it.")] = "",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -61,7 +62,7 @@ def label(
     if (authorization_id is None) == (file is None):
         fail("give an authorization, or a file of labels with --file")
     if authorization_id is not None and verdict is None:
-        _show_told(authorization_id, target, as_json=as_json)
+        _show_told(authorization_id, Peer(target, tls), as_json=as_json)
         return
     if file is None:
         lines: Iterable[dict[str, str]] = [
@@ -69,13 +70,13 @@ def label(
         ]
     else:
         lines = ({**given, **{k: v for k, v in line.items() if v}} for line in read_lines(file))
-    document = _told(lines, target)
+    document = _told(lines, Peer(target, tls))
     show(document, as_json=as_json, table=lambda: _table(document))
     if document["refused"]:
         raise typer.Exit(FAILED)
 
 
-def _told(lines: Iterable[dict[str, str]], target: str) -> dict[str, Any]:
+def _told(lines: Iterable[dict[str, str]], target: Peer) -> dict[str, Any]:
     """Tell these; how many were taken, and why others were not. Raises CallFailed, which says how far it came."""
     document: dict[str, Any] = {"labels": 0, "accepted": 0, "replayed": 0, "refused": []}
     try:
@@ -141,7 +142,7 @@ def _check_columns(file: Path, names: Iterable[str]) -> None:
         raise FileUnreadable(f"{file} {told}; the columns are {', '.join(COLUMNS)}, the first two required")
 
 
-def _tell(lines: Iterable[dict[str, str]], target: str) -> Iterator[dict[str, Any]]:
+def _tell(lines: Iterable[dict[str, str]], target: Peer) -> Iterator[dict[str, Any]]:
     """The result of each line, in order; what is no label isn't sent."""
     from holdfast.v1 import feedback_pb2 as pb
 
@@ -200,7 +201,7 @@ def _fill(request: Any, line: dict[str, str]) -> list[dict[str, str]]:
     return []
 
 
-def _show_told(authorization_id: str, target: str, *, as_json: bool) -> None:
+def _show_told(authorization_id: str, target: Peer, *, as_json: bool) -> None:
     from holdfast.v1 import feedback_pb2 as pb
 
     request = pb.ListLabelsRequest(authorization_id=authorization_id)

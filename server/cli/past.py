@@ -19,7 +19,7 @@ from scoring.features import FEATURE_NAMES
 from server.cli.limits_file import Owners
 from server.core.attempts import attempts_again
 from server.core.calendar import zone_table
-from server.core.policy import DECLINING, Check, bit
+from server.core.policy import AWAY, DECLINING, Check, bit
 from server.core.record import CREDITING, DECISION, HOLDING, INTENT, NO_ROW, CheckResult, EntryMode, Operation
 
 FILE_PROGRAMME: Final = "standard"
@@ -36,8 +36,7 @@ _SCORES: Final = (
 _RULES: Final = bit(Check.RULE_DECLINE) | bit(Check.RULE_STEP_UP_IMPOSSIBLE)
 _RULE_STEP_UP: Final = bit(Check.RULE_STEP_UP)
 _LEDGER: Final = bit(Check.FUNDS) | bit(Check.LEDGER_REFUSED)
-_AWAY: Final = bit(Check.LEDGER_AWAY)
-_BEFORE: Final = DECLINING & ~(_LIMITS | _SCORES | _RULES | _RULE_STEP_UP | _LEDGER | _AWAY)
+_BEFORE: Final = DECLINING & ~(_LIMITS | _SCORES | _RULES | _RULE_STEP_UP | _LEDGER | AWAY)
 _SCORE, _POLICY = 3, 4  # places in an intent's `stage_us`
 _ASKING: Final = (Operation.AUTHORIZE, Operation.INCREMENT, Operation.ADVISE)
 _ENDING: Final = (Operation.REVERSE, Operation.EXPIRE, Operation.CLEAR)
@@ -199,7 +198,9 @@ class _Found:
             kept[name] = intents[name]
         kept["step_up"], kept["decline"] = intents["step_up_threshold"], intents["decline_threshold"]
         kept["currency"] = intents["billing_currency"]
-        kept["operation"], kept["held"] = request["operation"], decisions["held"]
+        kept["operation"] = request["operation"]
+        # What stood in consumed as what is held does, and is given back like it.
+        kept["held"] = (decisions["held"] != 0) | (decisions["stand_in"] != 0)
         kept["authenticated"] = request["cardholder_authentication"] == CheckResult.MATCH
         kept["recurring"] = request["recurring"] != 0
         kept["verdict"] = verdicts
@@ -270,7 +271,7 @@ def _challenges(kept: NDArray[Any], else_decline: NDArray[np.bool_]) -> NDArray[
 def _behind(checks: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """What rules and ledger said."""
     found = np.select(
-        [checks & _RULE_STEP_UP != 0, checks & (_RULES | _LEDGER) != 0, checks & _AWAY != 0],
+        [checks & _RULE_STEP_UP != 0, checks & (_RULES | _LEDGER) != 0, checks & AWAY != 0],
         [Outcome.STEP_UP, Outcome.REFUSED_AFTER, Outcome.AWAY],
         Outcome.APPROVED,
     )

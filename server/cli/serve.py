@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +25,15 @@ def serve(
     port: Annotated[int | None, typer.Option(help="gRPC port [50051]; 0 takes a free one.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Prometheus port [9464]; 0 for none.")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder of all state [HOLDFAST_HOME or var].")] = None,
+    fronts: Annotated[
+        int | None, typer.Option(help="Processes that speak gRPC before the one core [0: the core's own].")
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Serve without TLS also beyond this machine: everybody may do everything."
+        ),
+    ] = False,
     clock: Annotated[str | None, typer.Option(help="service, or message for a replay of history.")] = None,
     comply: Annotated[
         bool, typer.Option("--comply", help="Start `holdfast comply` beside it, and again when it dies.")
@@ -37,48 +47,83 @@ def serve(
     from server.telemetry import configure_logs
 
     configure_logs(verbose=verbose)
-    given = {"host": host, "port": port, "metrics_port": metrics_port, "home": home, "clock": clock}
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "metrics_port": metrics_port,
+        "home": home,
+        "clock": clock,
+        "fronts": fronts,
+        "insecure": insecure or None,
+    }
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()))
-    run_server(settings, cards if demo else 0, comply=comply)
+    run_server(settings, cards if demo else 0, comply=comply, verbose=verbose)
 
 
-def run_server(settings: Any, demo_cards: int, *, comply: bool = False) -> None:
+def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose: bool = False) -> None:
     """Run until a signal; errors that a person can mend are told without a traceback."""
     import uvloop
+
+    if settings.fronts:
+        _run_supervisor(settings, demo_cards, comply=comply, verbose=verbose)
+        return
 
     from ledger.book import LedgerError
     from server.assembly import StartError
     from server.core.journal import JournalCorrupt, JournalStopped
     from server.core.snapshot import SnapshotUnreadable
+    from server.front.certificates import DoorClosed
     from server.front.door import PortTaken
     from server.keys import KeysError
     from server.store.postgres import StoreError
 
     expected = (
-        StartError, StoreError, LedgerError, KeysError, PortTaken, JournalStopped, JournalCorrupt, SnapshotUnreadable,
+        StartError, StoreError, LedgerError, KeysError, DoorClosed, PortTaken, JournalStopped, JournalCorrupt, SnapshotUnreadable,
     )  # fmt: skip
 
     @explained(*expected)
     def run() -> None:
-        uvloop.run(_serve(settings, demo_cards, comply=comply))
+        uvloop.run(_serve(_open_server(settings, demo_cards), demo=demo_cards > 0, comply=comply))
 
     run()
 
 
-async def _serve(settings: Any, demo_cards: int, *, comply: bool) -> None:
-    from server.assembly import Server
+def _run_supervisor(settings: Any, demo_cards: int, *, comply: bool, verbose: bool) -> None:
+    from server.spread import PortClaimed
+    from server.supervisor import ChildFailed, Supervisor
+
+    @explained(PortClaimed, ChildFailed)
+    def run() -> None:
+        supervisor = Supervisor(settings)
+        opened = _open_supervisor(supervisor, demo_cards, verbose=verbose)
+        asyncio.run(_serve(opened, demo=demo_cards > 0, comply=comply, kill=supervisor.kill))
+        if supervisor.peaks:
+            stderr.print(f"connections at the most: {supervisor.spread()}")
+
+    run()
+
+
+async def _serve(
+    opened: Coroutine[Any, Any, Any],
+    *,
+    demo: bool,
+    comply: bool,
+    kill: Callable[[], None] = lambda: None,
+) -> None:
+    """Run what `opened` gives (settings, port, cards, failed, close) until a signal; `kill` what else runs for it."""
     from server.office.beside import Companion
 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    opening = asyncio.ensure_future(_open(Server, settings, demo_cards))
+    opening = asyncio.ensure_future(opened)
 
     def stop(number: signal.Signals) -> None:
         if stopping.is_set() and number == signal.SIGINT:
             stderr.print("stopping at once")
+            kill()
             os._exit(130)
         stopping.set()
         if not opening.done():
@@ -94,9 +139,9 @@ async def _serve(settings: Any, demo_cards: int, *, comply: bool) -> None:
     waiting = asyncio.ensure_future(stopping.wait())
     beside = None
     try:
-        await _greet(server, demo=demo_cards > 0, comply=comply)
+        await _greet(server, demo=demo, comply=comply)
         if comply:
-            beside = asyncio.ensure_future(Companion(settings.home, stderr.print).run())
+            beside = asyncio.ensure_future(Companion(server.settings.home, stderr.print).run())
         await asyncio.wait((waiting, server.failed), return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
@@ -110,7 +155,9 @@ async def _serve(settings: Any, demo_cards: int, *, comply: bool) -> None:
     stderr.print("stopped")
 
 
-async def _open(server_type: Any, settings: Any, demo_cards: int) -> Any:
+async def _open_server(settings: Any, demo_cards: int) -> Any:
+    from server.assembly import Server
+
     with Progress(console=stderr, transient=True) as progress:
         step = progress.add_task("starting", total=None)
 
@@ -120,20 +167,36 @@ async def _open(server_type: Any, settings: Any, demo_cards: int) -> Any:
                 demo_cards, lambda done, total: progress.update(filling, completed=done, total=total)
             )
 
-        return await server_type.open(
+        return await Server.open(
             settings,
             populate=populate if demo_cards else None,
             told=lambda text: progress.update(step, description=text),
         )
 
 
+async def _open_supervisor(supervisor: Any, demo_cards: int, *, verbose: bool) -> Any:
+    with Progress(console=stderr, transient=True) as progress:
+        step = progress.add_task("starting", total=None)
+
+        def heard(said: dict[str, Any]) -> None:
+            if "told" in said:
+                progress.update(step, description=said["told"])
+            elif "of" in said:
+                progress.update(step, description="demo portfolio", completed=said["cards"], total=said["of"])
+
+        await supervisor.open(demo_cards, heard, verbose=verbose)
+    return supervisor
+
+
 async def _greet(server: Any, *, demo: bool, comply: bool) -> None:
     """Say where the server is; with the demo, show what is sent to itself, and how to send more."""
     target = f"{server.settings.host}:{server.port}"
-    say(f"[bold]holdfast[/] answers on {target} with {server.directory.count:,} cards")
+    secure = server.settings.tls_certificate is not None
+    speaking = ", in TLS to those whom its clients' file names" if secure else ""
+    say(f"[bold]holdfast[/] answers on {target} with {server.cards:,} cards{speaking}")
     if server.settings.metrics_port:
-        say(f"metrics on http://{server.settings.host}:{server.settings.metrics_port}/metrics")
-    if demo:
+        say(f"metrics on http://{server.settings.metrics_host}:{server.settings.metrics_port}/metrics")
+    if demo and not secure:
         from server.cli.greeting import demonstrate, tell_stories
 
         with contextlib.suppress(asyncio.CancelledError):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from server.cli.calls import TARGET, AsJson, CallFailed, Target, as_document, call, minor_units
+from server.cli.calls import TARGET, AsJson, CallFailed, Peer, Target, Tls, as_document, call, minor_units
 from server.cli.output import explained, facts, fail, rows, show
 
 KINDS: Final = ("internal", "ach", "wire", "rtp", "swift", "cash_deposit", "cash_withdrawal")
@@ -51,6 +51,7 @@ def create(
     conductor_id_country: Annotated[str, typer.Option(help="That issued it, ISO 3166-1 alpha-2.")] = "",
     key: Annotated[str, typer.Option(help="Idempotency key; else a new one.")] = "",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Move money, or ask somebody to decide whether it may move."""
@@ -86,7 +87,7 @@ def create(
         other = request.counterparty
         other.name, other.account, other.bank_id = name, number, bank
         other.address, other.country = address, country
-    _show("CreateTransfer", request, target, as_json=as_json)
+    _show("CreateTransfer", request, Peer(target, tls), as_json=as_json)
 
 
 @app.command("list")
@@ -98,6 +99,7 @@ def list_transfers(
     count: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
     page: Annotated[str, typer.Option(help="The next page's token, as printed.")] = "",
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """List transfers, the newest first."""
@@ -110,7 +112,9 @@ def list_transfers(
         page_size=count,
         page_token=page,
     )
-    document = as_document(call(target, "ListTransfers", request, pb.ListTransfersResponse, service=_SERVICE))
+    document = as_document(
+        call(Peer(target, tls), "ListTransfers", request, pb.ListTransfersResponse, service=_SERVICE)
+    )
     lines = [_line(transfer) for transfer in document["transfers"]]
     title = "transfers"
     if document["next_page_token"]:
@@ -121,11 +125,13 @@ def list_transfers(
 
 @app.command("show")
 @explained(CallFailed)
-def show_transfer(identifier: Identifier, target: Target = TARGET, as_json: AsJson = False) -> None:
+def show_transfer(
+    identifier: Identifier, target: Target = TARGET, tls: Tls = None, as_json: AsJson = False
+) -> None:
     """Show a transfer and what became of it."""
     from holdfast.v1 import transfers_pb2 as pb
 
-    _show("GetTransfer", pb.GetTransferRequest(transfer_id=identifier), target, as_json=as_json)
+    _show("GetTransfer", pb.GetTransferRequest(transfer_id=identifier), Peer(target, tls), as_json=as_json)
 
 
 @app.command()
@@ -136,6 +142,7 @@ def decide(
     by: Annotated[str, typer.Option(help="Who decides; recorded.")],
     reason: Annotated[str, typer.Option(help="Why; recorded.")],
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide a transfer that waits for it: the first decision counts."""
@@ -147,7 +154,7 @@ def decide(
         decided_by=by,
         reason=reason,
     )
-    _show("DecideTransfer", request, target, as_json=as_json)
+    _show("DecideTransfer", request, Peer(target, tls), as_json=as_json)
 
 
 @app.command()
@@ -156,16 +163,17 @@ def reverse(
     identifier: Identifier,
     reason: Annotated[str, typer.Option(help="Why; recorded.")],
     target: Target = TARGET,
+    tls: Tls = None,
     as_json: AsJson = False,
 ) -> None:
     """Book all of a transfer back, its fee too."""
     from holdfast.v1 import transfers_pb2 as pb
 
     request = pb.ReverseTransferRequest(transfer_id=identifier, reason=reason)
-    _show("ReverseTransfer", request, target, as_json=as_json)
+    _show("ReverseTransfer", request, Peer(target, tls), as_json=as_json)
 
 
-def _show(method: str, request: Any, target: str, *, as_json: bool) -> None:
+def _show(method: str, request: Any, target: Peer, *, as_json: bool) -> None:
     from holdfast.v1 import transfers_pb2 as pb
 
     document = as_document(call(target, method, request, pb.Transfer, service=_SERVICE))

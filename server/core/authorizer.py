@@ -12,13 +12,20 @@ What each stage leaves behind if the process dies:
 
 Messages about authorizations go beside, on a way of their own (`lifecycle`), and wait for each other only where they
 are about the same one.
+
+Every request has its answer by its deadline. What no turn has taken by then is answered 91, untouched. What waits for a
+ledger that is late is decided without it, one deadline after another, and what is held late is let go; while it is late,
+no other waits for it. What waits for a disk that is late too is told what is no approval; an approval never leaves
+before it is on disk.
 """
 
 import asyncio
+import contextlib
 import functools
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -28,24 +35,32 @@ import structlog
 from numpy.typing import NDArray
 
 from ledger.book import LedgerStopped
+from ledger.holds import HoldOutcome
 from server.core import policy
 from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
+from server.core.deadline import Deadlines, left_s
 from server.core.directory import Directory
+from server.core.disown import Disowned
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
-from server.core.turn import Answer, Turn, away, stamp
+from server.core.timing import Timing
+from server.core.turn import Asked, Turn, away, is_approval, stamp
+from server.core.waiting import Waiting
 
 _log = structlog.get_logger("core")
 
-STAGES: Final = ("find and admit", "controls", "limits", "score", "policy", "hold", "decide")
-"""What a turn marks the end of, in order; the last one ends when its answers have left."""
+OnTimed = Callable[[list[int], NDArray[Any], NDArray[Any]], None]
+
+
+_ALWAYS: Final = 256
+"""So many may wait whatever the pace: that of small turns says little of large ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,8 @@ class CoreLimits:
     waiting_max: int = 16_384
     batch_max: int = 2_048
     turns_max: int = 2
+    queue_s_max: float = math.inf
+    """What waits may add to the turn of one that comes behind it, at the pace of the last turns."""
 
 
 @dataclass(slots=True)
@@ -65,8 +82,15 @@ class CoreCounters:
     repeats: int = 0
     conflicts: int = 0
     turns: int = 0
+    refused: int = 0
+    """There was no room for them, or they would have waited too long."""
+    expired: int = 0
+    """Their time was over before a turn took them."""
+    given_up: int = 0
+    """Decided without the ledger, which was late."""
+    told_by_time: int = 0
+    """Told something before their decision was on disk, or had been made."""
     decisions: dict[bytes, int] = field(default_factory=dict)
-    stage_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
 
 class Authorizer:
@@ -83,6 +107,7 @@ class Authorizer:
         journal: Journal,
         clock_ns: Callable[[], int],
         limits: CoreLimits,
+        deadlines: Deadlines,
     ) -> None:
         self.directory = directory
         self.controls = controls
@@ -91,15 +116,23 @@ class Authorizer:
         self.lifecycle = lifecycle
         self.journal = journal
         self.counters = CoreCounters()
+        self.timing = Timing()
         self.stopped: Exception | None = None
         self.on_stop: Callable[[Exception], None] = lambda _error: None
         self.on_decided: Callable[[NDArray[Any], NDArray[Any]], None] = lambda _intents, _decisions: None
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
+        self.on_timed: OnTimed = lambda _marks_ns, _intents, _decisions: None
+        """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
+        self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
+        """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
         self._clock_ns = clock_ns
         self._limits = limits
+        self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Parcel] = []
-        self._waiting_count = 0
+        self._waiting = Waiting(deadlines.default_ms)
+        self._watch: asyncio.TimerHandle | None = None
+        self._watch_s = math.inf
+        self._disowned = Disowned()
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
         self._deferred_count = 0
         self._turns: set[asyncio.Task[None]] = set()
@@ -113,7 +146,7 @@ class Authorizer:
     @property
     def waiting(self) -> int:
         """Requests that no turn has taken yet."""
-        return self._waiting_count
+        return self._waiting.count
 
     @property
     def is_idle(self) -> bool:
@@ -124,12 +157,35 @@ class Authorizer:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        waiting = self._waiting_count + self._carried_out + self._deferred_count
-        if waiting + len(parcel.places) > self._limits.waiting_max:
-            raise Overloaded(f"{waiting} requests wait already")
-        self.counters.requests += len(parcel.places)
+        count = len(parcel.places)
+        self._check_room(count, parcel.source)
+        self.counters.requests += count
         self._idle.clear()
-        self._queue([parcel])
+        left = left_s(parcel.records, self._clock_ns(), self._deadlines.default_ms)
+        parcel.due_s = self._loop.time() + left
+        self._waiting.put(parcel)
+        self._watch_over()
+        self._schedule()
+
+    def is_full(self, source: int = 0, count: int = 1) -> bool:
+        """Whether what waits before `count` more requests of this source is as much as may."""
+        waiting = self._waiting
+        if waiting.count < _ALWAYS:
+            return False
+        if waiting.count >= self._limits.waiting_max:
+            return True
+        before = waiting.before(count, source)
+        return waiting.pace.wait_s(before, self._limits.batch_max) > self._limits.queue_s_max
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
+        self.counters.refused += count
+
+    def _check_room(self, count: int, source: int) -> None:
+        waiting = self._waiting.count + self._carried_out + self._deferred_count
+        if waiting + count > self._limits.waiting_max or self.is_full(source, count):
+            self.note_refused(count)
+            raise Overloaded(f"{waiting} requests wait already")
 
     async def drain(self) -> None:
         """Until everything that was submitted is answered."""
@@ -163,58 +219,116 @@ class Authorizer:
         authorizations["stage_us"][:, : len(stages_us)] = stages_us
         written = self.journal.append_intents(authorizations)
         turn.number = self.journal.number
-        deadline = self._loop.call_later(
-            self.books.deadline_s, self._give_up, turn, authorizations, wanted, written
-        )
+        asked = Asked(turn, authorizations, turn.origin[turn.messages :])
+        with self._by_time(asked, functools.partial(self._give_up, asked, wanted, written)):
+            moved = await self._hold(turn, authorizations, wanted, wanted_count)
+            rest = np.flatnonzero(asked.undecided)
+            self._let_go_late(turn, asked, wanted, moved)
+            if len(rest):
+                await self._answer(asked, rest, wanted, moved, written)
+
+    async def _hold(
+        self, turn: Turn, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
+    ) -> Moved:
+        """Ask the ledger; where it is late, other turns begin meanwhile, and go without it."""
+        late = self._loop.call_later(self.books.late_s, self._pass, turn)
         moved = await self.books.hold(authorizations, wanted, wanted_count)
-        deadline.cancel()
-        if moved.is_unknown and wanted_count:
-            self._spawn(turn, self.books.fence(authorizations[wanted]))
-        if turn.given_up:
-            await self.books.let_go(authorizations, moved)
-        else:
-            await self._answer(turn, authorizations, wanted, moved, written)
+        late.cancel()
+        if turn.is_passed:
+            turn.is_passed = False
+            self.books.back()
+        return moved
+
+    def _pass(self, turn: Turn) -> None:
+        turn.is_passed = True
+        self.books.late()
+        self._schedule()
+
+    def _give_up(
+        self, asked: Asked, wanted: NDArray[np.bool_], written: asyncio.Future[int], now_s: float
+    ) -> None:
+        """The ledger's word on some has not come in time: they are decided without it."""
+        overdue = asked.overdue(now_s)
+        if not len(overdue):
+            return
+        if not asked.turn.is_given_up:
+            asked.turn.is_given_up = True
+            self.books.give_up()
+        self.counters.given_up += len(overdue)
+        asked.undecided[overdue] = False
+        moved = Moved(len(asked.intents))
+        self._spawn(asked.turn, self._answer(asked, overdue, wanted, moved, written))
+
+    def _let_go_late(self, turn: Turn, asked: Asked, wanted: NDArray[np.bool_], moved: Moved) -> None:
+        """What the ledger holds, or may hold, of those that were decided without it."""
+        if moved.is_unknown and wanted.any():
+            self._spawn(turn, self.books.fence(asked.intents[wanted]))
+        if turn.is_given_up:
+            zombies = ~asked.undecided & (moved.outcome == HoldOutcome.HELD)
+            self._spawn(turn, self.books.let_go(asked.intents[zombies], moved.attempt[zombies]))
 
     async def _answer(
         self,
-        turn: Turn,
-        authorizations: NDArray[Any],
+        asked: Asked,
+        places: NDArray[np.int64],
         wanted: NDArray[np.bool_],
         moved: Moved,
         written: asyncio.Future[int],
     ) -> None:
-        """From the ledger's word on INTENT[n] to their answers, once intents and decisions are on disk."""
-        turn.mark()
-        decisions = np.zeros(len(authorizations), DECISION)
-        ledger_us = (turn.marks_ns[-1] - turn.marks_ns[-2]) // 1000
-        stamp(authorizations, decisions, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        decide_authorizations(authorizations, decisions, wanted, moved)
-        self.state.settle(authorizations, decisions)
+        """From the ledger's word on those at `places` to their answers, once intents and decisions are on disk."""
+        turn = asked.turn
+        intents = asked.intents
+        if len(places) < len(intents):
+            intents, wanted, moved = intents[places], wanted[places], moved.part(places)
+        marks = [turn.marks_ns[-1], time.perf_counter_ns()]
+        decisions = np.zeros(len(intents), DECISION)
+        ledger_us = (marks[1] - marks[0]) // 1000
+        stamp(intents, decisions, places, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
+        decide_authorizations(intents, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in)
+        asked.decide(places, decisions)
+        self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
-        self.state.repeats.resolve(authorizations, decisions)
-        turn.answer_authorizations(decisions)
-        self.on_decided(authorizations, decisions)
-        self._release_deferred(authorizations)
-        turn.mark()
-        self._count(turn, decisions)
+        self.state.repeats.resolve(intents, decisions)
+        late = asked.tell(places, decisions)
+        if late.any() and (late := late & is_approval(decisions)).any():
+            self.on_late_approval(intents[late])
+        self.on_decided(intents, decisions)
+        self._release_deferred(intents)
+        if len(intents) == len(asked.intents):
+            turn.marks_ns += [marks[1], time.perf_counter_ns()]
+            self.timing.turn(turn.marks_ns)
+            self.on_timed(turn.marks_ns, intents, decisions)
+        self.timing.answered(intents, self._clock_ns())
+        self._count_codes(decisions)
         if isinstance(self.books.away, LedgerStopped):
             # It will not come back in this process: a restart reads from its journal what the disk has.
             self._stop(self.books.away)
 
-    def _give_up(
-        self,
-        turn: Turn,
-        authorizations: NDArray[Any],
-        wanted: NDArray[np.bool_],
-        written: asyncio.Future[int],
-    ) -> None:
-        """The ledger's answer is overdue: the requests get theirs now, and what is held late is let go."""
-        turn.given_up = True
-        self.books.late()
-        # It waits for the ledger without a turn of its own: those that come are answered meanwhile.
-        self._schedule()
-        moved = Moved(len(authorizations))
-        self._spawn(turn, self._answer(turn, authorizations, wanted, moved, written))
+    @contextlib.contextmanager
+    def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:
+        """Meanwhile, give up and tell by time what is due; until all of it is told."""
+        handle: asyncio.TimerHandle | None = None
+
+        def arm() -> None:
+            nonlocal handle
+            due_s = asked.next_s()
+            handle = self._loop.call_at(due_s, ring) if due_s < math.inf else None
+
+        def ring() -> None:
+            if self.stopped is not None:
+                return
+            now_s = self._loop.time()
+            if give_up is not None:
+                give_up(now_s)
+            self.counters.told_by_time += asked.tell_overdue(now_s)
+            arm()
+
+        arm()
+        try:
+            yield
+        finally:
+            if handle is not None and not asked.untold.any():
+                handle.cancel()
 
     def _carry_out_beside(self, turn: Turn, admitted: Admitted, rows: NDArray[np.uint32]) -> None:
         """Messages about authorizations: prepared now, in the order of arrival, and carried out in their own time."""
@@ -223,7 +337,7 @@ class Authorizer:
         finds = admitted.originals[origin]
         self.lifecycle.prepare(intents, finds, rows[origin])
         written = self.journal.append_intents(intents)
-        self._spawn(turn, self._carry_out(turn, intents, finds, written, self.journal.number))
+        self._spawn(turn, self._carry_out(turn, intents, finds, written, self.journal.number), len(intents))
 
     async def _carry_out(
         self,
@@ -233,18 +347,21 @@ class Authorizer:
         written: asyncio.Future[int],
         number: int,
     ) -> None:
-        await written
-        answer = Answer(turn, intents, turn.origin[: turn.messages])
-        deadline = self._loop.call_later(self.books.deadline_s, answer.not_yet)
-        began_ns = time.perf_counter_ns()
-        decisions = await self.lifecycle.carry_out(intents, finds)
-        deadline.cancel()
-        ledger_us = (time.perf_counter_ns() - began_ns) // 1000
-        stamp(intents, decisions, number, self._clock_ns(), ledger_us, self.journal.commit_us)
-        self.state.settle(intents, decisions)
-        await self.journal.append_decisions(decisions)
-        self.state.repeats.resolve(intents, decisions)
-        answer.give(decisions)
+        asked = Asked(turn, intents, turn.origin[: turn.messages])
+        # They are carried out whatever happens: whoever is told 91 by time and repeats gets what came of them.
+        asked.undecided[:] = False
+        places = np.arange(len(intents))
+        with self._by_time(asked):
+            await written
+            began_ns = time.perf_counter_ns()
+            decisions = await self.lifecycle.carry_out(intents, finds)
+            ledger_us = (time.perf_counter_ns() - began_ns) // 1000
+            stamp(intents, decisions, places, number, self._clock_ns(), ledger_us, self.journal.commit_us)
+            asked.decide(places, decisions)
+            self.state.settle(intents, decisions)
+            await self.journal.append_decisions(decisions)
+            self.state.repeats.resolve(intents, decisions)
+            asked.tell(places, decisions)
         self._release_deferred(intents)
         self._count_codes(decisions)
 
@@ -253,9 +370,15 @@ class Authorizer:
         if not admitted.known:
             return
         repeats = np.flatnonzero(admitted.admissions == Admission.REPEAT)
+        awaited = self._disowned.awaited(turn.requests["authorization_id"][repeats])
+        for origin in repeats[awaited].tolist():
+            low, high = turn.requests["authorization_id"][origin].tolist()
+            self._defer((low, high), turn.cut(origin))
+        repeats = repeats[~awaited]
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
+            self._disowned.told(answers["authorization_id"][answers["held"] != 0])
             turn.answer(repeats, answers)
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)
@@ -265,6 +388,12 @@ class Authorizer:
             answers["response_code"] = policy.SAME_KEY_OTHER_CONTENT
             turn.answer(conflicts, answers)
             self.counters.conflicts += len(conflicts)
+        nothing_due = np.flatnonzero(admitted.admissions == Admission.NOTHING_DUE)
+        if len(nothing_due):
+            answers = np.zeros(len(nothing_due), DECISION)
+            answers["operation"] = turn.requests["operation"][nothing_due]
+            self._disowned.done(turn.requests[nothing_due])
+            turn.answer(nothing_due, answers)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
             self._defer((low, high), turn.cut(origin))
@@ -273,7 +402,8 @@ class Authorizer:
         """Set one request aside until the entry is decided, but no longer than an answer may wait."""
         self._deferred.setdefault(entry, []).append(parcel)
         self._deferred_count += 1
-        self._loop.call_later(self.books.deadline_s, self._not_yet, entry, parcel)
+        if parcel.due_s < math.inf:
+            self._loop.call_at(parcel.due_s, self._not_yet, entry, parcel)
 
     def _not_yet(self, entry: tuple[int, int], parcel: Parcel) -> None:
         """What it waits for is overdue: 91, of which nothing is kept. Nothing of it was touched."""
@@ -286,10 +416,12 @@ class Authorizer:
         else:
             del self._deferred[entry]
         self._deferred_count -= 1
-        parcel.deliver(parcel.places, away(np.frombuffer(parcel.records, REQUEST)))
+        self.counters.expired += 1
+        _tell_away(parcel)
 
     def _release_deferred(self, intents: NDArray[Any]) -> None:
         """What waited for these entries comes again, before anything that arrived later."""
+        self._disowned.done(intents["request"])
         if not self._deferred:
             return
         again: list[Parcel] = []
@@ -297,21 +429,30 @@ class Authorizer:
             for low, high in intents["request"][identifiers].tolist():
                 again += self._deferred.pop((low, high), [])
         self._deferred_count -= len(again)
-        self._queue(again, in_front=True)
-
-    def _count(self, turn: Turn, decisions: NDArray[Any]) -> None:
-        for stage, (began, ended) in zip(STAGES, pairwise(turn.marks_ns), strict=True):
-            self.counters.stage_s[stage] += (ended - began) / 1e9
-        self._count_codes(decisions)
+        self._waiting.put_in_front(again)
+        self._watch_over()
+        self._schedule()
 
     def _count_codes(self, decisions: NDArray[Any]) -> None:
         for code, count in Counter(decisions["response_code"].tolist()).items():
             self.counters.decisions[code] = self.counters.decisions.get(code, 0) + count
 
-    def _queue(self, parcels: list[Parcel], *, in_front: bool = False) -> None:
-        self._waiting = parcels + self._waiting if in_front else self._waiting + parcels
-        self._waiting_count += sum(len(parcel.places) for parcel in parcels)
-        self._schedule()
+    def _watch_over(self) -> None:
+        """See to it that whatever waits is answered when it is due."""
+        if self._waiting.due_s < self._watch_s:
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watch_s = self._waiting.due_s
+            self._watch = self._loop.call_at(self._watch_s, self._expire)
+
+    def _expire(self) -> None:
+        """The time of some is over before a turn has taken them: 91, of which nothing is kept."""
+        self._watch, self._watch_s = None, math.inf
+        for parcel in self._waiting.take_overdue(self._loop.time()):
+            self.counters.expired += len(parcel.places)
+            _tell_away(parcel)
+        self._watch_over()
+        self._look_idle()
 
     def _schedule(self) -> None:
         under_way = len(self._turns) - self.books.overdue
@@ -321,29 +462,31 @@ class Authorizer:
 
     def _begin_turn(self) -> None:
         self._scheduled = False
-        count = 0
-        taken = 0
-        for parcel in self._waiting:
-            if taken and count + len(parcel.places) > self._limits.batch_max:
-                break
-            count += len(parcel.places)
-            taken += 1
-        parcels, self._waiting = self._waiting[:taken], self._waiting[taken:]
-        self._waiting_count -= count
+        now_s = self._loop.time()
+        if self._waiting.due_s <= now_s:
+            self._expire()
+        parcels = self._waiting.take(self._limits.batch_max)
         if not parcels:
             return
+        parcels = self._disowned.first(parcels)
+        if not parcels:
+            self._schedule()
+            self._look_idle()
+            return
         self.counters.turns += 1
-        task = self._loop.create_task(self._run_turn(Turn(parcels)))
+        turn = Turn(parcels)
+        turn.dues_s = self._waiting.dues_s(parcels, turn.requests)
+        task = self._loop.create_task(self._run_turn(turn))
         self._turns.add(task)
-        task.add_done_callback(self._end_turn)
+        task.add_done_callback(functools.partial(self._end_turn, len(turn.requests), now_s))
         self._schedule()
 
-    def _spawn(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
-        """Have some of a turn's work go its own way."""
+    def _spawn(self, turn: Turn, work: Coroutine[Any, Any, None], messages: int = 0) -> None:
+        """Have some of a turn's work go its own way, with so many of its messages."""
         task = self._loop.create_task(self._see_through(turn, work))
-        self._carried_out += turn.messages
+        self._carried_out += messages
         self._beside.add(task)
-        task.add_done_callback(functools.partial(self._end_beside, turn.messages))
+        task.add_done_callback(functools.partial(self._end_beside, messages))
 
     def _end_beside(self, messages: int, task: asyncio.Task[None]) -> None:
         self._carried_out -= messages
@@ -365,8 +508,12 @@ class Authorizer:
             for parcel in turn.parcels:
                 parcel.fail(Stopped(str(error)))
 
-    def _end_turn(self, task: asyncio.Task[None]) -> None:
+    def _end_turn(self, count: int, began_s: float, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
+        took_s = self._loop.time() - began_s
+        if took_s < self.books.late_s:
+            # What waited for a ledger or a disk that was late says nothing of the pace.
+            self._waiting.pace.took(count, took_s)
         self._schedule()
         self._look_idle()
 
@@ -389,3 +536,7 @@ class Authorizer:
         self._deferred.clear()
         self._deferred_count = 0
         self.on_stop(error)
+
+
+def _tell_away(parcel: Parcel) -> None:
+    parcel.deliver(parcel.places, away(np.frombuffer(parcel.records, REQUEST)))

@@ -5,6 +5,7 @@ The ledger has the last word. A call is never cancelled: whoever awaits it may g
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from ledger.transfer import (
     Accounts,
     CreateAccountStatus,
     CreateTransferStatus,
+    Ids,
     Results,
     TransferFlags,
     Transfers,
@@ -42,16 +44,15 @@ _SPREAD: Final = np.uint64(
 AWAY: Final = 255
 """The outcome of a transfer whose ledger could not be asked."""
 
-DEADLINE_S: Final = 1.5
-"""An authorization's answer waits for the ledger no longer than this."""
-
+LATE_S: Final = 0.25
+"""A call that takes longer than this keeps nobody waiting but those who have asked for it."""
 
 AGAIN_S: Final = 0.25
 """Until the ledger is asked again."""
 
 
 class LedgerLate(LedgerError):  # noqa: N818 - it is a state, and reads as one where it is told
-    """The ledger has not answered in time; its answer is still awaited, by nobody who asked."""
+    """The ledger has not answered in time; its answer is still awaited."""
 
 
 class Moved:
@@ -68,26 +69,57 @@ class Moved:
         self.held_minor = np.zeros(count, np.int64)
         self.available_minor = np.zeros(count, np.int64)
 
+    def part(self, places: NDArray[np.int64]) -> "Moved":
+        """What became of those at these places."""
+        part = Moved(0)
+        part.is_unknown = self.is_unknown
+        for name in ("outcome", "status", "attempt", "held_minor", "available_minor"):
+            setattr(part, name, getattr(self, name)[places])
+        return part
+
 
 class Books:
-    """The core's one lane to the ledger."""
+    """The core's one lane to the ledger. A call that takes longer than `late_s` is passed by others."""
 
-    def __init__(self, ledger: Ledger, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, ledger: Ledger, *, late_s: float = LATE_S) -> None:
         self.ledger = ledger
         self.away: LedgerError | None = None
         """Why the ledger could not be asked, the last time it was."""
-        self.deadline_s = deadline_s
+        self.late_s = late_s
         self.overdue = 0
-        """Calls that have missed their deadline and have not answered yet."""
+        """Calls that are late and have not answered yet."""
+        self.zombies_voided = 0
+        """Holds that were there when their requests had been answered without them, and were let go."""
+        self.unknown_resolved = 0
+        """Holds of which it was not known whether they were there, and is now: they are not, and never will be."""
+        self.unknown = 0
+        """Those of which it is not known yet."""
+        self.unresolved = 0
+        """Batches that were answered without the ledger, and of which it may still hold something."""
         self._currencies_open: set[int] = set()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the ledger can be asked, and holds nothing that nobody was promised: what stood in may be booked."""
+        return self.away is None and not self.unresolved
 
     async def open_accounts(self, openings: NDArray[Any]) -> None:
         """
         Open accounts that the ledger does not know and book their opening deposits, once for each.
 
         `openings` has `account_number`, `currency` (ISO number) and `opening_minor`. Idempotent: the ids are the
-        accounts' own.
+        accounts' own. Asks until the ledger has answered. Raises LedgerStopped where it never will.
         """
+        while True:
+            try:
+                await self._open_accounts(openings)
+                return
+            except LedgerStopped:
+                raise
+            except LedgerError:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _open_accounts(self, openings: NDArray[Any]) -> None:
         for currency in np.unique(openings["currency"]).tolist():
             if currency not in self._currencies_open:
                 _must_exist((await self.ledger.create_accounts(opening(currency)))["status"])
@@ -96,7 +128,12 @@ class Books:
             for first in range(0, len(chosen), BATCH_MAX):
                 part = chosen[first : first + BATCH_MAX]
                 ids = account_id(AccountCode.CARDHOLDER, currency, part["account_number"])
-                if len(await self.ledger.lookup_accounts(ids)) == len(ids):
+                found = await self.ledger.lookup_accounts(ids)
+                # One that has never had a credit may have been opened by a start that died before its deposit.
+                if (
+                    len(found) == len(ids)
+                    and ((found["credits_posted_lo"] > 0) | (part["opening_minor"] == 0)).all()
+                ):
                     continue
                 accounts = cardholder_accounts(part["account_number"], currency)
                 _must_exist((await self.ledger.create_accounts(accounts))["status"])
@@ -113,7 +150,7 @@ class Books:
         """
         Hold for each INTENT[n] that is `wanted`; what became of the n: AWAY where the ledger could not be asked.
 
-        While a call is overdue (see `late`) the ledger is not asked at all.
+        While a call is late (see `late`) the ledger is not asked at all.
         """
         moved = Moved(len(authorizations))
         if self.overdue:
@@ -128,20 +165,28 @@ class Books:
         return moved
 
     def late(self) -> None:
-        """A call has missed its deadline: until `let_go` has its answer, no other is made."""
+        """A call is late: until `back` says that it has answered, no other is made."""
         self.overdue += 1
-        self.away = self.away or LedgerLate(f"the ledger has not answered within {self.deadline_s} s")
+        self.away = self.away or LedgerLate(f"the ledger has not answered within {self.late_s:g} s")
 
-    async def let_go(self, authorizations: NDArray[Any], moved: Moved) -> None:
-        """The answers to INTENT[n] said that the ledger was away: what it held late, nobody was promised."""
+    def back(self) -> None:
+        """A late call has answered, or has failed."""
         self.overdue -= 1
-        held = moved.outcome == HoldOutcome.HELD
-        if not held.any():
-            return
+
+    def give_up(self) -> None:
+        """Some of a batch are answered without the ledger; `let_go` follows when its call has answered, or has failed."""
+        self.unresolved += 1
+
+    async def let_go(self, authorizations: NDArray[Any], attempts: NDArray[np.uint8]) -> None:
+        """INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised."""
         try:
-            await self.release(authorizations["request"]["authorization_id"][held], moved.attempt[held])
+            if len(authorizations):
+                await self.release(authorizations["request"]["authorization_id"], attempts)
+                self.zombies_voided += len(authorizations)
         except LedgerError:
-            await self.fence(authorizations[held])
+            await self.fence(authorizations)
+        finally:
+            self.unresolved -= 1
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -197,47 +242,79 @@ class Books:
             moved.outcome[empty] = HoldOutcome.INSUFFICIENT
             await self.ledger.create_transfers(holds.release(identifiers[empty], moved.attempt[empty]))
 
-    async def find_hold(self, intent: NDArray[Any]) -> tuple[int, int]:
+    async def find_holds(self, intents: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """
-        After a crash: what an INTENT[1] without a decision holds (-1: nothing, now and for ever), and its attempt.
+        What authorizations INTENT[n] hold of which no answer came: i8[n] (-1: nothing, now and for ever), and their attempts.
 
         Every attempt is fenced first, so that nothing that is still under way can arrive after this.
         """
-        identifier = intent["request"]["authorization_id"]
+        held = np.full(len(intents), -1, np.int64)
+        attempts = np.zeros(len(intents), np.uint8)
+        todo = np.arange(len(intents))
         for attempt in range(holds.ATTEMPT_MAX + 1):
-            fenced = await self.ledger.create_transfers(holds.fence(hold_transfers(intent, attempt)))
-            if fenced["status"][0] == CreateTransferStatus.DEBIT_ACCOUNT_NOT_FOUND:
+            # A fence's id is burnt where it comes first: then this attempt was never made, nor any later one.
+            statuses = await self._fence(intents[todo], attempt)
+            todo = todo[statuses != CreateTransferStatus.DEBIT_ACCOUNT_NOT_FOUND]
+            if not len(todo):
                 break
-            ids = np.concatenate(
-                [
-                    holds.leg_id(identifier, holds.Leg.HOLD, attempt),
-                    holds.leg_id(identifier, holds.Leg.RELEASE, attempt),
-                ]
-            )
-            held, voided = holds.held_minor(ids, await self.ledger.lookup_transfers(ids)).tolist()
-            if held >= 0 and voided < 0:
-                return held, attempt
-        return -1, 0
+            identifiers = intents["request"]["authorization_id"][todo]
+            amounts = await self._amounts(holds.leg_id(identifiers, holds.Leg.HOLD, attempt))
+            voided = await self._amounts(holds.leg_id(identifiers, holds.Leg.RELEASE, attempt))
+            stands = (amounts >= 0) & (voided < 0)
+            held[todo[stands]], attempts[todo[stands]] = amounts[stands], attempt
+            todo = todo[~stands]
+        return held, attempts
 
-    async def fence(self, intents: NDArray[Any]) -> None:
+    async def _fence(self, intents: NDArray[Any], attempt: int) -> NDArray[np.uint32]:
+        statuses = [np.zeros(0, np.uint32)]
+        for first in range(0, len(intents), BATCH_MAX):
+            fences = holds.fence(hold_transfers(intents[first : first + BATCH_MAX], attempt))
+            statuses.append((await self.ledger.create_transfers(fences))["status"])
+        return np.concatenate(statuses)
+
+    async def _amounts(self, ids: Ids) -> NDArray[np.int64]:
+        """The amounts of transfers; -1 where there is none."""
+        amounts = [np.zeros(0, np.int64)]
+        for first in range(0, len(ids), BATCH_MAX):
+            part = ids[first : first + BATCH_MAX]
+            amounts.append(holds.held_minor(part, await self.ledger.lookup_transfers(part)))
+        return np.concatenate(amounts)
+
+    def fence(self, intents: NDArray[Any]) -> Coroutine[Any, Any, None]:
         """
         Make sure that INTENT[n], answered without the ledger, hold nothing, now and for ever; until it can be asked.
 
         A ledger that has stopped is left to the next start.
         """
-        for i in range(len(intents)):
+        self.unresolved += 1
+        self.unknown += len(intents)
+        return self._find_out(intents)
+
+    async def _find_out(self, intents: NDArray[Any]) -> None:
+        try:
             while True:
                 try:
-                    held, attempt = await self.find_hold(intents[i : i + 1])
-                    if held >= 0:
-                        await self.release(
-                            intents["request"]["authorization_id"][i : i + 1], np.array([attempt], np.uint8)
-                        )
+                    await self.void_found(intents)
                     break
                 except LedgerStopped:
                     return
                 except LedgerError:
                     await asyncio.sleep(AGAIN_S)
+            self.unknown_resolved += len(intents)
+            if not self.overdue:
+                self.away = None
+        finally:
+            self.unresolved -= 1
+            self.unknown -= len(intents)
+
+    async def void_found(self, intents: NDArray[Any]) -> int:
+        """Fence authorizations INTENT[n] and void what they hold; return how many holds had stood."""
+        held, attempts = await self.find_holds(intents)
+        stands = held >= 0
+        if stands.any():
+            await self.release(intents["request"]["authorization_id"][stands], attempts[stands])
+            self.zombies_voided += int(stands.sum())
+        return int(stands.sum())
 
     async def void(self, placed: Transfers) -> int:
         """Void holds that nobody was told of; return how many of them still stood."""

@@ -64,7 +64,8 @@ class Chains:
 
     async def hold(self, intents: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """
-        Hold for INTENT[n] that are increments or advices; an advice in full, beyond the balance as owed.
+        Hold for INTENT[n] that are increments, advices or bookings; what is not an increment in full, beyond the balance
+        as owed.
 
         Returns what each has pending on the cardholder's account (-1: nothing; the balance does not cover an increment,
         or the account takes no advice), and the attempt.
@@ -73,8 +74,10 @@ class Chains:
         attempts = np.zeros(len(intents), np.uint8)
         if not len(intents):
             return np.zeros(0, np.int64), attempts
-        advised = requests["operation"] == Operation.ADVISE
+        # What an advice tells, and what stood in, was approved: it is held whatever the balance.
+        advised = requests["operation"] != Operation.INCREMENT
         credit = (CREDITING >> requests["transaction_type"].astype(np.int64)) & 1 == 1
+        credit |= (requests["operation"] == Operation.BOOK) & (requests["credit"] != 0)
         placed = holds.place(
             requests["original_id"],
             intents["account_number"],

@@ -6,7 +6,6 @@ answer), and notes each check that fails. It decides nothing: `policy` does. The
 limit sets and rules are compiled from the directory whenever it says that they changed.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -38,8 +37,8 @@ from server.core.record import (
     TransactionType,
 )
 from server.core.rules import Rules
+from server.core.stand_in import CATEGORY_WORDS, STAND_IN, bits_of, stand_in_table
 
-_CATEGORY_WORDS: Final = 157  # 10,000 bits
 _COUNTRY_WORDS: Final = 16  # 1,000 bits
 PROGRAMME: Final = np.dtype(
     [
@@ -55,13 +54,14 @@ PROGRAMME: Final = np.dtype(
         ("channels", "u1"),
         ("step_up_else_decline", "u1"),
         ("unscored_decline", "u1"),
+        ("posture", "u1"),  # Posture
         ("known", "u1"),
     ]
 )
 
 CONTROLS: Final = np.dtype(
     [
-        ("categories_off", "<u8", (_CATEGORY_WORDS,)),
+        ("categories_off", "<u8", (CATEGORY_WORDS,)),
         ("countries_off", "<u8", (_COUNTRY_WORDS,)),
         ("lock_first", "<i8"),  # its rows in the array of allowed merchants
         ("lock_last", "<i8"),
@@ -236,6 +236,7 @@ def note_card(intent: Any, row: int, card: Any, programme: Any, local: int) -> N
     intent.limit_set = card.limits if card.limits != 0 else programme.limits
     intent.programme = card.programme
     intent.programme_version = programme.version
+    intent.posture = programme.posture
     intent.card_expiry_yymm = card.expiry_yymm
     intent.card_state = card.state
     intent.account_state = card.account_state
@@ -332,6 +333,8 @@ class Controls:
         self._revision = (-1, -1)
         self._hold_s = expiry_s(np.arange(10_000)).astype(np.uint32)
         self.programmes: NDArray[Any] = np.zeros(0, PROGRAMME)
+        self.stand_in: NDArray[Any] = np.zeros(0, STAND_IN)
+        """STAND_IN by the programmes' numbers: what may be approved without the ledger."""
         self.limits = directory.limit_sets.compile({})
         """The limit sets, by the numbers that intents carry."""
         self.rules = Rules()
@@ -412,9 +415,11 @@ class Controls:
             row["channels"] = programme.channels
             row["step_up_else_decline"] = programme.step_up_else_decline
             row["unscored_decline"] = programme.unscored_decline
+            row["posture"] = programme.posture
             row["limits"] = self._directory.limit_sets.own(number)
             row["known"] = 1
             rows += len(from_s)
+        self.stand_in = stand_in_table(programmes)
         self._zone_from_s = np.concatenate(zones_from)
         self._zone_offset_s = np.concatenate(zones_offset)
 
@@ -427,7 +432,7 @@ class Controls:
             row["hours"] = control.hours_allowed
             row["types_never"] = sum(1 << kind for kind in control.types_never)
             row["categories_off"] = _off(
-                control.categories_allowed, control.categories_blocked, _CATEGORY_WORDS
+                control.categories_allowed, control.categories_blocked, CATEGORY_WORDS
             )
             row["countries_off"] = _off(control.countries_allowed, control.countries_blocked, _COUNTRY_WORDS)
             row["locked"] = control.merchants_allowed is not None
@@ -437,14 +442,7 @@ class Controls:
         self._lock_merchants = np.array(merchants, np.uint64)
 
 
-def _bits(values: Iterable[int], words: int) -> NDArray[np.uint64]:
-    bits = np.zeros(words, np.uint64)
-    for value in values:
-        bits[value >> 6] |= np.uint64(1) << np.uint64(value & 63)
-    return bits
-
-
 def _off(allowed: frozenset[int] | None, blocked: frozenset[int], words: int) -> NDArray[np.uint64]:
     """Bits of what is switched off: what is blocked, and what a list of allowed ones leaves out."""
-    off = _bits(blocked, words)
-    return off if allowed is None else off | ~_bits(allowed, words)
+    off = bits_of(blocked, words)
+    return off if allowed is None else off | ~bits_of(allowed, words)

@@ -75,6 +75,45 @@ def lefts_s(requests: NDArray[Any], now_ns: int, default_ms: int) -> NDArray[np.
     return lefts
 
 
+def dues_s(
+    requests: NDArray[Any], counts: NDArray[np.int64], firsts_s: NDArray[np.float64], default_ms: int
+) -> NDArray[np.float64]:
+    """
+    When each REQUEST[n] is due, f8[n], by the clock of `firsts_s`.
+
+    They came in parcels of `counts` (i8[m]) requests, of each of which the first is due at `firsts_s` (f8[m]). The clock
+    that arrivals are told by is not asked again: it may have been stepped.
+    """
+    dues = np.empty(len(requests))
+    spread_dues(requests, counts, firsts_s, default_ms, dues)
+    return dues
+
+
+@njit(cache=True)
+def spread_dues(requests: Any, counts: Any, firsts_s: Any, default_ms: int, dues: Any) -> None:
+    """Write when each of REQUEST[n] is due into `dues` (f8[n]); see `dues_s`."""
+    begin = 0
+    for k in range(len(counts)):
+        end = begin + counts[k]
+        earliest_ns = np.int64(0)
+        is_first = True
+        for again in (False, True):
+            for i in range(begin, end):
+                deadline_ms = np.int64(requests[i].deadline_ms)
+                if deadline_ms == PATIENT_MS:
+                    dues[i] = np.inf
+                    continue
+                if deadline_ms == 0:
+                    deadline_ms = np.int64(default_ms)
+                due_ns = requests[i].arrival_ns + deadline_ms * 1_000_000
+                if again:
+                    dues[i] = firsts_s[k] + (due_ns - earliest_ns) / 1e9
+                elif is_first or due_ns < earliest_ns:
+                    earliest_ns = due_ns
+                    is_first = False
+        begin = end
+
+
 @njit(cache=True)
 def fill_lefts(requests: Any, now_ns: int, default_ms: int, lefts: Any) -> None:
     """Write what each REQUEST[n] has left into `lefts` (f8[n], seconds)."""

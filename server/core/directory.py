@@ -1,14 +1,15 @@
 """
-Card → account, customer, programme: columns in memory, behind a compiled index.
+Card → account, customer, programme: columns in memory, behind a compiled index; both grow where they lie.
 
 A card is one row of `CARD`, at the position `cards.number` that PostgreSQL gave it, so that every state array (limits,
 velocity, features) can be indexed by the same row and survives a restart. Controls and limits that cards share are kept
 once.
-The directory is owned by the core's thread: `apply` and `find` are never called from another.
+The directory is owned by the core's thread: `apply` and `find` are never called from another. A change of SLICE_CARDS
+is applied within a few milliseconds, however many cards there are.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
@@ -16,9 +17,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ledger.room import Room
 from server.core.block_lists import BlockEntry, BlockLists
+from server.core.card_index import CardIndex
 from server.core.limit_sets import Limit, LimitSets, Overrides
-from server.core.record import NO_ROW, CardReference, TransactionType
+from server.core.record import TransactionType
 
 
 class CardState(IntEnum):
@@ -58,6 +61,14 @@ class Channel(IntFlag):
     INTERNATIONAL = 8
 
 
+class Posture(IntEnum):
+    """What a programme's cards answer while the ledger is away."""
+
+    DECLINE = 0  # 91
+    NETWORK = 1  # N0: the network is asked to stand in
+    STAND_IN = 2  # 00 within limits of its own, booked on the ledger's return; beyond them 91
+
+
 class Action(IntEnum):
     """What a rule asks for; of several that fit, the first here is what is answered."""
 
@@ -78,6 +89,8 @@ class Operator(IntEnum):
     NOT_IN = 7
     MISSING = 8  # value 1: it is missing; value 0: it is there
 
+
+SLICE_CARDS: Final = 4_096
 
 CARD: Final = np.dtype(
     [
@@ -115,6 +128,16 @@ class ControlSet:
 
 
 @dataclass(frozen=True, slots=True)
+class StandInLimits:
+    """What may be approved without the ledger. Amounts in minor units of the programme's currency."""
+
+    amount_max_minor: int = 0  # of one transaction
+    count_max: int = 0  # approvals of a card in a day of the programme
+    sum_max_minor: int = 0  # and what they come to
+    categories: frozenset[int] = frozenset()  # MCCs; empty = all
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
     """What cards of one kind have in common."""
 
@@ -131,6 +154,8 @@ class Programme:
     limits: tuple[Limit, ...] = ()
     channels: Channel = Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH
     types_never: frozenset[TransactionType] = frozenset()
+    posture: Posture = Posture.DECLINE
+    stand_in: StandInLimits = StandInLimits()  # read where the posture is STAND_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,60 +206,58 @@ class DirectoryChange:
         return not any(map(len, parts))
 
 
-_SLOTS_PER_CARD: Final = 2
-_PAN: Final = int(CardReference.PAN)
-_TOKEN: Final = int(CardReference.TOKEN)
-
-
 @njit(cache=True)
-def find_rows(requests: Any, cards: Any, pan_slots: Any, card_id_slots: Any, rows: Any) -> None:
+def put_cards(stood: Any, cards: Any, moved: Any, limits: Any) -> int:
     """
-    Write each request's card row into `rows` (u32[n]); NO_ROW where no card answers to its key.
+    Write CARD[n] into their rows of `stood`, without controls and limits; return how many of them are new.
 
-    The slot tables (u32, a power of two long, row + 1, 0 = free) are probed linearly from the key's low bits: keys
-    are uniform by construction.
+    Notes which must be entered into the index (bool[n]), and which limit sets (u4[n]) stood there before.
     """
-    mask = np.uint64(len(pan_slots) - 1)
-    for i in range(len(requests)):
-        request = requests[i]
-        low = request.card_key[0]
-        high = request.card_key[1]
-        by_pan = request.card_reference == _PAN
-        slot = low & mask
-        rows[i] = NO_ROW
-        while True:
-            entry = pan_slots[slot] if by_pan else card_id_slots[slot]
-            if entry == 0:
-                break
-            card = cards[entry - 1]
-            key = card.pan_key if by_pan else card.card_id
-            if key[0] == low and key[1] == high:
-                rows[i] = entry - 1
-                break
-            slot = (slot + np.uint64(1)) & mask
+    fresh = 0
+    for i in range(len(cards)):
+        card = cards[i]
+        row = stood[card.number]
+        is_new = row.known == 0
+        fresh += is_new
+        moved[i] = is_new
+        for word in range(2):
+            if row.pan_key[word] != card.pan_key[word] or row.card_id[word] != card.card_id[word]:
+                moved[i] = True
+        limits[i] = row.limits
+        stood[card.number] = card
+        row = stood[card.number]
+        row.known = 1
+        row.controls = 0
+        row.limits = 0
+    return fresh
 
 
-@njit(cache=True)
-def index_rows(cards: Any, rows: Any, pan_slots: Any, card_id_slots: Any) -> None:
-    """Enter the cards at `rows` (u32[n]) into both slot tables; a key that is there already is left."""
-    mask = np.uint64(len(pan_slots) - 1)
-    for i in range(len(rows)):
-        row = rows[i]
-        for table in range(2):
-            slots = pan_slots if table == 0 else card_id_slots
-            key = cards[row].pan_key if table == 0 else cards[row].card_id
-            slot = key[0] & mask
-            while slots[slot] != 0 and slots[slot] != row + 1:
-                slot = (slot + np.uint64(1)) & mask
-            slots[slot] = row + 1
+def slices(change: DirectoryChange) -> Iterator[DirectoryChange]:
+    """The same change in parts of SLICE_CARDS: what cards share first, the version with the last."""
+    shared = replace(change, cards=change.cards[:0], controls={}, limits={}, version=0)
+    if not shared.empty:
+        yield shared
+    for first in range(0, len(change.cards), SLICE_CARDS):
+        cards = change.cards[first : first + SLICE_CARDS]
+        numbers = cards["number"].tolist() if change.controls or change.limits else []
+        yield DirectoryChange(
+            cards,
+            {number: change.controls[number] for number in numbers if number in change.controls},
+            {number: change.limits[number] for number in numbers if number in change.limits},
+        )
+    yield DirectoryChange(version=change.version)
 
 
 class Directory:
     """The columns, their index, and what cards share: control and limit sets, programmes, block lists, rules."""
 
     def __init__(self) -> None:
-        self.cards: NDArray[Any] = np.zeros(0, CARD)
+        self._room = Room(CARD, huge=False)
+        self._index = CardIndex()
+        self._changed: list[NDArray[np.uint32]] = []
         self.count = 0
+        self.rows = 0
+        """Cards' numbers lie below it."""
         self.version = 0
         """The feed's position, for explanations: a change may come before its position counts as read."""
         self.revision = 0
@@ -251,14 +274,31 @@ class Directory:
         self.accounts = 0
         """Room that state arrays indexed by account number need."""
         self._control_numbers: dict[ControlSet, int] = {ControlSet(): 0}
-        self._pan_slots = np.zeros(2, np.uint32)
-        self._card_id_slots = np.zeros(2, np.uint32)
+
+    @property
+    def cards(self) -> NDArray[Any]:
+        """CARD[n] by number, not `known` where there is none. Good until the next `apply`: don't keep it."""
+        return self._room.array
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory that cards and their index take."""
+        return self.rows * CARD.itemsize + self._index.used_bytes
 
     def find(self, requests: NDArray[Any]) -> NDArray[np.uint32]:
         """Card rows (u32[n]) of a batch of REQUEST; NO_ROW where the card is unknown."""
-        rows = np.empty(len(requests), np.uint32)
-        find_rows(requests, self.cards, self._pan_slots, self._card_id_slots, rows)
-        return rows
+        return self._index.find(requests, self.cards)
+
+    def expect(self, count: int, numbers: NDArray[Any]) -> None:
+        """Make room at once for so many cards with these numbers (none where `count` is 0)."""
+        if count:
+            self._room.make(int(numbers.max()) + 1)
+            self._index.expect(self.cards, count)
+
+    def take_changed(self) -> NDArray[np.uint32]:
+        """The rows (u4[n]) that changed since they were last asked for, some of them more than once."""
+        changed, self._changed = self._changed, []
+        return np.concatenate([np.zeros(0, np.uint32), *changed])
 
     def apply(self, change: DirectoryChange) -> None:
         """Take over what a feed read. Idempotent: a row applied twice is the row applied once."""
@@ -288,21 +328,20 @@ class Directory:
         self, cards: NDArray[Any], controls: Mapping[int, ControlSet], limits: Mapping[int, Overrides]
     ) -> None:
         rows = cards["number"]
-        self._make_room(int(rows.max()) + 1)
+        self.rows = max(self.rows, int(rows.max()) + 1)
+        if self.rows > len(self.cards):
+            self._room.make(self.rows)
         self.accounts = max(self.accounts, 1 << int(cards["account_number"].max()).bit_length())
-        fresh = self.cards["known"][rows] == 0
-        before = self.cards["limits"][rows]
-        self.cards[rows] = cards
-        self.cards["known"][rows] = 1
-        self.cards["controls"][rows] = 0
-        self.cards["limits"][rows] = 0
+        moved, before = np.empty(len(cards), np.bool_), np.empty(len(cards), np.uint32)
+        self.count += put_cards(self.cards, np.require(cards, CARD, ["C", "W"]), moved, before)
         for number, control_set in controls.items():
             self.cards["controls"][number] = self._share(control_set)
         for number, found in limits.items():
             self.cards["limits"][number] = self.limit_sets.take(int(self.cards["programme"][number]), found)
         self.limit_sets.give_back(before[before != 0].tolist())
-        index_rows(self.cards, rows[fresh].astype(np.uint32), self._pan_slots, self._card_id_slots)
-        self.count += int(fresh.sum())
+        if moved.any():
+            self._index.enter(self.cards, rows[moved].astype(np.uint32), self.count)
+        self._changed.append(rows.astype(np.uint32))
 
     def _share(self, control_set: ControlSet) -> int:
         number = self._control_numbers.get(control_set)
@@ -311,15 +350,3 @@ class Directory:
             self.control_sets.append(control_set)
             self.shared_revision += 1
         return number
-
-    def _make_room(self, rows: int) -> None:
-        if rows <= len(self.cards):
-            return
-        capacity = max(1024, 1 << (rows - 1).bit_length())
-        grown = np.zeros(capacity, CARD)
-        grown[: len(self.cards)] = self.cards
-        self.cards = grown
-        self._pan_slots = np.zeros(capacity * _SLOTS_PER_CARD, np.uint32)
-        self._card_id_slots = np.zeros(capacity * _SLOTS_PER_CARD, np.uint32)
-        known = np.flatnonzero(grown["known"]).astype(np.uint32)
-        index_rows(grown, known, self._pan_slots, self._card_id_slots)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from server.core.directory import AccountState, CardFlag, CardState
+from server.core.directory import AccountState, CardFlag, CardState, Posture
 from server.core.names import Names
 from server.core.policy import CHECKS, Check
 from server.core.record import NO_ROW, CheckResult, EntryMode, TransactionType
@@ -52,7 +52,7 @@ def outcomes(intent: Any, decision: Any, names: Names) -> list[CheckOutcome]:
 
 
 def _elapsed_us(check: Check, intent: Any, decision: Any) -> int:
-    if check in (Check.FUNDS, Check.LEDGER_AWAY, Check.LEDGER_REFUSED):
+    if check in (Check.FUNDS, Check.LEDGER_AWAY, Check.LEDGER_REFUSED) or check >= Check.NETWORK_ASKED:
         return int(decision["ledger_us"])
     stage = 1
     if check in (
@@ -178,6 +178,19 @@ def _ledger(intent: Any, decision: Any) -> Inputs:
     }
 
 
+def _without_ledger(intent: Any, decision: Any) -> Inputs:
+    """The limits themselves stand in the programme's history, under its version."""
+    return {
+        "posture": Posture(intent["posture"]).name,
+        "programme": str(intent["programme"]),
+        "programme_version": str(intent["programme_version"]),
+        "category": f"{intent['request']['category']:04d}",
+        "billed_minor": str(intent["billed_minor"]),
+        "day": str(intent["day_id"]),
+        "stand_in": "yes" if decision["stand_in"] else "no",
+    }
+
+
 def _flags(value: int) -> str:
     return "|".join(flag.name for flag in CardFlag if value & flag and flag.name) or "none"
 
@@ -194,4 +207,5 @@ _INPUTS: Final[tuple[tuple[Check, Check, Callable[[Any, Any], Inputs]], ...]] = 
     (Check.SCORE_FLAGGED, Check.UNSCORED, _score),
     (Check.KYC_INCOMPLETE, Check.POLITICALLY_EXPOSED, _card),
     (Check.BLOCKED_CARD, Check.BLOCKED_CARD, _card),
+    (Check.NETWORK_ASKED, Check.STOOD_IN, _without_ledger),
 )

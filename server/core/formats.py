@@ -50,6 +50,9 @@ _NEW_IN_INTENT_3: Final = (
     "score_reasons",
     "consulted",
 )
+_OUT_OF_RESERVED: Final = ("posture",)
+"""Fields that took bytes which were reserved, and zero, in format 3."""
+
 _NEW_IN_DECISION_3: Final = ("limits_passed", "rules_hit", "score_reasons")
 _LIMITS_2: Final = 11
 """Format 2 had so many limits: bit k is the limit whose name the store numbers k + 1."""
@@ -73,7 +76,10 @@ def _with(dtype: np.dtype[Any], *, after: str, name: str, kind: Any) -> np.dtype
 
 def _intent_2() -> np.dtype[Any]:
     layout = _without(
-        INTENT, _NEW_IN_INTENT_3, reserved=np.dtype(("u1", (12,))), features=np.dtype(("<f4", (32,)))
+        INTENT,
+        (*_NEW_IN_INTENT_3, *_OUT_OF_RESERVED),
+        reserved=np.dtype(("u1", (12,))),
+        features=np.dtype(("<f4", (32,))),
     )
     layout = _with(layout, after="card_expiry_yymm", name="velocity_flags", kind="<u2")
     layout = _with(layout, after="model", name="limits", kind=("<i8", (12,)))
@@ -159,7 +165,7 @@ def intents_of(records: NDArray[Any]) -> NDArray[Any]:
     for name in INTENT.names or ():
         if name == "request":
             _copy(records["request"], intents["request"])
-        elif name not in (*_NEW_IN_INTENT_3, "features", "reserved"):
+        elif name not in (*_NEW_IN_INTENT_3, *_OUT_OF_RESERVED, "features", "reserved"):
             intents[name] = records[name]
     intents["features"] = np.nan
     intents["request"]["version"] = REQUEST_VERSION

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ledger.journal import fill_log
 from server.core.formats import UnknownFormat, read_decisions, read_intents
-from server.core.policy import Check, bit
+from server.core.policy import UNHEARD
 from server.core.record import DECISION, INTENT, Operation
 
 FORMAT: Final = 1
@@ -36,7 +36,6 @@ INTENTS_KIND: Final = 1
 
 _DECISIONS: Final = 2
 _TRIM: Final = 0
-_LEDGER_AWAY: Final = bit(Check.LEDGER_AWAY)
 _NUMBER_MAX: Final = (1 << 63) - 1
 _LOG_BYTES: Final = 32 << 20
 """As much of the write-ahead log is on the disk before it is used."""
@@ -175,12 +174,12 @@ class JournalReader:
         return (since_ns if whole else max(since_ns, oldest_ns)), np.concatenate(found)
 
     def unanswered_since(self, since_ns: int) -> Iterator[NDArray[Any]]:
-        """INTENT[1] of every authorization that was answered from `since_ns` on because the ledger was away."""
+        """INTENT[1] of every authorization that was answered from `since_ns` on without the ledger's word."""
         for row in self._connection.execute(f"{_READ} WHERE kind = ? ORDER BY number DESC", (_DECISIONS,)):
             decisions = self._batch(*row).decisions
             if int(decisions["decision_ns"].max()) < since_ns:
                 return
-            away = decisions["reasons"] & _LEDGER_AWAY != 0
+            away = decisions["reasons"] & UNHEARD != 0
             for decision in decisions[away & (decisions["operation"] == Operation.AUTHORIZE)]:
                 intents = self.read_intents(int(decision["intent_batch"]))
                 place = int(decision["intent_index"])

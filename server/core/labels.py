@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from scoring.attempt import LABEL, network_digest, terminal_digest
 from scoring.features import Features
+from server.core.deadline import PATIENT_MS
 from server.core.record import INTENT_NUMBERS, REQUEST, REQUEST_VERSION, Operation
 
 _LABEL: Final = int(Operation.LABEL)
@@ -102,6 +103,7 @@ def label_requests(
     requests["transmission_s"] = received_s
     requests["local_s"] = about["transmission_s"]
     requests["arrival_ns"] = arrival_ns
+    requests["deadline_ms"] = PATIENT_MS
     requests["amount_minor"] = intents["billed_minor"]
     requests["currency"] = intents["billing_currency"]
     requests["latitude_deg"] = requests["longitude_deg"] = np.nan

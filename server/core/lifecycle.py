@@ -1,5 +1,5 @@
 """
-The life of a hold after its authorization: increments, reversals, advices, clearings and the core's own expiries.
+The life of a hold after its authorization: increments, reversals, advices, clearings, the core's own expiries and bookings.
 
 And what becomes known of an authorization: a label moves nothing, and is learnt where it stands among the arrivals.
 
@@ -144,6 +144,7 @@ class Lifecycle:
         finds[unheld] = Original.DECLINED
         known = found["answer"]["sequence"] != 0
         finds[unheld & ~known] = Original.UNKNOWN
+        finds[unheld & (found["part_minor"] > 0)] = Original.STOOD_IN
         _, last = np.unique(originals[::-1], axis=0, return_index=True)
         earlier = busy & known
         earlier[len(intents) - 1 - last] = False

@@ -185,9 +185,9 @@ class LimitSets:
                 line["programme"] = -1
                 self._free.append(number)
 
-    def overrides_of(self, number: int) -> Overrides:
-        """The overrides of a set in use."""
-        return self._keys[number][1]
+    def overrides(self) -> dict[int, Overrides]:
+        """The overrides of each set in use that has any."""
+        return {number: found for number, (_, found) in self._keys.items() if found}
 
     def compile(self, limits: Mapping[int, Sequence[Limit]]) -> LimitTable:
         """All sets, of each slot the limit nearest to the card; `limits` are the programmes' own."""

@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scoring.attempt import network_digest
+from scoring.room import Room
 from scoring.velocity import (
     AMOUNT,
     FREQUENCY,
@@ -38,6 +39,7 @@ from server.core.policy import (
     APPROVED_IN_PART,
     DECLINING,
     LEDGER_AWAY,
+    NETWORK_ASKED,
     NOTHING_AGAINST_IT,
     Check,
     number_of,
@@ -86,6 +88,7 @@ _APPROVED_IN_PART: Final = number_of(APPROVED_IN_PART)
 _NOTHING_AGAINST_IT: Final = number_of(NOTHING_AGAINST_IT)
 _STEP_UP: Final = number_of(b"1A")
 _LEDGER_AWAY: Final = number_of(LEDGER_AWAY)
+_NETWORK_ASKED: Final = number_of(NETWORK_ASKED)
 
 
 @njit(cache=True)
@@ -110,7 +113,7 @@ def write_step(step: Any, intent: Any, amount_minor: int, kind: int) -> None:
 def is_decline(decision: Any) -> bool:
     """Whether an authorization's DECISION_NUMBERS turns the cardholder down for good: what the decline windows count."""
     code = decision.response_code
-    if code in (_APPROVED, _APPROVED_IN_PART, _NOTHING_AGAINST_IT, _STEP_UP, _LEDGER_AWAY):
+    if code in (_APPROVED, _APPROVED_IN_PART, _NOTHING_AGAINST_IT, _STEP_UP, _LEDGER_AWAY, _NETWORK_ASKED):
         return False
     return decision.operation == _AUTHORIZE
 
@@ -163,6 +166,18 @@ def recall(intents: Any, memory: Any, declining: Any) -> None:
             elif intent.checks_failed & declining == 0:
                 card.used = 1
                 intent.reserved_limits |= SINGLE_USE_RESERVED
+
+
+@njit(cache=True)
+def comes_again(intents: Any) -> int:
+    """Where among INTENT[n] a single-use card comes for the second time; n where none does."""
+    for i in range(1, len(intents)):
+        if intents[i].card_row == NO_ROW or intents[i].card_flags & _FLAG_SINGLE_USE == 0:
+            continue
+        for k in range(i):
+            if intents[k].card_row == intents[i].card_row:
+                return i
+    return len(intents)
 
 
 @njit(cache=True)
@@ -281,13 +296,17 @@ class Limits:
 
     def __init__(self) -> None:
         self.velocity = Velocity()
-        self.memory: NDArray[Any] = np.zeros(0, MEMORY)
+        self._memory = Room(MEMORY)
+
+    @property
+    def memory(self) -> NDArray[Any]:
+        """MEMORY[n] by card row. Good until it grows: don't keep it."""
+        return self._memory.array
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
         self.velocity.grow(cards, accounts + 1)
-        if cards > len(self.memory):
-            self.memory = np.concatenate([self.memory, np.zeros(cards - len(self.memory), MEMORY)])
+        self._memory.make(cards)
 
     def reserve(
         self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable
@@ -306,6 +325,12 @@ class Limits:
     def _reserve(
         self, intents: NDArray[Any], attempts: NDArray[Any], limits: LimitTable, *, entering: bool
     ) -> NDArray[np.float32]:
+        again = comes_again(intents)
+        if again < len(intents):
+            # Whether its use is taken is known once the limits have judged who came before.
+            first = self._reserve(intents[:again], attempts[:again], limits, entering=entering)
+            rest = self._reserve(intents[again:], attempts[again:], limits, entering=entering)
+            return np.concatenate([first, rest])
         recall(intents, self.memory, DECLINING)
         count = len(intents)
         day_ids, month_ids = np.empty(count, np.int32), np.empty(count, np.int32)
@@ -356,4 +381,5 @@ class Limits:
         self.velocity = velocity_of(
             {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         )
-        self.memory = np.array(arrays["memory"])
+        self._memory = Room(MEMORY)
+        self._memory.take(arrays["memory"])

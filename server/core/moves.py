@@ -8,6 +8,11 @@ Messages about authorizations, in kernels: what each finds, which move of the le
     CLEAR      parts post, the rest void or held again,         posted all the same: from the balance, the rest is owed
                what goes beyond them as without a hold
     EXPIRE     parts void                                       (does not come here)
+    DISOWN     parts void; the front's answer stands            the front's answer stands
+    BOOK       (does not come here)                             what stood in is held, beyond the balance too
+
+What stand-in approved and nobody has booked needs no ledger to be let go: REVERSE and ADVISE only lessen what is to be
+booked. CLEAR posts it as without a hold, and what it leaves is booked; INCREMENT waits for the booking.
 
 A refund is booked in its own direction, and first repays what is owed.
 """
@@ -20,6 +25,7 @@ from numba import njit
 from ledger.chains import PARTS_MAX, Kind, MoveOutcome, rest_of, sums_of
 from server.core import policy
 from server.core.names import note_names
+from server.core.parts import unbooked, unbooked_after
 from server.core.policy import Check, number_of, response_code
 from server.core.record import CREDITING, HOLDING, NO_ROW, CardReference, Chain, Operation
 from server.core.repeats import Original
@@ -34,9 +40,12 @@ _INCREMENT: Final = int(Operation.INCREMENT)
 _ADVISE: Final = int(Operation.ADVISE)
 _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_DISOWN: Final = int(Operation.DISOWN)
+_BOOK: Final = int(Operation.BOOK)
 _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _DECLINED: Final = int(Original.DECLINED)
+_STOOD_IN: Final = int(Original.STOOD_IN)
 _APPROVED: Final = number_of(policy.APPROVED)
 _APPROVED_IN_PART: Final = number_of(policy.APPROVED_IN_PART)
 _AMOUNT_SENSELESS: Final = np.uint64(1 << Check.AMOUNT_SENSELESS)
@@ -88,6 +97,9 @@ def find_facts(intents: Any, found: Any) -> None:
             # It doesn't say where: it counts where its authorization did.
             intent.request.merchant = entry.merchant
             intent.request.device = entry.device
+        if intent.request.operation == _BOOK:
+            intent.billed_minor = unbooked(entry)
+            intent.request.credit = entry.credit
         left_s = entry.transmission_s + np.int64(entry.hold_s) - intent.request.transmission_s
         intent.hold_s = max(left_s, 1)
 
@@ -100,6 +112,7 @@ def judge(intents: Any, finds: Any, found: Any, parts: Any, ends: Any, codes: An
         request = intent.request
         operation = request.operation
         held = finds[i] == _HELD
+        stood_in = finds[i] == _STOOD_IN
         total = total_of(parts, ends[i], ends[i + 1])
         failed = np.uint64(0)
         asks = True
@@ -121,8 +134,8 @@ def judge(intents: Any, finds: Any, found: Any, parts: Any, ends: Any, codes: An
             failed = intent.checks_failed & (_CARD_UNKNOWN | _NOT_CONVERTED)
             approved = is_approval(request.given_code)
             moves = (HOLDING | CREDITING) >> request.transaction_type & 1
-            if held:
-                asks = not approved
+            if held or stood_in:
+                asks = held and not approved
                 failed = np.uint64(0)
             else:
                 asks = approved and moves == 1 and (finds[i] == _UNKNOWN or finds[i] == _DECLINED)
@@ -134,6 +147,8 @@ def judge(intents: Any, finds: Any, found: Any, parts: Any, ends: Any, codes: An
                 failed = _AUTHORIZATION_UNKNOWN if request.card_reference == _NO_CARD else _CARD_UNKNOWN
             elif intent.billing_currency == 0:
                 failed = _CARD_UNKNOWN
+        elif operation == _BOOK:
+            asks = stood_in
         else:
             asks = held and request.remaining_minor < total
         intent.checks_failed = failed
@@ -171,7 +186,8 @@ def plan(
         held = finds[i] == _HELD
         first, last = ends[i], ends[i + 1]
         total = total_of(parts, first, last)
-        if (operation == _INCREMENT and last - first < PARTS_MAX) or (operation == _ADVISE and not held):
+        grows = operation == _INCREMENT and last - first < PARTS_MAX
+        if grows or (operation == _ADVISE and not held) or operation == _BOOK:
             wants[i] = HOLDS
             continue
         wants[i] = MOVES
@@ -200,7 +216,8 @@ def plan(
                 move.kind = _CAPTURE
                 move.rest_minor = 0 if request.final else max(0, total - request.amount_minor)
             else:
-                move.kind = _CREDIT if request.credit or (held and found[i].credit) else _FORCE
+                standing = held or finds[i] == _STOOD_IN
+                move.kind = _CREDIT if request.credit or (standing and found[i].credit) else _FORCE
     return count
 
 
@@ -235,20 +252,26 @@ def decide(
         operation = request.operation
         for word in range(2):
             decision.original_id[word] = request.original_id[word]
-        decision.claims = (
-            finds[i] == _HELD or finds[i] == _DECLINED or (operation == _ADVISE and finds[i] == _UNKNOWN)
+        decision.claims = finds[i] in (_HELD, _DECLINED, _STOOD_IN) or (
+            operation in (_ADVISE, _DISOWN) and finds[i] == _UNKNOWN
         )
         decision.response_code = intent.response_code
         decision.reasons = intent.checks_failed
         decision.billing_currency = intent.billing_currency
         note_names(intent, decision)
         decision.available_minor = available_minor[i]
-        if finds[i] == _HELD:
+        if finds[i] in (_HELD, _STOOD_IN) and operation != _DISOWN:
             for k in range(6):
                 decision.authorization_code[k] = found[i].answer.authorization_code[k]
         total = total_of(parts, ends[i], ends[i + 1])
         if wants[i] == NOTHING:
             decision.held = finds[i] == _HELD
+            if finds[i] == _STOOD_IN:
+                promised = unbooked(found[i])
+                left = unbooked_after(intent, found[i].credit, promised)
+                if operation == _ADVISE and is_approval(request.given_code):
+                    left = promised
+                note_let_go(decision, operation, promised, left)
             if operation == _INCREMENT and intent.response_code == _APPROVED:
                 decision.approved_minor = total
             continue
@@ -266,8 +289,9 @@ def decide(
                 approve(decision, intent.billed_minor, attempts[i])
                 decision.part_minor = held_minor[i]
                 decision.owed_minor = intent.billed_minor - held_minor[i]
-                for k in range(6):
-                    decision.authorization_code[k] = request.given_authorization_code[k]
+                if operation == _ADVISE:
+                    for k in range(6):
+                        decision.authorization_code[k] = request.given_authorization_code[k]
             continue
         move = moves[next_move]
         outcome = outcomes[next_move]
@@ -289,11 +313,17 @@ def decide(
             # Less than was asked for, where a part was gone.
             rest = decision.part_minor + decision.owed_minor
             decision.held = rest > 0
+        elif finds[i] == _STOOD_IN:
+            promised = unbooked(found[i])
+            left = unbooked_after(intent, found[i].credit, promised)
+            note_let_go(decision, operation, promised, left)
+            decision.released_minor = max(0, promised - left - move.amount_minor)
         if operation == _CLEAR:
             decision.approved_minor = move.amount_minor
             decision.credit = move.kind == _CREDIT or (finds[i] == _HELD and found[i].credit != 0)
             decision.overdrawn_minor = overdrawn
-            decision.released_minor = max(0, total - move.amount_minor) - rest if move.parts else 0
+            if move.parts:
+                decision.released_minor = max(0, total - move.amount_minor) - rest
         elif operation == _INCREMENT:
             decision.approved_minor = rest
         else:
@@ -301,6 +331,19 @@ def decide(
             if operation == _ADVISE:
                 decision.released_minor = total
                 decision.approved_minor = 0
+
+
+@njit(cache=True)
+def note_let_go(decision: Any, operation: int, promised_minor: int, left_minor: int) -> None:
+    """Of what stood in, so much is left to be booked."""
+    decision.held = left_minor > 0
+    if left_minor == promised_minor:
+        return
+    decision.chain = _REPLACED
+    if operation == _REVERSE:
+        decision.approved_minor = promised_minor - left_minor
+    elif operation == _ADVISE:
+        decision.released_minor = promised_minor - left_minor
 
 
 @njit(cache=True)

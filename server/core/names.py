@@ -39,13 +39,20 @@ class Names:
     """The names as they stand now; whoever holds this sees them change."""
 
     def __init__(self) -> None:
+        self.revision = -1
+        """Grows with every change."""
         self.take({}, {})
 
     def take(self, limits: Mapping[int, str], rules: Mapping[int, str]) -> None:
         """Take over all names of limits and of rules."""
+        self.revision += 1
         self._limits, self._rules = dict(limits), dict(rules)
         self.limit_texts = texts_of(limits)
         self.rule_texts = texts_of(rules)
+
+    def all(self) -> tuple[dict[int, str], dict[int, str]]:
+        """The names of limits and of rules, by their numbers."""
+        return self._limits, self._rules
 
     def limits(self, numbers: Any) -> list[str]:
         """Names of limits, in order; 0 is none."""

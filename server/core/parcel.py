@@ -4,11 +4,15 @@ What fronts hand to the core, and what it may say instead of an answer.
 A front knows no more of the core than this, so the core may as well be another process.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
+
+from server.core.record import REQUEST
 
 
 class Overloaded(RuntimeError):  # noqa: N818 - a state
@@ -25,13 +29,23 @@ class Parcel:
     Requests of one sender that came together, as packed REQUEST records, and how to answer them.
 
     `deliver(places, decisions)` is called on the loop's thread, once or more, with DECISION records and the places of
-    those they answer; `fail(error)` once, where the rest can't be answered at all.
+    those they answer; `fail(error)` once, where the rest can't be answered at all. `due_s` is the core's: when the first
+    of them is due, by its loop's clock.
     """
 
     records: bytes
     places: list[int]
     deliver: Callable[[list[int], NDArray[Any]], None]
     fail: Callable[[Exception], None]
+    due_s: float = math.inf
+    source: int = 0
+    """The link that it came by, whose parcels take turns with those of others; 0 for what came by itself."""
+
+    def part(self, chosen: NDArray[np.int64], due_s: float) -> "Parcel":
+        """The requests at these places of it, as a parcel of their own."""
+        requests = np.frombuffer(self.records, REQUEST)[chosen]
+        places = [self.places[place] for place in chosen.tolist()]
+        return Parcel(requests.tobytes(), places, self.deliver, self.fail, due_s, self.source)
 
 
 class Core(Protocol):
@@ -39,4 +53,12 @@ class Core(Protocol):
 
     def submit(self, parcel: Parcel) -> None:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
+        ...
+
+    def is_full(self, source: int = 0) -> bool:
+        """Whether it would refuse a parcel of this source now, so that a front need not read what it brings."""
+        ...
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused because it is full."""
         ...

@@ -11,7 +11,7 @@ from numba import njit
 
 from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
-from server.core.entries import EntryState, place_of
+from server.core.entries import EntryState, has_entry, place_of
 from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
 
 GIVEN: Final = np.dtype(
@@ -27,7 +27,8 @@ GIVEN: Final = np.dtype(
         ("month_id", "<i4"),
         ("step", "u1"),  # STEP_RELEASE or STEP_REDUCE
         ("reserved", "u1"),  # which of the limits' bits it concerns
-        ("padding", "u1", (6,)),
+        ("stood_in", "u1"),  # approved without the ledger, and not booked: 1 some of it, 2 all of it
+        ("padding", "u1", (5,)),
     ]
 )
 """Something that an authorization consumed and no longer needs."""
@@ -39,6 +40,8 @@ _ADVISE: Final = int(Operation.ADVISE)
 _CLEAR: Final = int(Operation.CLEAR)
 _EXPIRE: Final = int(Operation.EXPIRE)
 _LABEL: Final = int(Operation.LABEL)
+_DISOWN: Final = int(Operation.DISOWN)
+_BOOK: Final = int(Operation.BOOK)
 _ADDED: Final = int(Chain.ADDED)
 _REPLACED: Final = int(Chain.REPLACED)
 _OPEN: Final = int(EntryState.OPEN)
@@ -47,6 +50,7 @@ _DONE: Final = int(EntryState.DONE)
 _REVERSED: Final = int(EntryState.REVERSED)
 _CLEARED: Final = int(EntryState.CLEARED)
 _EXPIRED: Final = int(EntryState.EXPIRED)
+_STOOD_IN: Final = int(EntryState.STOOD_IN)
 _RELEASE: Final = int(STEP_RELEASE)
 _REDUCE: Final = int(STEP_REDUCE)
 OPEN_KEPT_S: Final = 30 * 86_400
@@ -56,6 +60,28 @@ OPEN_KEPT_S: Final = 30 * 86_400
 def is_credit(transaction_type: int) -> bool:
     """Whether an authorization is of money that comes in."""
     return (CREDITING >> transaction_type) & 1 == 1
+
+
+@njit(cache=True)
+def unbooked(authorization: Any) -> int:
+    """What stand-in approved of an authorization and the ledger has not: in its own part, which is none of the chain."""
+    if authorization.newest[0] != 0 or authorization.newest[1] != 0:
+        return 0
+    minor: Any = authorization.part_minor
+    return minor
+
+
+@njit(cache=True)
+def unbooked_after(intent: Any, credit: int, unbooked_minor: int) -> int:
+    """What of that is still to be booked once an INTENT has let go of some; `credit` where it is money that comes in."""
+    request = intent.request
+    if request.operation == _REVERSE:
+        return min(unbooked_minor, request.remaining_minor)
+    if request.operation == _CLEAR:
+        if request.credit and not credit:
+            return unbooked_minor
+        return 0 if request.final else max(0, unbooked_minor - request.amount_minor)
+    return 0
 
 
 @njit(cache=True)
@@ -151,18 +177,54 @@ def adopt(authorization: Any, intent: Any, decision: Any) -> None:
 
 
 @njit(cache=True)
+def disown(authorization: Any, intent: Any, decision: Any) -> None:
+    """What a front answered in our stead is the answer, in every field; what we know of it otherwise stays."""
+    answer = authorization.answer
+    if answer.sequence == 0:
+        note_facts(authorization, intent)
+        authorization.reserved_limits = 0
+        for word in range(2):
+            answer.authorization_id[word] = authorization.id[word]
+        answer.operation = _AUTHORIZE
+        answer.version = decision.version
+        answer.sequence = decision.sequence
+        answer.intent_batch = decision.intent_batch
+        answer.intent_index = decision.intent_index
+        answer.decision_ns = decision.decision_ns
+    answer.response_code = intent.request.given_code
+    answer.authorization_code = decision.authorization_code
+    for k in range(len(answer.limits_passed)):
+        answer.limits_passed[k] = 0
+        answer.rules_hit[k] = 0
+        answer.score_reasons[k] = 0
+    answer.reasons = 0
+    answer.risk_score = 0
+    answer.billing_currency = 0
+    answer.approved_minor = 0
+    answer.available_minor = 0
+    answer.part_minor = 0
+    answer.owed_minor = 0
+    answer.held = 0
+    answer.stand_in = 0
+
+
+@njit(cache=True)
 def resolve_original(
     slots: Any, entries: Any, at: int, own: int, intent: Any, decision: Any, standing: Any
 ) -> None:
-    """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for an expiry."""
+    """What a decided message leaves of the authorization at `at`, which was BUSY with it; `own` is -1 for one without an entry."""
     authorization = entries[at]
     told = authorization.answer.sequence != 0
+    promised = unbooked(authorization)
+    if promised > 0 and (decision.chain == _REPLACED or decision.operation == _BOOK):
+        authorization.part_minor = unbooked_after(intent, authorization.credit, promised)
     if decision.operation == _ADVISE and (decision.chain == _ADDED or (standing == 0 and not told)):
         adopt(authorization, intent, decision)
     if decision.operation == _CLEAR and decision.chain == _REPLACED:
         authorization.captured_minor += decision.approved_minor
     left = own >= 0 and (decision.part_minor > 0 or decision.owed_minor > 0)
-    if left and (decision.chain == _ADDED or decision.operation == _INCREMENT):
+    reserves = decision.operation == _INCREMENT or (decision.chain == _ADDED and decision.operation != _BOOK)
+    if left and reserves:
         note_reserved(authorization, entries[own], intent.billed_minor)
     if decision.chain == _ADDED and left:
         part = entries[own]
@@ -177,6 +239,12 @@ def resolve_original(
             entries[own].kept_until_s = authorization.kept_until_s
     if authorization.newest[0] != 0 or authorization.newest[1] != 0:
         authorization.state = _OPEN
+    elif decision.operation == _DISOWN:
+        if decision.reasons == 0:
+            disown(authorization, intent, decision)
+        authorization.state = _DONE
+    elif authorization.part_minor > 0:
+        authorization.state = _STOOD_IN
     elif decision.chain != _REPLACED:
         authorization.state = _DONE
     elif decision.operation == _EXPIRE:
@@ -194,7 +262,7 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
         decision = decisions[i]
         intent = intents[i]
         own = -1
-        if decision.operation != _EXPIRE:
+        if has_entry(decision.operation):
             own = place_of(slots, entries, decision.authorization_id[0], decision.authorization_id[1])
             if own < 0:
                 continue
@@ -208,13 +276,17 @@ def resolve(slots: Any, entries: Any, intents: Any, decisions: Any) -> None:
                 # It may come again as late as PostgreSQL can note that it was taken.
                 entry.kept_until_s = entry.transmission_s + OPEN_KEPT_S
             if decision.operation == _AUTHORIZE:
-                if decision.held:
-                    entry.state = _OPEN
+                if decision.held or decision.stand_in:
                     entry.credit = is_credit(intent.request.transaction_type)
-                    entry.newest[0] = entry.id[0]
-                    entry.newest[1] = entry.id[1]
                     note_reserved(entry, entry, decision.approved_minor)
                     entry.kept_until_s = entry.transmission_s + np.int64(intent.hold_s) + OPEN_KEPT_S
+                if decision.held:
+                    entry.state = _OPEN
+                    entry.newest[0] = entry.id[0]
+                    entry.newest[1] = entry.id[1]
+                elif decision.stand_in:
+                    entry.state = _STOOD_IN
+                    entry.part_minor = decision.approved_minor
                 continue
         if not decision.claims:
             continue
@@ -319,6 +391,9 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
         if authorization.state != _BUSY:
             continue
         rest = standing_of(slots, entries, authorization) - decision.part_minor - decision.owed_minor
+        promised = unbooked(authorization)
+        if promised > 0:
+            rest += promised - unbooked_after(intent, authorization.credit, promised)
         if decision.operation == _CLEAR:
             rest = max(0, rest - decision.approved_minor)
         used = authorization.captured_minor > 0 or (
@@ -331,8 +406,10 @@ def gives_back(slots: Any, entries: Any, intents: Any, decisions: Any, given: An
             rest -= amount
             whole = amount == source.reserved_minor and not used
             source.reserved_minor -= amount
-            if amount > 0 and source.reserved_limits != 0:
+            if amount > 0 and (source.reserved_limits != 0 or promised > 0):
                 count = give(given, count, source, source.reserved_s, amount, whole)
+                if promised > 0 and not authorization.credit:
+                    given[count - 1].stood_in = 2 if whole else 1
                 place_given(given[count - 1], source.merchant, source.device, source.network)
             place = next_reserved(slots, entries, source, False)
     return count

@@ -83,6 +83,12 @@ class Check(IntEnum):
     RULE_STEP_UP = 50
     RULE_STEP_UP_IMPOSSIBLE = 51
     RULE_FLAGGED = 52
+    NETWORK_ASKED = 53
+    STAND_IN_CATEGORY = 54
+    STAND_IN_AMOUNT = 55
+    STAND_IN_COUNT = 56
+    STAND_IN_SUM = 57
+    STOOD_IN = 58
 
 
 CHECKS: Final[dict[Check, CheckRule]] = {  # in order of precedence
@@ -144,9 +150,27 @@ CHECKS: Final[dict[Check, CheckRule]] = {  # in order of precedence
         "rule_step_up_impossible", "59", "a rule asks for authentication that the channel can't give"
     ),
     Check.FUNDS: CheckRule("funds", "51", "the ledger has not enough funds"),
+    Check.NETWORK_ASKED: CheckRule(
+        "network_asked", "N0", "without the ledger, the network is asked to stand in"
+    ),
+    Check.STAND_IN_CATEGORY: CheckRule(
+        "stand_in_category", "91", "without the ledger, nothing is approved at this kind of merchant"
+    ),
+    Check.STAND_IN_AMOUNT: CheckRule(
+        "stand_in_amount", "91", "it is more than is approved at once without the ledger"
+    ),
+    Check.STAND_IN_COUNT: CheckRule(
+        "stand_in_count", "91", "the card has had its approvals without the ledger for the day"
+    ),
+    Check.STAND_IN_SUM: CheckRule(
+        "stand_in_sum", "91", "with it, the card would pass its amount without the ledger for the day"
+    ),
     Check.LEDGER_AWAY: CheckRule("ledger_away", "91", "the ledger could not be asked"),
     Check.LEDGER_REFUSED: CheckRule(
         "ledger_refused", "96", "the ledger refused the hold for another reason than funds"
+    ),
+    Check.STOOD_IN: CheckRule(
+        "stood_in", "", "approved without the ledger, within the programme's limits, and booked on its return"
     ),
     Check.RULE_FLAGGED: CheckRule("rule_flagged", "", "a rule of the issuer's flags it"),
     Check.SCORE_FLAGGED: CheckRule("score_flagged", "", "the fraud score is above the step-up threshold"),
@@ -168,6 +192,7 @@ APPROVED_IN_PART: Final = b"10"
 NOTHING_AGAINST_IT: Final = b"85"
 SAME_KEY_OTHER_CONTENT: Final = b"94"
 LEDGER_AWAY: Final = b"91"
+NETWORK_ASKED: Final = b"N0"
 
 CODES: Final = np.array([CHECKS[check].response_code.encode() for check in Check], "S2").view("<u2")
 """Each check's answer as the two characters' u2; 0 where it only informs."""
@@ -202,6 +227,25 @@ def response_code(checks_failed: Any, codes: Any) -> int:
 def names(checks_failed: int) -> list[str]:
     """Names of the checks whose bits are set, most important first."""
     return [rule.name for check, rule in CHECKS.items() if checks_failed >> check & 1]
+
+
+AWAY: Final = np.uint64(
+    sum(
+        1 << check
+        for check in (
+            Check.NETWORK_ASKED,
+            Check.STAND_IN_CATEGORY,
+            Check.STAND_IN_AMOUNT,
+            Check.STAND_IN_COUNT,
+            Check.STAND_IN_SUM,
+            Check.LEDGER_AWAY,
+        )
+    )
+)
+"""The bits of what was not approved because the ledger could not be asked."""
+
+UNHEARD: Final = AWAY | bit(Check.STOOD_IN)
+"""And of all that was decided without the ledger's word: what it may hold for those is nobody's."""
 
 
 def _table_is_sound() -> Any:

@@ -50,6 +50,8 @@ class Operation(IntEnum):
     CLEAR = 5
     EXPIRE = 6  # the core's own: nobody sends it
     LABEL = 7  # what became known of an authorization: moves no money, and features learn it
+    DISOWN = 8  # the core's own too: a front answered in its stead, and that answer stands
+    BOOK = 9  # the core's own: what was approved in stand-in goes into the ledger
 
 
 class Chain(IntEnum):
@@ -224,7 +226,8 @@ INTENT: Final = np.dtype(
         ("consulted", CONSULTED, (CONSULTED_MAX,)),  # limits passed first, then those that were nearest
         ("stage_us", "<u2", (8,)),  # the batch's time per stage up to here
         ("score_reasons", "u1", (NAMED_MAX,)),  # of a decline by score: numbers of reason codes; 0 = none
-        ("reserved", "u1", (2,)),
+        ("posture", "u1"),  # the programme's, for when the ledger is away: directory.Posture
+        ("reserved", "u1", (1,)),
         ("features", "<f4", (FEATURES_MAX,)),
     ]
 )
@@ -244,7 +247,7 @@ DECISION: Final = np.dtype(
         ("response_code", "S2"),  # DE39
         ("authorization_code", "S6"),  # DE38
         ("operation", "u1"),
-        ("stand_in", "u1"),
+        ("stand_in", "u1"),  # 1 where it was approved without the ledger, and is to be booked
         ("replayed", "u1"),  # set on what a repeat gets; never in the journal
         (
             "held",

@@ -110,16 +110,17 @@ async def _decisions(intents: NDArray[Any], books: Books, lifecycle: Lifecycle) 
     """DECISION[n] for INTENT[n], but for what every decision takes over from its intent."""
     decisions = np.zeros(len(intents), DECISION)
     authorizing = intents["request"]["operation"] == Operation.AUTHORIZE
-    available = await books.balances(intents)
-    for i in np.flatnonzero(authorizing).tolist():
-        await _decide(intents[i : i + 1], decisions[i : i + 1], books)
-        decisions["available_minor"][i] = available[i]
+    asking = intents[authorizing]
+    decided = decisions[authorizing]
+    await _decide(asking, decided, books)
+    decided["available_minor"] = await books.balances(asking)
+    decisions[authorizing] = decided
     if not authorizing.all():
         messages = intents[~authorizing]
         finds = lifecycle.finds_of(messages)
         parts = [slice(first, first + _AT_ONCE) for first in range(0, len(messages), _AT_ONCE)]
-        decided = [await lifecycle.carry_out(messages[part], finds[part]) for part in parts]
-        decisions[~authorizing] = np.concatenate(decided)
+        carried = [await lifecycle.carry_out(messages[part], finds[part]) for part in parts]
+        decisions[~authorizing] = np.concatenate(carried)
     return decisions
 
 
@@ -130,12 +131,13 @@ async def _fence_unanswered(books: Books, reader: JournalReader, now_ns: int) ->
     Looks back as far as a request can be under way. Returns how many holds had stood.
     """
     voided = 0
+    some: list[NDArray[Any]] = []
     for intent in reader.unanswered_since(now_ns - _UNDER_WAY_NS):
-        held, attempt = await books.find_hold(intent)
-        if held >= 0:
-            await books.release(intent["request"]["authorization_id"], np.array([attempt], np.uint8))
-            voided += 1
-    return voided
+        some.append(intent)
+        if len(some) == _AT_ONCE:
+            voided += await books.void_found(np.concatenate(some))
+            some.clear()
+    return voided + (await books.void_found(np.concatenate(some)) if some else 0)
 
 
 async def _never_told(
@@ -155,7 +157,9 @@ async def _never_told(
     newest_ns = int(transfers["timestamp"].max(initial=0))
     since_ns = min(since_ns, newest_ns) - _CLOCKS_APART_NS
     complete_ns, approved = reader.approvals_since(since_ns - _CLOCKS_APART_NS)
-    recent = holds_among(transfers[transfers["timestamp"] >= max(since_ns, complete_ns, 0)])
+    # Where rows were trimmed, the table alone tells of what came before the oldest: by the ledger's clock that is later.
+    since_ns = max(since_ns, complete_ns - _CLOCKS_APART_NS, 0)
+    recent = holds_among(transfers[transfers["timestamp"] >= since_ns])
     recent = recent[(recent["id_lo"] & ~np.uint64(0xFF)) == recent["user_data_128_lo"]]
     entries = state.repeats.find(ids_of(recent, "user_data_128"))
     recent = recent[~np.isin(entries["state"], _MAY_STAND)]
@@ -167,24 +171,22 @@ async def _never_told(
     return recent[np.array([pair not in told for pair in identifiers], np.bool_)]
 
 
-async def _decide(intent: NDArray[Any], decision: NDArray[Any], books: Books) -> None:
-    """Fill DECISION[1] for INTENT[1], an authorization's, from what the ledger knows."""
-    request = intent["request"]
-    decision["billing_currency"] = intent["billing_currency"]
-    decision["reasons"] = intent["checks_failed"]
-    for name in ("limits_passed", "rules_hit", "score_reasons"):
-        decision[name] = intent[name]
-    decision["risk_score"] = np.nan_to_num(intent["score"], nan=0.0)
-    if intent["response_code"][0]:
-        decision["response_code"] = intent["response_code"]
-        return
-    held, attempt = await books.find_hold(intent)
-    if held > 0:
-        decision["hold_attempt"] = attempt
-        approve_held(decision, intent, held)
-        return
-    if held == 0:
-        await books.release(request["authorization_id"], np.array([attempt], np.uint8))
-    failed = Check.LEDGER_AWAY if held < 0 else Check.FUNDS
-    decision["reasons"] |= bit(failed)
-    decision["response_code"] = policy.CHECKS[failed].response_code
+async def _decide(intents: NDArray[Any], decisions: NDArray[Any], books: Books) -> None:
+    """Fill DECISION[n] for authorizations INTENT[n] from what the ledger knows."""
+    decisions["billing_currency"] = intents["billing_currency"]
+    decisions["reasons"] = intents["checks_failed"]
+    for name in ("limits_passed", "rules_hit", "score_reasons", "response_code"):
+        decisions[name] = intents[name]
+    decisions["risk_score"] = np.nan_to_num(intents["score"], nan=0.0)
+    asked = np.flatnonzero(intents["response_code"] == b"")
+    held, attempts = await books.find_holds(intents[asked])
+    # A balancing hold that found nothing is there, with amount 0.
+    empty = held == 0
+    if empty.any():
+        await books.release(intents["request"]["authorization_id"][asked[empty]], attempts[empty])
+    decisions["hold_attempt"][asked[held > 0]] = attempts[held > 0]
+    for place, minor in zip(asked[held > 0].tolist(), held[held > 0].tolist(), strict=True):
+        approve_held(decisions[place : place + 1], intents[place : place + 1], minor)
+    for failed, places in ((Check.LEDGER_AWAY, asked[held < 0]), (Check.FUNDS, asked[empty])):
+        decisions["reasons"][places] |= bit(failed)
+        decisions["response_code"][places] = policy.CHECKS[failed].response_code

@@ -7,8 +7,10 @@ entry, also from a message that names its original. What an entry goes through i
 Same key and same content is a repeat; same key and other content is 94 and touches nothing. A message that meets an
 entry that is being decided waits, and comes again.
 
-Entries leave when the table is rebuilt for room: by message time, those that hold nothing after `KEPT_S`, which is
-longer than the oldest transmission time a front accepts; of a hold 30 days after it ended.
+Entries may leave, by message time: those that hold nothing after `KEPT_S`, which is longer than the oldest
+transmission time a front accepts; of a hold 30 days after it ended. A table of more than ENTRIES_MIN of them looks at
+LOOKS entries with every request, and gives the places of those that may leave to others. So it grows with what must be
+kept and a third of that, entry by entry and where it lies: no request waits for the table.
 """
 
 from collections.abc import Mapping
@@ -21,14 +23,31 @@ from numpy.typing import NDArray
 
 from ledger.chains import PART, PARTS_MAX
 from ledger.reconcile import STANDING
+from ledger.room import Room
 from server.core import parts
-from server.core.entries import ENTRY, EntryState, enter, place_of, probe
+from server.core.entries import (
+    CARRIED,
+    ENTRY,
+    KEPT,
+    OLD,
+    SIZE,
+    SLOTS_MIN,
+    TOP,
+    EntryState,
+    carry_over,
+    enter,
+    fresh_slots,
+    has_entry,
+    place_of,
+    point,
+    tend,
+)
 from server.core.formats import entries_of
 from server.core.policy import Check
 from server.core.record import Operation
 
-_ENTRIES_MIN: Final = 1 << 20
-"""Untouched memory costs nothing: room for a million keys before the table is first rebuilt."""
+ENTRIES_MIN: Final = 1 << 20
+LOOKS: Final = 4
 
 
 class Admission(IntEnum):
@@ -39,29 +58,34 @@ class Admission(IntEnum):
     CONFLICT = 2  # 94
     WAIT = 3  # the entry it needs is being decided
     TOO_LATE = 4  # an authorization whose reversal came first
-    NOTHING_DUE = 5  # an expiry of what is no longer held; nobody waits for an answer
+    NOTHING_DUE = 5  # an expiry of what is no longer held, a front's answer that stands already, a booking of what is booked
 
 
 class Original(IntEnum):
     """What a new message about an authorization finds of it."""
 
     NONE = 0  # it names none
-    UNKNOWN = 1  # for a reversal now AHEAD, for an advice now BUSY
+    UNKNOWN = 1  # for a reversal now AHEAD, for an advice or a front's answer now BUSY
     HELD = 2  # now BUSY
     NOTHING_HELD = 3  # declined, or ended
-    DECLINED = 4  # an advice's: now BUSY
+    DECLINED = 4  # an advice's, a front's answer's: now BUSY
+    STOOD_IN = 5  # approved without the ledger, not booked: now BUSY
 
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _REVERSE: Final = int(Operation.REVERSE)
 _ADVISE: Final = int(Operation.ADVISE)
 _EXPIRE: Final = int(Operation.EXPIRE)
+_INCREMENT: Final = int(Operation.INCREMENT)
 _LABEL: Final = int(Operation.LABEL)
+_DISOWN: Final = int(Operation.DISOWN)
+_BOOK: Final = int(Operation.BOOK)
 _IN_FLIGHT: Final = int(EntryState.IN_FLIGHT)
 _OPEN: Final = int(EntryState.OPEN)
 _BUSY: Final = int(EntryState.BUSY)
 _DONE: Final = int(EntryState.DONE)
 _AHEAD: Final = int(EntryState.AHEAD)
+_STOOD_IN: Final = int(EntryState.STOOD_IN)
 _NEW: Final = int(Admission.NEW)
 _REPEAT: Final = int(Admission.REPEAT)
 _CONFLICT: Final = int(Admission.CONFLICT)
@@ -74,12 +98,13 @@ _UNKNOWN: Final = int(Original.UNKNOWN)
 _HELD: Final = int(Original.HELD)
 _NOTHING_HELD: Final = int(Original.NOTHING_HELD)
 _DECLINED: Final = int(Original.DECLINED)
+_FINDS_STOOD_IN: Final = int(Original.STOOD_IN)
 
 
 @njit(cache=True)
-def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]:
+def claim(slots: Any, entries: Any, request: Any) -> int:
     """
-    Take the authorization that a message is about; what it finds (Original), and how many entries there are then.
+    Take the authorization that a message is about; what it finds (Original).
 
     The authorization must not be IN_FLIGHT or BUSY. A label takes nothing: it says something of the authorization, and
     changes nothing of it.
@@ -87,41 +112,72 @@ def claim(slots: Any, entries: Any, count: int, request: Any) -> tuple[int, int]
     low = request.original_id[0]
     high = request.original_id[1]
     if request.operation == _LABEL or (low == 0 and high == 0):
-        return _NONE, count
+        return _NONE
     at = place_of(slots, entries, low, high)
     if at < 0:
-        if request.operation != _REVERSE and request.operation != _ADVISE:
-            return _UNKNOWN, count
-        at = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
+        if request.operation not in (_REVERSE, _ADVISE, _DISOWN):
+            return _UNKNOWN
+        at = enter(slots, entries, low, high, request.sender, request.transmission_s)
         entries[at].state = _AHEAD
-        if request.operation == _ADVISE:
+        if request.operation != _REVERSE:
             entries[at].state = _BUSY
             entries[at].content[0] = request.content[0]
             entries[at].content[1] = request.content[1]
-        return _UNKNOWN, count + 1
+        return _UNKNOWN
     entry = entries[at]
-    if entry.state == _OPEN and (entry.sender == request.sender or request.operation == _EXPIRE):
+    if entry.sender == request.sender or request.operation == _EXPIRE:
+        if entry.state == _OPEN:
+            entry.state = _BUSY
+            return _HELD
+        if entry.state == _STOOD_IN:
+            entry.state = _BUSY
+            return _FINDS_STOOD_IN
+    late = request.operation in (_ADVISE, _DISOWN)
+    if entry.state == _DONE and late and not entry.answer.reasons & _REVERSED:
         entry.state = _BUSY
-        return _HELD, count
-    if entry.state == _DONE and request.operation == _ADVISE and not entry.answer.reasons & _REVERSED:
-        entry.state = _BUSY
-        return _DECLINED, count
-    return _NOTHING_HELD, count
+        return _DECLINED
+    return _NOTHING_HELD
+
+
+@njit(cache=True)
+def is_due(entries: Any, at: int, request: Any) -> bool:
+    """
+    Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
+
+    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise.
+    """
+    if request.operation == _EXPIRE:
+        return at >= 0 and entries[at].state == _OPEN
+    if request.operation == _BOOK:
+        return at >= 0 and entries[at].state == _STOOD_IN
+    if at < 0:
+        return True
+    entry = entries[at]
+    if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
+        return False
+    if entry.state == _DONE:
+        return entry.answer.response_code != request.given_code and not entry.answer.reasons & _REVERSED
+    return entry.state in (_OPEN, _STOOD_IN)
+
+
+@njit(cache=True)
+def must_wait(state: int, operation: int) -> bool:
+    """Whether a message must wait for the authorization: it is being decided, or must be booked before it can grow."""
+    return state in (_IN_FLIGHT, _BUSY) or (state == _STOOD_IN and operation == _INCREMENT)
 
 
 @njit(cache=True)
 def admit(
     slots: Any,
     entries: Any,
-    count: int,
     requests: Any,
     admissions: Any,
     places: Any,
     originals: Any,
     waits: Any,
-) -> int:
+) -> None:
     """
-    Find or enter every request of a batch, in order; return how many entries there are then.
+    Find or enter every request of a batch, in order.
 
     Shapes: `requests` REQUEST[n]; results `admissions` u1[n], `places` i8[n] (the request's own entry), `originals`
     u1[n], `waits` i8[n] (the entry it waits for). There must be room for 2n more entries.
@@ -152,31 +208,30 @@ def admit(
         if request.operation != _AUTHORIZE:
             at = place_of(slots, entries, request.original_id[0], request.original_id[1])
             waits_for = request.operation != _LABEL and at >= 0
-            if waits_for and (entries[at].state == _IN_FLIGHT or entries[at].state == _BUSY):
+            if waits_for and must_wait(entries[at].state, request.operation):
                 admissions[i] = _WAIT
                 waits[i] = at
                 continue
-            if request.operation == _EXPIRE and (at < 0 or entries[at].state != _OPEN):
+            is_own = request.operation == _BOOK or not has_entry(request.operation)
+            if is_own and not is_due(entries, at, request):
                 admissions[i] = _NOTHING_DUE
                 continue
-            originals[i], count = claim(slots, entries, count, request)
-            if request.operation == _EXPIRE:
+            originals[i] = claim(slots, entries, request)
+            if not has_entry(request.operation):
                 continue
         if place < 0:
-            place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
-            count += 1
+            place = enter(slots, entries, low, high, request.sender, request.transmission_s)
             places[i] = place
         entry = entries[place]
         entry.content[0] = request.content[0]
         entry.content[1] = request.content[1]
         entry.state = _IN_FLIGHT
-    return count
 
 
 @njit(cache=True)
-def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
+def readmit(slots: Any, entries: Any, requests: Any) -> None:
     """
-    Enter requests again that a journal says were admitted; return how many entries there are then.
+    Enter requests again that a journal says were admitted.
 
     `requests` REQUEST[n]; there must be room for 2n more entries. Messages about others go first: of a reversal and
     its original in one batch, the reversal was there before, or it would have waited.
@@ -187,43 +242,41 @@ def readmit(slots: Any, entries: Any, count: int, requests: Any) -> int:
             if (request.operation != _AUTHORIZE) != about_others:
                 continue
             if about_others:
-                _, count = claim(slots, entries, count, request)
-                if request.operation == _EXPIRE:
+                claim(slots, entries, request)
+                if not has_entry(request.operation):
                     continue
             low = request.authorization_id[0]
             high = request.authorization_id[1]
             place = place_of(slots, entries, low, high)
             if place < 0:
-                place = enter(slots, entries, count, low, high, request.sender, request.transmission_s)
-                count += 1
+                place = enter(slots, entries, low, high, request.sender, request.transmission_s)
             entry = entries[place]
             entry.content[0] = request.content[0]
             entry.content[1] = request.content[1]
             entry.state = _IN_FLIGHT
-    return count
 
 
 @njit(cache=True)
 def look_up(slots: Any, entries: Any, identifiers: Any, found: Any) -> None:
     """Copy the entries of ids u8[n, 2] into ENTRY[n]; one that is not there leaves its place as it is."""
     for i in range(len(identifiers)):
-        place = slots[probe(slots, entries, identifiers[i, 0], identifiers[i, 1])]
-        if place != 0:
-            found[i] = entries[place - 1]
+        place = place_of(slots, entries, identifiers[i, 0], identifiers[i, 1])
+        if place >= 0:
+            found[i] = entries[place]
 
 
 @njit(cache=True)
-def compact(old: Any, count: int, new: Any, slots: Any, clock_s: int) -> int:
-    """Move into `new`, and index, what must be kept at message time `clock_s`; return how many entries that is."""
-    kept = 0
-    for i in range(count):
-        entry = old[i]
-        if entry.state not in (_IN_FLIGHT, _BUSY) and entry.kept_until_s < clock_s:
+def take_over(kept: Any, slots: Any, entries: Any, clock_s: int) -> None:
+    """Enter ENTRYs of a snapshot into an empty table with room for them, but for those that need not be kept at `clock_s`."""
+    top = np.int64(slots[TOP])
+    for i in range(len(kept)):
+        if kept[i].state not in (_IN_FLIGHT, _BUSY, _STOOD_IN) and kept[i].kept_until_s < clock_s:
             continue
-        slots[probe(slots, new, entry.id[0], entry.id[1])] = kept + 1
-        new[kept] = entry
-        kept += 1
-    return kept
+        entries[top] = kept[i]
+        point(slots, kept[i].id[0], top)
+        top += 1
+    slots[KEPT] = top - 1
+    slots[TOP] = top
 
 
 class Admitted:
@@ -241,23 +294,47 @@ class Admitted:
 
 
 class Repeats:
-    """The table. Places are valid until the next `admit`."""
+    """The table. Places are valid until the next `admit`. Entries may leave where there are more than `entries_min`."""
 
-    def __init__(self) -> None:
-        self.entries: NDArray[Any] = np.zeros(_ENTRIES_MIN, ENTRY)
-        self.count = 0
+    def __init__(self, entries_min: int = ENTRIES_MIN) -> None:
+        self._entries_min = entries_min
+        # The loop's thread touches them first, a little with every batch.
+        self._room, self._slots_room = Room(ENTRY, huge=False), Room(np.uint32, huge=False)
+        self._slots_room.make(2 * SLOTS_MIN)
+        fresh_slots(self._slots)
         self.clock_s = int(np.iinfo(np.int64).min)
-        self._slots = np.zeros(2 * _ENTRIES_MIN, np.uint32)
+
+    @property
+    def entries(self) -> NDArray[Any]:
+        """ENTRY[n] by place; FREE where there is none. Good until the next `admit`: don't keep it."""
+        return self._room.array
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return int(self._slots[KEPT])
+
+    @property
+    def top(self) -> int:
+        """Entries stand below this place."""
+        return int(self._slots[TOP])
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory that the table takes."""
+        return self.top * ENTRY.itemsize + 4 * int(self._slots[SIZE] + self._slots[OLD])
+
+    @property
+    def _slots(self) -> NDArray[np.uint32]:
+        return self._slots_room.array
 
     def admit(self, requests: NDArray[Any]) -> Admitted:
         """Find or enter a batch of REQUEST."""
-        if self.count + 2 * len(requests) > len(self.entries):
-            self._rebuild(2 * len(requests))
+        self._make_room(len(requests))
         admitted = Admitted(len(requests))
-        self.count = admit(
+        admit(
             self._slots,
             self.entries,
-            self.count,
             requests,
             admitted.admissions,
             admitted.places,
@@ -271,9 +348,8 @@ class Repeats:
 
     def readmit(self, requests: NDArray[Any]) -> None:
         """Enter a batch of REQUEST again whose intents the journal has."""
-        if self.count + 2 * len(requests) > len(self.entries):
-            self._rebuild(2 * len(requests))
-        self.count = readmit(self._slots, self.entries, self.count, requests)
+        self._make_room(len(requests))
+        readmit(self._slots, self.entries, requests)
         if len(requests):
             self.clock_s = max(self.clock_s, int(requests["transmission_s"].max()))
 
@@ -297,13 +373,20 @@ class Repeats:
     def standings(self) -> NDArray[Any]:
         """STANDING[n]: what should be pending for each authorization that holds anything; settled is not known here."""
         found = np.zeros(self.count, STANDING)
-        return found[: parts.standings(self._slots, self.entries, self.count, found)]
+        return found[: parts.standings(self._slots, self.entries, self.top, found)]
 
     def due(self, first: int, last: int, now_s: int) -> NDArray[Any]:
         """Entries (copies) of holds whose time is over, among those at places from `first` to `last`."""
-        last = min(last, self.count)
+        last = min(last, self.top)
         places = np.empty(max(0, last - first), np.int64)
         return self.entries[places[: parts.due(self.entries, first, last, now_s, places)]]
+
+    def stood_in(self) -> NDArray[np.uint64]:
+        """Ids u8[n, 2] of what was approved without the ledger and is not booked, in the order in which it was asked for."""
+        entries = self.entries[: self.top]
+        waiting = entries[entries["state"] == EntryState.STOOD_IN]
+        ids: NDArray[np.uint64] = waiting["id"][np.argsort(waiting["answer"]["sequence"])]
+        return ids
 
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""
@@ -312,25 +395,43 @@ class Repeats:
             look_up(self._slots, self.entries, np.ascontiguousarray(identifiers), found)
         return found
 
+    def kept(self) -> NDArray[Any]:
+        """All entries (copies), ENTRY[n]."""
+        entries = self.entries[1 : self.top]
+        return entries[entries["state"] != EntryState.FREE]
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The state as arrays, for a snapshot."""
-        return {"entries": self.entries[: self.count], "clock_s": np.array([self.clock_s], np.int64)}
+        return {"entries": self.kept(), "clock_s": np.array([self.clock_s], np.int64)}
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave. Raises ValueError where the layout differs."""
+        kept = np.ascontiguousarray(entries_of(arrays["entries"]))
+        self.__init__(self._entries_min)  # type: ignore[misc] # as good as new
         self.clock_s = int(arrays["clock_s"][0])
-        self.entries = np.ascontiguousarray(entries_of(arrays["entries"]))
-        self.count = len(self.entries)
-        self._rebuild(0)
+        size = SLOTS_MIN
+        while size < 2 * len(kept):
+            size *= 2
+        self._room.make(len(kept) + 1)
+        self._slots_room.make(2 * size)
+        fresh_slots(self._slots, size)
+        take_over(kept, self._slots, self.entries, self.clock_s)
 
-    def _rebuild(self, more: int) -> None:
-        """Drop what need not be kept; grow where more than half of the room is still taken."""
-        capacity = max(_ENTRIES_MIN, len(self.entries))
-        while True:
-            entries = np.zeros(capacity, ENTRY)
-            slots = np.zeros(2 << (capacity - 1).bit_length(), np.uint32)
-            kept = compact(self.entries, min(self.count, capacity), entries, slots, self.clock_s)
-            if self.count <= capacity and 2 * (kept + more) <= capacity:
-                break
-            capacity *= 2
-        self.entries, self._slots, self.count = entries, slots, kept
+    def _make_room(self, requests: int) -> None:
+        """Room for twice so many more entries; places of what may leave are looked for, and a growing index grows on."""
+        looks = LOOKS * requests if self.count > self._entries_min else 0
+        tend(self._slots, self.entries, requests, looks, self.clock_s)
+        more = 2 * requests
+        if self.top + more > len(self.entries):
+            self._room.make(self.top + more)
+        if 2 * (self.count + more) > self._slots[SIZE]:
+            self._grow_slots(2 * (self.count + more))
+
+    def _grow_slots(self, needed: int) -> None:
+        while self._slots[OLD]:
+            carry_over(self._slots, self.entries, int(self._slots[OLD]))
+        size = old = int(self._slots[SIZE])
+        while size < needed:
+            size *= 2
+        self._slots_room.make(2 * size)
+        self._slots[SIZE], self._slots[OLD], self._slots[CARRIED] = size, old, 0

@@ -21,21 +21,25 @@ from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
 from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation
-from server.core.repeats import Repeats
+from server.core.repeats import ENTRIES_MIN, Repeats
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
+from server.core.stand_in import StandIn
 
 SNAPSHOT_FORMAT: Final = 3
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NOTHING: Final = 0
 _LEAVES_TRACE: Final = 1
 _REVERSES: Final = 2
+_STEPS_FROM: Final = 1 << 20
+_STEP_ROWS: Final = 1 << 16
 
 
 @njit(cache=True)
 def leaves_trace(intent: Any, decision: Any) -> bool:
     """Whether an authorization's DECISION_NUMBERS gives back what its intent reserved, or counts as a decline."""
-    if intent.reserved_limits != 0 and (decision.held == 0 or decision.approved_minor < intent.billed_minor):
+    approved = decision.held != 0 or decision.stand_in != 0
+    if intent.reserved_limits != 0 and not (approved and decision.approved_minor >= intent.billed_minor):
         return True
     return is_decline(decision)
 
@@ -78,21 +82,25 @@ def effects_of(intents: Any, places: Any, decisions: Any, effects: Any) -> bool:
 
 
 def room_for(rows: int) -> int:
-    """By powers of two, as the directory grows: row by row would copy everything each time."""
+    """By powers of two, from a million on by 65,536: arrays of so many grow where they lie."""
+    if rows > _STEPS_FROM:
+        return -(-rows // _STEP_ROWS) * _STEP_ROWS
     return max(1024, 1 << (rows - 1).bit_length())
 
 
 class State:
     """
-    Repeats, limits and features, with the number of the last request and of the last journal row in them.
+    Repeats, limits, features and what stand-in approved, with the number of the last request and of the last journal row in them.
 
     Nothing in it depends on the directory: cards are rows, and what an intent found in the directory stands in it.
     """
 
-    def __init__(self, risk: Risk) -> None:
-        self.repeats = Repeats()
+    def __init__(self, risk: Risk, entries_min: int = ENTRIES_MIN) -> None:
+        self._entries_min = entries_min
+        self.repeats = Repeats(entries_min)
         self.limits = Limits()
         self.risk = risk
+        self.stand_in = StandIn()
         self.sequence = 0
         self.journal_number = 0
         self._undecided: NDArray[Any] = np.zeros(0, INTENT)
@@ -100,7 +108,8 @@ class State:
 
     def grow(self, cards: int, accounts: int) -> None:
         """Make room for at least so many card rows, and account numbers below `accounts`."""
-        self.limits.grow(cards, room_for(accounts))
+        cards, accounts = room_for(cards), room_for(accounts)
+        self.limits.grow(cards, accounts)
         self.risk.features.grow(cards)
 
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
@@ -111,7 +120,9 @@ class State:
             nothing = np.zeros(count, np.int64)
             self.limits.retrace(intents[:0], intents[leaving], decisions[leaving], nothing)
         if others:
-            self.limits.take_back(self.repeats.gives_back(intents, decisions))
+            given = self.repeats.gives_back(intents, decisions)
+            self.limits.take_back(given)
+            self.stand_in.take_back(given)
 
     def replay(self, chunks: Iterable[JournalChunk]) -> None:
         """Take in journal rows that follow those already in the state, in order. Raises JournalCorrupt."""
@@ -157,6 +168,7 @@ class State:
         alone = barriers[row_of] == _LEAVES_TRACE
         gives, after = affected[alone], ends[0][row_of[alone]]
 
+        self.stand_in.settle(pool[places], decisions)
         pieces = _Pieces(self, intents, pool, places, decisions, gives, after)
         for row in np.flatnonzero(barriers == _REVERSES).tolist():
             intents_before, decisions_before = (int(end[row - 1]) if row else 0 for end in ends)
@@ -180,7 +192,7 @@ class State:
         known = intents["card_row"][intents["card_row"] != NO_ROW]
         if len(known):
             accounts = intents["account_number"][intents["card_row"] != NO_ROW]
-            self.grow(room_for(int(known.max()) + 1), int(accounts.max()) + 1)
+            self.grow(int(known.max()) + 1, int(accounts.max()) + 1)
         for some in runs_of(intents):
             self.risk.remember(authorizations_of(some))
             learn(self.risk.features, some)
@@ -191,6 +203,7 @@ class State:
         arrays = {"repeats_" + k: v for k, v in self.repeats.arrays().items()}
         arrays |= {"limits_" + k: v for k, v in self.limits.arrays().items()}
         arrays |= {"features_" + k: v for k, v in self.risk.features.arrays().items()}
+        arrays |= {"stand_in_" + k: v for k, v in self.stand_in.arrays().items()}
         arrays["position"] = np.array([self.journal_number, self.sequence], np.int64)
         arrays["undecided"], arrays["undecided_places"] = self._undecided, self._places
         with path.with_suffix(".lock").open("w") as lock:
@@ -201,16 +214,17 @@ class State:
     def load(self, path: Path) -> None:
         """Take over a snapshot, whole or not at all. Raises FileNotFoundError or SnapshotUnreadable."""
         arrays = read_arrays(path, SNAPSHOT_FORMAT, oldest=1)
-        repeats, limits = Repeats(), Limits()
+        repeats, limits, stand_in = Repeats(self._entries_min), Limits(), StandIn()
         try:
             repeats.load(_part(arrays, "repeats_"))
             limits.load(_part(arrays, "limits_"))
+            stand_in.load(_part(arrays, "stand_in_"))
             features = features_of(_part(arrays, "features_"))
             journal_number, sequence = (int(value) for value in arrays["position"])
             undecided, places = intents_of(arrays["undecided"]), arrays["undecided_places"]
         except (ValueError, KeyError) as error:
             raise SnapshotUnreadable(f"{path} is another version's: {error}") from error
-        self.repeats, self.limits, self.risk.features = repeats, limits, features
+        self.repeats, self.limits, self.stand_in, self.risk.features = repeats, limits, stand_in, features
         self.journal_number, self.sequence = journal_number, sequence
         self._undecided, self._places = undecided, places
 

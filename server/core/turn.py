@@ -5,6 +5,7 @@ Fronts hand over parcels; whatever waits becomes one array. Its order is kept: m
 authorizations.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -13,8 +14,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from server.core.deadline import ANSWERING_S
 from server.core.parcel import Parcel
-from server.core.policy import LEDGER_AWAY, Check
+from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
 
@@ -22,6 +24,9 @@ _AUTHORIZE: Final = int(Operation.AUTHORIZE)
 _NEW: Final = int(Admission.NEW)
 _TOO_LATE: Final = int(Admission.TOO_LATE)
 _REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
+
+_TOGETHER_S: Final = 0.005
+"""What is due within so long of one another is answered at once."""
 
 
 class Turn:
@@ -37,8 +42,12 @@ class Turn:
         """How many of the intents are about other authorizations."""
         self.number = 0
         """Of the journal's row with the authorizations."""
-        self.given_up = False
-        """Whether the ledger has missed the deadline, and the authorizations have their answers without it."""
+        self.dues_s = np.zeros(0)
+        """When each request is due, by the loop's clock."""
+        self.is_passed = False
+        """Whether it has waited for the ledger too long, and others begin meanwhile."""
+        self.is_given_up = False
+        """Whether some of it were decided without the ledger while that was late."""
         self.marks_ns = [time.perf_counter_ns()]
 
     def mark(self) -> None:
@@ -54,19 +63,15 @@ class Turn:
         _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
         open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
 
-    def answer_authorizations(self, decisions: NDArray[Any]) -> None:
-        """Hand out the decisions of all authorizations, each to whoever asked."""
-        if len(decisions) == len(self.requests):
+    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Hand out DECISION[n] to those whose requests stand at `origins` (i8[n]) of this turn's requests."""
+        if len(decisions) == len(self.requests) and not self.messages:
             first = 0
             for parcel in self.parcels:
                 last = first + len(parcel.places)
                 parcel.deliver(parcel.places, decisions[first:last])
                 first = last
-        else:
-            self.answer(self.origin[self.messages :], decisions)
-
-    def answer(self, origins: NDArray[np.int64], decisions: NDArray[Any]) -> None:
-        """Hand out some DECISIONs, to those whose requests stand at `origins` of this turn's requests."""
+            return
         rows = dict(zip(origins.tolist(), range(len(decisions)), strict=True))
         for parcel, first in self._parcels_at():
             inside = [place for place in range(len(parcel.places)) if first + place in rows]
@@ -78,8 +83,7 @@ class Turn:
         """The request at `origin` as a parcel of its own."""
         for parcel, first in self._parcels_at():
             if origin < first + len(parcel.places):
-                place = parcel.places[origin - first]
-                return Parcel(self.requests[origin].tobytes(), [place], parcel.deliver, parcel.fail)
+                return parcel.part(np.array([origin - first]), float(self.dues_s[origin]))
         raise AssertionError("the origin lies within the requests")
 
     def _parcels_at(self) -> Iterator[tuple[Parcel, int]]:
@@ -89,28 +93,81 @@ class Turn:
             first += len(parcel.places)
 
 
-class Answer:
-    """The answer to a turn's messages about authorizations, INTENT[n] from its `origin` (i8[n])."""
+class Asked:
+    """
+    Some of a turn's INTENTs, on their way to their answers; `origin` (i8[n]) as in the turn.
+
+    Each is decided once and told once. Usually that is one step; where the ledger is late, what is due is decided without
+    it, and where the disk is late too, what is due is told before its decision is there.
+    """
 
     def __init__(self, turn: Turn, intents: NDArray[Any], origin: NDArray[np.int64]) -> None:
-        self._turn = turn
-        self._intents = intents
+        self.turn = turn
+        self.intents = intents
+        self.dues_s = turn.dues_s[origin]
+        self.undecided = np.ones(len(intents), np.bool_)
+        self.untold = np.ones(len(intents), np.bool_)
         self._origin = origin
-        self._is_given = False
+        self._decisions: NDArray[Any] | None = None
 
-    def not_yet(self) -> None:
+    def next_s(self) -> float:
+        """When the next of them must be decided, or told, by the loop's clock; infinite where none must."""
+        if self._decisions is None and self.undecided.all():
+            return float(self.dues_s.min(initial=math.inf))
+        # What is decided has as long again as was kept back for telling it.
+        instants = np.where(self.undecided, self.dues_s, self.dues_s + ANSWERING_S)
+        return float(instants[self.untold].min(initial=math.inf))
+
+    def overdue(self, now_s: float) -> NDArray[np.int64]:
+        """The places of those that must be decided now."""
+        return np.flatnonzero(self.undecided & (self.dues_s <= now_s + _TOGETHER_S))
+
+    def decide(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Note the DECISIONs of those at these places; they are not on disk yet."""
+        self.undecided[places] = False
+        if len(places) == len(self.intents):
+            self._decisions = decisions
+            return
+        if self._decisions is None:
+            self._decisions = np.zeros(len(self.intents), DECISION)
+        self._decisions[places] = decisions
+
+    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> NDArray[np.bool_]:
+        """Hand out DECISION[m] of those at these places. Returns, in bool[m], who had been told something by time before."""
+        if self.untold.all() and len(places) == len(self.intents):
+            self.untold[:] = False
+            self.turn.answer(self._origin, decisions)
+            return self.untold
+        untold = self.untold[places]
+        self.untold[places] = False
+        if untold.any():
+            self.turn.answer(self._origin[places[untold]], decisions[untold])
+        return ~untold
+
+    def tell_overdue(self, now_s: float) -> int:
         """
-        The ledger's answer is overdue: 91, of which nothing is kept.
+        Answer those that can't wait for the disk: a decline that is decided as it is, everything else 91.
 
-        The messages are on disk and are carried out all the same: whoever repeats them gets what came of them.
+        Returns how many.
         """
-        self.give(away(self._intents["request"]))
+        late = self.untold & ~self.undecided & (self.dues_s + ANSWERING_S <= now_s + _TOGETHER_S)
+        places = np.flatnonzero(late)
+        if not len(places):
+            return 0
+        answers = away(self.intents["request"][places])
+        if self._decisions is not None:
+            decided = self._decisions[places]
+            declined = (decided["version"] != 0) & ~np.isin(
+                decided["response_code"], (APPROVED, APPROVED_IN_PART)
+            )
+            answers[declined] = decided[declined]
+        self.tell(places, answers)
+        return len(places)
 
-    def give(self, decisions: NDArray[Any]) -> None:
-        """Hand out DECISION[n], unless an answer was given before."""
-        if not self._is_given:
-            self._is_given = True
-            self._turn.answer(self._origin, decisions)
+
+def is_approval(decisions: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which DECISION[n] say yes, to all of it or to a part."""
+    return np.isin(decisions["response_code"], (APPROVED, APPROVED_IN_PART))
 
 
 def away(requests: NDArray[Any]) -> NDArray[Any]:
@@ -153,9 +210,15 @@ def open_intents(intents: Any, origin: Any, admissions: Any, sequence: int, dire
 
 @njit(cache=True)
 def stamp(
-    intents: Any, decisions: Any, number: int, decision_ns: int, ledger_us: int, journal_us: int
+    intents: Any,
+    decisions: Any,
+    places: Any,
+    number: int,
+    decision_ns: int,
+    ledger_us: int,
+    journal_us: int,
 ) -> None:
-    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps."""
+    """What every DECISION[n] takes over from its INTENT[n], which row `number` of the journal keeps at `places` (i8[n])."""
     for i in range(len(intents)):
         decision = decisions[i]
         decision.sequence = intents[i].sequence
@@ -163,7 +226,7 @@ def stamp(
         decision.authorization_id[1] = intents[i].request.authorization_id[1]
         decision.operation = intents[i].request.operation
         decision.intent_batch = number
-        decision.intent_index = i
+        decision.intent_index = places[i]
         decision.version = REQUEST_VERSION
         decision.decision_ns = decision_ns
         decision.ledger_us = ledger_us

@@ -17,17 +17,19 @@ from ledger.holds import BACKSTOP_S, HoldOutcome
 from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES
 from scoring.model import Model
-from server.core.answers import decide_authorizations, prepare_authorizations
+from server.core.answers import decide_authorizations, prepare_authorizations, without_ledger
 from server.core.attempts import attempts_of
 from server.core.block_lists import BlockEntry, BlockKind
 from server.core.books import Books, Moved
 from server.core.controls import Controls
-from server.core.directory import CARD, Directory, DirectoryChange, Programme
+from server.core.deadline import dues_s, left_s
+from server.core.directory import CARD, Directory, DirectoryChange, Posture, Programme
 from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.parcel import Parcel
+from server.core.parts import GIVEN
 from server.core.policy import CODES
 from server.core.record import (
     DECISION,
@@ -97,6 +99,8 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn = Turn(
         [Parcel(requests.tobytes(), list(range(len(requests))), lambda _p, _a: None, lambda _e: None)]
     )
+    left_s(2 * requests.tobytes(), 0, 1)
+    turn.dues_s = dues_s(turn.requests, np.array([len(requests)]), np.zeros(1), 1)
     rows = directory.find(turn.requests)
     turn.open(state.repeats.admit(turn.requests), 1, 1)
     intents = turn.intents[turn.messages :]
@@ -106,16 +110,29 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
-    stamp(turn.intents, decisions, 1, 1, 1, 1)
+    stamp(turn.intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
     moved = Moved(len(requests))
     moved.outcome[:] = HoldOutcome.HELD
-    decide_authorizations(intents, decisions, wanted, moved)
+    decide_authorizations(intents, decisions, wanted, moved, controls.stand_in, state.stand_in)
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
     state.replay([_chunk(turn.intents, decisions)])
-    state.repeats.due(0, state.repeats.count, 0)
+    state.repeats.due(0, state.repeats.top, 0)
+    _without_ledger(controls, state, intents)
     for operation in (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL):
         _one_message(controls, state, requests, operation)
+
+
+def _without_ledger(controls: Controls, state: State, intents: NDArray[Any]) -> None:
+    """What is approved in stand-in, counted again, and given back."""
+    intents["posture"] = Posture.STAND_IN
+    decisions = np.zeros(len(intents), DECISION)
+    without_ledger(intents, decisions, np.ones(len(intents), np.bool_), controls.stand_in, state.stand_in)
+    decisions["operation"], decisions["stand_in"] = Operation.AUTHORIZE, 1
+    state.stand_in.settle(intents, decisions)
+    given = np.zeros(len(intents), GIVEN)
+    given["stood_in"] = 1
+    state.stand_in.take_back(given)
 
 
 def _one_message(controls: Controls, state: State, requests: NDArray[Any], operation: Operation) -> None:
@@ -159,7 +176,7 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
         nothing,
         CODES,
     )
-    stamp(intents, decisions, 1, 1, 1, 1)
+    stamp(intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
     state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
 

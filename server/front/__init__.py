@@ -4,10 +4,12 @@ The front: bytes in, one record per request; answers back as bytes. It translate
 Floor plan, in reading order, the way of a request:
 
 door        the gRPC server: address, options, health, reflection, the end
+certificates  what TLS is spoken with, renewed while we serve
 transfers   TransferService: money in and out
 asking      a transfer as asked for, checked by kind
 accounts    AccountService: opened, closed, balances, statements
 feedback    FeedbackService: what became known of authorizations
+forwarding  services that stay with the core: calls handed on by a front, carried out there
 compliance  ComplianceService: who calls, whether he may, cases and what is on record
 compliance_watch    cases as they come and change: a bell, and streams without gaps
 compliance_writing  what the desk found, as messages
@@ -17,9 +19,13 @@ counter     what those services share: errors, pages, common fields
 service     the unary calls
 gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
+refusing    frames refused without being read, while the core is full
+clients     who may call here: identities and what each is permitted, followed in their file
+clients_file  that file, read and checked
 explaining  an explanation, rebuilt from what the journal keeps
 writing     records to answers
 frames      a link's frames: the ordinary messages at once, the rest one by one
+permits     what a caller may do, and how much of it (Numba)
 reading     bytes to records: every bad field named
 fields      what messages share, checked: keys, cards, merchants, times
 decoding    the ordinary message, decoded by a kernel

@@ -10,6 +10,7 @@ from ledger.chart import TransferCode, describe
 from ledger.money import currency_letters
 from server.banking.accounts import AccountDesk
 from server.banking.statement import TIME_MAX_NS, Line
+from server.front.clients import Callers
 from server.front.counter import (
     check_currency,
     check_key,
@@ -36,22 +37,40 @@ class AccountService:
 
     name: Final = SERVICE
 
-    def __init__(self, desk: AccountDesk, now_ns: Callable[[], int]) -> None:
+    def __init__(self, desk: AccountDesk, now_ns: Callable[[], int], callers: Callers) -> None:
         self._desk = desk
         self._now_ns = now_ns
+        self._callers = callers
 
     def handler(self) -> Any:
         """The generic handler to register with a server."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "OpenAccount": unary(pb.OpenAccountRequest, self.open_account),
-                "CloseAccount": unary(pb.CloseAccountRequest, self.close_account),
-                "GetAccount": unary(pb.GetAccountRequest, self.get_account),
-                "GetBalance": unary(pb.GetBalanceRequest, self.get_balance),
-                "GetStatement": unary(pb.GetStatementRequest, self.get_statement),
-                "SetCreditLimit": unary(pb.SetCreditLimitRequest, self.set_credit_limit),
-                "ListAccounts": unary(pb.ListAccountsRequest, self.list_accounts),
+                "OpenAccount": unary(
+                    self._callers, "AccountService/OpenAccount", pb.OpenAccountRequest, self.open_account
+                ),
+                "CloseAccount": unary(
+                    self._callers, "AccountService/CloseAccount", pb.CloseAccountRequest, self.close_account
+                ),
+                "GetAccount": unary(
+                    self._callers, "AccountService/GetAccount", pb.GetAccountRequest, self.get_account
+                ),
+                "GetBalance": unary(
+                    self._callers, "AccountService/GetBalance", pb.GetBalanceRequest, self.get_balance
+                ),
+                "GetStatement": unary(
+                    self._callers, "AccountService/GetStatement", pb.GetStatementRequest, self.get_statement
+                ),
+                "SetCreditLimit": unary(
+                    self._callers,
+                    "AccountService/SetCreditLimit",
+                    pb.SetCreditLimitRequest,
+                    self.set_credit_limit,
+                ),
+                "ListAccounts": unary(
+                    self._callers, "AccountService/ListAccounts", pb.ListAccountsRequest, self.list_accounts
+                ),
             },
         )
 

@@ -20,9 +20,9 @@ from grpc_status import rpc_status
 from ledger.book import LedgerError
 from ledger.money import is_currency
 from server.banking.refusals import Refused, Unfit
+from server.front.clients import Callers, entered
 from server.front.codes import currency_numbers
 from server.front.fields import BadRequest, Violation, check_time, parse
-from server.front.identity import sender_of
 from server.front.service import status_of
 from server.store.database import TRANSIENT
 from server.store.holdings import KeyReused
@@ -40,14 +40,17 @@ _NS: Final = 1_000_000_000
 _SIGN: Final = 1 << 63
 
 
-def unary(kind: type[Any], handle: Callable[[Any, int], Awaitable[Any]]) -> Any:
-    """The handler of a message of this kind: `handle(message, sender)` answers with a message."""
+def unary(
+    callers: Callers, method: str, kind: type[Any], handle: Callable[[Any, int], Awaitable[Any]]
+) -> Any:
+    """The handler of a message of this kind, sent to Service/Method: `handle(message, sender)` answers with one."""
 
     async def answer(raw: bytes, context: Any) -> bytes:
         deadline = asyncio.timeout(DEADLINE_S)
         try:
             async with deadline:
-                reply = await handle(parse(kind, raw), _signed(sender_of(context)))
+                with entered(callers, context, method) as caller:
+                    reply = await handle(parse(kind, raw), _signed(caller.sender))
         except Exception as error:
             status = too_late() if deadline.expired() else fault(error)
             if status is not None:

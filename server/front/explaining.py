@@ -4,13 +4,13 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from ledger.book import Ledger
+from ledger.book import Ledger, LedgerError
 from ledger.chart import describe
 from ledger.transfer import BATCH_MAX, QUERY_FILTER, TransferFlags, ids_of
 from scoring.explain import base
@@ -28,6 +28,9 @@ from server.front.fields import BadRequest, Violation, parse
 from server.front.writing import AnswerWriter
 
 Facts = tuple[NDArray[Any], NDArray[Any]]
+
+_LEDGER_S: Final = 1.0
+"""An explanation waits for the ledger no longer than this: without it, it has no transfers to tell."""
 
 
 class Explainer:
@@ -159,11 +162,20 @@ class Explainer:
         return request
 
     async def _transfers(self, identifier: NDArray[np.uint64]) -> list[Any]:
-        """The authorization's chain as the ledger has it, oldest first."""
+        """The authorization's chain as the ledger has it, oldest first; none while the ledger can't be asked."""
         wanted = np.zeros(1, QUERY_FILTER)
         wanted["user_data_128_lo"], wanted["user_data_128_hi"] = identifier[0]
         wanted["limit"] = BATCH_MAX
-        found = await self._ledger.query_transfers(wanted)
+        asking = asyncio.ensure_future(self._ledger.query_transfers(wanted))
+        # Not cancelled: a call to the ledger never is.
+        await asyncio.wait({asking}, timeout=_LEDGER_S)
+        if not asking.done():
+            asking.add_done_callback(lambda late: late.cancelled() or late.exception())
+            return []
+        try:
+            found = asking.result()
+        except LedgerError:
+            return []
         resolved = {
             id_hex(pair): "voided" if flags & TransferFlags.VOID_PENDING_TRANSFER else "posted"
             for pair, flags in zip(ids_of(found, "pending_id"), found["flags"].tolist(), strict=True)

@@ -10,6 +10,7 @@ import grpc
 from holdfast.v1 import feedback_pb2 as pb
 from scoring.attempt import Verdict
 from server.fraud.labels import AT_ONCE, LabelDesk, Outcome, Told
+from server.front.clients import Callers
 from server.front.counter import KEY_SIZE_MAX, check_text, moment, refuse_bad, stamp_of, unary
 from server.front.fields import Violation
 from server.store.labels import StoredLabel
@@ -26,16 +27,24 @@ class FeedbackService:
 
     name: Final = SERVICE
 
-    def __init__(self, desk: LabelDesk) -> None:
+    def __init__(self, desk: LabelDesk, callers: Callers) -> None:
         self._desk = desk
+        self._callers = callers
 
     def handler(self) -> Any:
         """The generic handler to register with a server."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "LabelTransactions": unary(pb.LabelTransactionsRequest, self.label_transactions),
-                "ListLabels": unary(pb.ListLabelsRequest, self.list_labels),
+                "LabelTransactions": unary(
+                    self._callers,
+                    "FeedbackService/LabelTransactions",
+                    pb.LabelTransactionsRequest,
+                    self.label_transactions,
+                ),
+                "ListLabels": unary(
+                    self._callers, "FeedbackService/ListLabels", pb.ListLabelsRequest, self.list_labels
+                ),
             },
         )
 

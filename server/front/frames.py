@@ -17,6 +17,7 @@ from server.front.decoding import (
     letter_tables,
     take_hashes,
 )
+from server.front.permits import EVERYTHING, Permits
 from server.front.wire import PAN_SIZE_MAX
 
 MESSAGES_MAX: Final = 256
@@ -63,8 +64,8 @@ class FrameDecoder:
         self._key_bytes = np.zeros((MESSAGES_MAX, HASHED_KEY_SIZE), np.uint8)
         self._content_bytes = np.zeros((MESSAGES_MAX, _CONTENT_SIZE), np.uint8)
 
-    def decode(self, raw: bytes, sender: int) -> Frame:
-        """The frame in these bytes."""
+    def decode(self, raw: bytes, sender: int, permits: Permits = EVERYTHING) -> Frame:
+        """The frame in these bytes. Messages that `permits` forbids are left; their card numbers are not hashed."""
         records = self._records
         count = decode_frame(
             np.frombuffer(raw, np.uint8),
@@ -84,6 +85,10 @@ class FrameDecoder:
         known = min(max(count, 0), MESSAGES_MAX)
         frame = Frame(count != known, self._sequences[:known].tolist(), [None] * known, [])
         if not frame.unread:
+            if known and not permits.is_everything:
+                permits.leave_forbidden(
+                    records[:known], self._states[:known], self._pans[:known], self._pan_sizes[:known]
+                )
             self._take(frame, raw, known)
         # The next frame's kernel wants zeroed records; one that was given up may have written any of them.
         used = MESSAGES_MAX if frame.unread else known
@@ -95,6 +100,9 @@ class FrameDecoder:
         """Compile the kernels."""
         self.decode(b"", 0)
         self._hash(0)
+        Permits(None).leave_forbidden(
+            self._records[:0], self._states[:0], self._pans[:0], self._pan_sizes[:0]
+        )
 
     def _take(self, frame: Frame, raw: bytes, count: int) -> None:
         states = self._states[:count].tolist()

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from server.core.deadline import with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
 
 _MESSAGES_TAG: Final = b"\x0a"
@@ -25,7 +27,8 @@ _AUTHORIZE_TAG: Final = b"\x12"
 
 _SIZES_KEPT: Final = 4_096
 
-_Call = tuple[bytes, asyncio.Future[bytes]]
+_Call = tuple[bytes, asyncio.Future[bytes], int]
+"""A message, whoever waits for its answer, and its deadline, ms."""
 
 
 class Gathering:
@@ -35,38 +38,44 @@ class Gathering:
         self,
         core: Core,
         decoder: FrameDecoder,
-        read: Callable[[bytes, int], bytes],
+        read: Callable[[bytes, Caller], bytes],
         writer: AnswerWriter,
     ) -> None:
-        """`read` makes the record of a message that the decoder leaves; it raises BadRequest."""
+        """`read` makes the record of a message that the decoder leaves; it raises BadRequest and NotPermitted."""
         self._core = core
         self._decoder = decoder
         self._read = read
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[int, list[_Call]] = {}
+        self._calls: dict[Caller, list[_Call]] = {}
 
-    async def ask(self, raw: bytes, sender: int) -> bytes:
-        """The answer to an AuthorizeRequest. Raises BadRequest, and what `Authorizer.submit` raises."""
+    async def ask(self, raw: bytes, caller: Caller, deadline_ms: int = 0) -> bytes:
+        """
+        The answer to an AuthorizeRequest; see `Deadlines.of`.
+
+        Raises BadRequest, NotPermitted, and what `Authorizer.submit` raises.
+        """
         future: asyncio.Future[bytes] = self._loop.create_future()
         if not self._calls:
             self._loop.call_soon(self._submit)
-        self._calls.setdefault(sender, []).append((raw, future))
+        self._calls.setdefault(caller, []).append((raw, future, deadline_ms))
         return await future
 
     def _submit(self) -> None:
         gathered, self._calls = self._calls, {}
-        for sender, calls in gathered.items():
+        for caller, calls in gathered.items():
             for first in range(0, len(calls), MESSAGES_MAX):
-                self._submit_frame(sender, calls[first : first + MESSAGES_MAX])
+                self._submit_frame(caller, calls[first : first + MESSAGES_MAX])
 
-    def _submit_frame(self, sender: int, calls: list[_Call]) -> None:
-        records = self._decoder.decode(b"".join([framed(raw) for raw, _ in calls]), sender).records
+    def _submit_frame(self, caller: Caller, calls: list[_Call]) -> None:
+        frame = b"".join([framed(raw) for raw, *_ in calls])
+        records = self._decoder.decode(frame, caller.sender, caller.permits).records
         if None in records:
-            calls, records = self._read_left(calls, records, sender)
+            calls, records = self._read_left(calls, records, caller)
         if not calls:
             return
-        futures = [future for _, future in calls]
+        futures = [future for _, future, _ in calls]
+        due = [with_deadline(record, call[2]) for record, call in zip(records, calls, strict=True) if record]
 
         def deliver(places: list[int], decisions: NDArray[Any]) -> None:
             for place, answer in zip(places, self._writer.answers(decisions), strict=True):
@@ -79,24 +88,25 @@ class Gathering:
                     future.set_exception(error)
 
         try:
-            self._core.submit(Parcel(b"".join(records), list(range(len(calls))), deliver, fail))  # type: ignore[arg-type]  # none is missing
+            self._core.submit(Parcel(b"".join(due), list(range(len(calls))), deliver, fail))
         except (Overloaded, Stopped) as error:
             fail(error)
 
     def _read_left(
-        self, calls: list[_Call], records: list[bytes | None], sender: int
+        self, calls: list[_Call], records: list[bytes | None], caller: Caller
     ) -> tuple[list[_Call], list[bytes | None]]:
         """Read the messages that have no record yet; what is wrong with one is told to its caller, and it is dropped."""
         kept: list[_Call] = []
         read: list[bytes | None] = []
-        for (raw, future), record in zip(calls, records, strict=True):
+        for (raw, future, deadline_ms), record in zip(calls, records, strict=True):
             if record is None:
                 try:
-                    record = self._read(raw, sender)
-                except BadRequest as error:
-                    future.set_exception(error)
+                    record = self._read(raw, caller)
+                except (BadRequest, NotPermitted) as error:
+                    if not future.done():
+                        future.set_exception(error)
                     continue
-            kept.append((raw, future))
+            kept.append((raw, future, deadline_ms))
             read.append(record)
         return kept, read
 

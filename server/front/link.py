@@ -1,8 +1,9 @@
 """
 One link: frames of messages in, frames of answers out as they are ready, matched by the sender's sequence.
 
-Reading stops while `in_flight_max` messages of the link wait for their answers, so a fast sender is held back by
-gRPC's own flow control and no queue grows. All answers that are ready when the writer turns leave in one frame.
+Reading stops while `in_flight_max` messages of the link wait for their answers, or while answers wait for a sender who
+does not read: so both are held back by gRPC's own flow control and no queue grows. All answers that are ready when the
+writer turns leave in one frame. In the core links take turns: one that is full does not starve one that sends one by one.
 """
 
 import asyncio
@@ -15,12 +16,24 @@ from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.front.clients import check_message
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.permits import Caller, NotPermitted
 from server.front.reading import Reader
+from server.front.refusing import Refuser
 from server.front.writing import AnswerWriter
 
 FRAME_BYTES: Final = 256 * 1024
+READY_BYTES_MAX: Final = 4 * FRAME_BYTES
+"""Answers that wait for their sender to read; beyond that nothing more is read from it."""
+PAUSE_MIN_S: Final = 0.05
+"""How long at least nothing is read of a sender who was told that he sends too much."""
+
+_METHODS: Final = {
+    body: f"AuthorizationService/{body.capitalize()}"
+    for body in ("authorize", "increment", "reverse", "advise", "clear")
+}
 
 
 class Link:
@@ -32,8 +45,9 @@ class Link:
         decoder: FrameDecoder,
         reader: Reader,
         writer: AnswerWriter,
-        sender: int,
+        caller: Caller,
         *,
+        source: int,
         in_flight_max: int,
     ) -> None:
         self._core = core
@@ -46,10 +60,14 @@ class Link:
             "clear": reader.clear,
         }
         self._writer = writer
-        self._sender = sender
+        self._caller = caller
+        self._source = source
+        self._pause_s = 0.0
+        self._refuser = Refuser("too many requests wait already")
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._ready: list[bytes] = []
+        self._ready_bytes = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
@@ -78,13 +96,25 @@ class Link:
     async def _read_frames(self, frames: Any) -> None:
         async for raw in frames:
             self._take(raw)
-            while self._in_flight >= self._in_flight_max:
+            if self._pause_s:
+                # He was told that he sends too much: what he sends next waits unread, and costs us nothing.
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = 0.0
+            while not self._has_room():
                 self._room.clear()
                 await self._room.wait()
 
+    def _has_room(self) -> bool:
+        return self._in_flight < self._in_flight_max and self._ready_bytes <= READY_BYTES_MAX
+
     def _take(self, raw: bytes) -> None:
         """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
-        frame = self._decoder.decode(raw, self._sender)
+        if self._core.is_full(self._source) and (refused := self._refuser.refuse(raw)) is not None:
+            answers, count = refused
+            self._core.note_refused(count)
+            self._put(answers)
+            return
+        frame = self._decoder.decode(raw, self._caller.sender, self._caller.permits)
         try:
             # A frame that the decoder can't take is the library's to judge: it skips what it does not know.
             left = [raw] if frame.unread else frame.left
@@ -92,6 +122,7 @@ class Link:
             parsed = [kind.FromString(part) for part in left]
         except DecodeError:
             self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
+            self._caller.done(self._admitted(1))
             return
         if frame.unread:
             messages = parsed[0].messages
@@ -103,22 +134,36 @@ class Link:
             text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
             for sequence in sequences:
                 self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
+            self._caller.done(self._admitted(len(messages)))
             return
-        if messages:
-            sequences, records = self._read_left(sequences, records, iter(messages))
+        admitted = self._admitted(len(records))
+        if messages or admitted < len(records):
+            sequences, records = self._read_left(sequences, records, iter(messages), admitted)
+            self._caller.done(admitted - len(records))
         if records:
             self._submit([record for record in records if record is not None], sequences)
 
+    def _admitted(self, count: int) -> int:
+        """How many of the messages that came together may come in; where not all, nothing more is read for a while."""
+        admitted = self._caller.take(count)
+        if admitted < count:
+            self._pause_s = max(PAUSE_MIN_S, self._caller.pause_s(count))
+        return admitted
+
     def _read_left(
-        self, sequences: list[int], records: list[bytes | None], messages: Iterator[Any]
+        self, sequences: list[int], records: list[bytes | None], messages: Iterator[Any], admitted: int
     ) -> tuple[list[int], list[bytes | None]]:
-        """Read the messages that have no record yet; those that are answered already are dropped."""
+        """Read the first `admitted` messages that have no record yet; those that are answered already are dropped."""
         kept: list[tuple[int, bytes | None]] = []
-        for sequence, record in zip(sequences, records, strict=True):
-            if record is None:
-                message = next(messages)
+        for place, (sequence, record) in enumerate(zip(sequences, records, strict=True)):
+            message = next(messages) if record is None else None
+            sequence = sequence if message is None else message.sequence
+            if place >= admitted:
+                text = f"{self._caller.name} sends more than it may"
+                self._fault(sequence, code_pb2.RESOURCE_EXHAUSTED, text, ())
+                continue
+            if message is not None:
                 record = self._read_or_refuse(message)
-                sequence = message.sequence
             if record is not None:
                 kept.append((sequence, record))
         return [sequence for sequence, _ in kept], [record for _, record in kept]
@@ -129,13 +174,17 @@ class Link:
         except BadRequest as error:
             fields = [violation.field for violation in error.violations]
             self._fault(message.sequence, code_pb2.INVALID_ARGUMENT, str(error), fields)
-            return None
+        except NotPermitted as error:
+            self._fault(message.sequence, code_pb2.PERMISSION_DENIED, str(error), ())
+        return None
 
     def _read(self, message: Any) -> bytes | None:
         """The record of one message; None where it is answered already."""
         body = message.WhichOneof("body")
         if body in self._readers:
-            return self._readers[body](getattr(message, body), self._sender)
+            said = getattr(message, body)
+            check_message(self._caller, _METHODS[body], said)
+            return self._readers[body](said, self._caller.sender)
         if body == "echo":
             self._say(pb.LinkAnswer(sequence=message.sequence, echo=message.echo))
         else:
@@ -147,27 +196,28 @@ class Link:
 
         def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
             self._in_flight -= len(answered)
-            if self._in_flight < self._in_flight_max:
-                self._room.set()
-            self._ready.append(self._writer.link_answers(answered, decisions))
+            self._put(self._writer.link_answers(answered, decisions))
             unanswered.difference_update(answered)
-            self._wake.set()
+            self._caller.done(len(answered))
+            if self._has_room():
+                self._room.set()
 
         def fail(error: Exception) -> None:
             self._in_flight -= len(unanswered)
             self._room.set()
+            self._caller.done(len(unanswered))
             for sequence in unanswered:
-                self._fault(sequence, code_pb2.UNAVAILABLE, str(error), ())
+                self._fault(sequence, _code_of(error), str(error), ())
             unanswered.clear()
 
         self._in_flight += len(sequences)
         try:
-            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail))
+            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail, source=self._source))
         except (Overloaded, Stopped) as error:
-            code = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
             self._in_flight -= len(sequences)
+            self._caller.done(len(sequences))
             for sequence in sequences:
-                self._fault(sequence, code, str(error), ())
+                self._fault(sequence, _code_of(error), str(error), ())
 
     def _fault(self, sequence: int, code: int, text: str, fields: Any) -> None:
         self._say(
@@ -175,7 +225,11 @@ class Link:
         )
 
     def _say(self, answer: Any) -> None:
-        self._ready.append(pb.LinkResponse(answers=[answer]).SerializeToString())
+        self._put(pb.LinkResponse(answers=[answer]).SerializeToString())
+
+    def _put(self, answers: bytes) -> None:
+        self._ready.append(answers)
+        self._ready_bytes += len(answers)
         self._wake.set()
 
     async def _write(self, context: Any) -> None:
@@ -197,4 +251,14 @@ class Link:
                 break
             count += 1
         parts, self._ready = self._ready[:count], self._ready[count:]
-        return b"".join(parts)
+        frame = b"".join(parts)
+        self._ready_bytes -= len(frame)
+        if self._has_room():
+            self._room.set()
+        return frame
+
+
+def _code_of(error: Exception) -> int:
+    """The google.rpc.Code of a message that has no answer."""
+    code: int = code_pb2.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code_pb2.UNAVAILABLE
+    return code

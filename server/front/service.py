@@ -16,16 +16,26 @@ from grpc_status import rpc_status
 from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
+from server.core.deadline import Deadlines, with_deadline
 from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.front.clients import Callers, Unidentified, check_explanation, check_message, entered
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
 from server.front.gathering import Gathering
-from server.front.identity import sender_of
 from server.front.link import Link
+from server.front.permits import AUTHORIZE, Caller, NotPermitted, OverLimit
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 
 SERVICE: Final = "holdfast.v1.AuthorizationService"
+
+
+class Told(Exception):  # noqa: N818 - what another process has said
+    """A call that was carried out elsewhere ended with this google.rpc.Status."""
+
+    def __init__(self, status: Any) -> None:
+        super().__init__(status.message)
+        self.status = status
 
 
 class AuthorizationService:
@@ -40,7 +50,9 @@ class AuthorizationService:
         reader: Reader,
         writer: AnswerWriter,
         explain: Callable[[bytes], Awaitable[bytes]],
+        callers: Callers,
         *,
+        deadlines: Deadlines,
         link_in_flight_max: int,
     ) -> None:
         self._core = core
@@ -48,14 +60,12 @@ class AuthorizationService:
         self._decoder = decoder
         self._writer = writer
         self._explain = explain
+        self._callers = callers
+        self._deadlines = deadlines
         self._link_in_flight_max = link_in_flight_max
         self._links: set[Link] = set()
-        self._gathering = Gathering(
-            core,
-            decoder,
-            lambda raw, sender: reader.authorize(parse(pb.AuthorizeRequest, raw), sender),
-            writer,
-        )
+        self._links_begun = 0
+        self._gathering = Gathering(core, decoder, self._read_authorize, writer)
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -68,10 +78,10 @@ class AuthorizationService:
             SERVICE,
             {
                 "Authorize": grpc.unary_unary_rpc_method_handler(self.authorize),
-                "Increment": self._unary(pb.IncrementRequest, self._reader.increment),
-                "Reverse": self._unary(pb.ReverseRequest, self._reader.reverse),
-                "Advise": self._unary(pb.AdviseRequest, self._reader.advise),
-                "Clear": self._unary(pb.ClearRequest, self._reader.clear),
+                "Increment": self._unary("Increment", pb.IncrementRequest, self._reader.increment),
+                "Reverse": self._unary("Reverse", pb.ReverseRequest, self._reader.reverse),
+                "Advise": self._unary("Advise", pb.AdviseRequest, self._reader.advise),
+                "Clear": self._unary("Clear", pb.ClearRequest, self._reader.clear),
                 "Explain": grpc.unary_unary_rpc_method_handler(self.explain),
                 "Link": grpc.stream_stream_rpc_method_handler(self.link),
             },
@@ -80,7 +90,13 @@ class AuthorizationService:
     async def authorize(self, raw: bytes, context: Any) -> bytes:
         """May this payment go through?"""
         try:
-            return await self._gathering.ask(raw, sender_of(context))
+            caller = self._callers.of(context)
+            caller.require(AUTHORIZE)
+            caller.enter()
+            try:
+                return await self._gathering.ask(raw, caller, self._deadlines.of(context.time_remaining()))
+            finally:
+                caller.done()
         except Exception as error:
             await refuse(context, error)
             raise
@@ -88,19 +104,31 @@ class AuthorizationService:
     async def explain(self, raw: bytes, context: Any) -> bytes:
         """Why an authorization was answered as it was."""
         try:
-            return await self._explain(raw)
+            with entered(self._callers, context, "AuthorizationService/Explain") as caller:
+                answer = await self._explain(raw)
+                if not caller.permits.is_everything:
+                    check_explanation(caller, pb.Explanation.FromString(answer))
+                return answer
         except Exception as error:
             await refuse(context, error)
             raise
 
     async def link(self, frames: Any, context: Any) -> None:
         """One long-lived link with many messages in flight."""
+        try:
+            caller = self._callers.of(context)
+            caller.require("AuthorizationService/Link")
+        except Exception as error:
+            await refuse(context, error)
+            raise
+        self._links_begun += 1
         link = Link(
             self._core,
             self._decoder,
             self._reader,
             self._writer,
-            sender_of(context),
+            caller,
+            source=self._links_begun,
             in_flight_max=self._link_in_flight_max,
         )
         self._links.add(link)
@@ -109,12 +137,23 @@ class AuthorizationService:
         finally:
             self._links.discard(link)
 
-    def _unary(self, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
+    def _read_authorize(self, raw: bytes, caller: Caller) -> bytes:
+        message = parse(pb.AuthorizeRequest, raw)
+        check_message(caller, AUTHORIZE, message)
+        return self._reader.authorize(message, caller.sender)
+
+    def _unary(self, name: str, kind: type[Any], read: Callable[[Any, int], bytes]) -> Any:
         """The handler of a message of this kind, which `read` makes a record of."""
+        method = f"AuthorizationService/{name}"
 
         async def handle(raw: bytes, context: Any) -> bytes:
             try:
-                return await self._ask(read(parse(kind, raw), sender_of(context)))
+                with entered(self._callers, context, method) as caller:
+                    message = parse(kind, raw)
+                    check_message(caller, method, message)
+                    record = read(message, caller.sender)
+                    deadline_ms = self._deadlines.of(context.time_remaining())
+                    return await self._ask(with_deadline(record, deadline_ms))
             except Exception as error:
                 await refuse(context, error)
                 raise
@@ -145,6 +184,8 @@ async def refuse(context: Any, error: Exception) -> None:
 
 def status_of(error: Exception) -> Any | None:
     """The google.rpc.Status that an error means; None where it is our bug."""
+    if isinstance(error, Told):
+        return error.status
     if isinstance(error, BadRequest):
         detail = any_pb2.Any()
         violations = [
@@ -155,7 +196,10 @@ def status_of(error: Exception) -> Any | None:
         return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(error), details=[detail])
     for kind, code in (
         (Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+        (OverLimit, code_pb2.RESOURCE_EXHAUSTED),
         (Stopped, code_pb2.UNAVAILABLE),
+        (NotPermitted, code_pb2.PERMISSION_DENIED),
+        (Unidentified, code_pb2.UNAUTHENTICATED),
         (LookupError, code_pb2.NOT_FOUND),
     ):
         if isinstance(error, kind):

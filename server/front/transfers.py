@@ -12,6 +12,7 @@ from ledger.money import currency_letters
 from server.banking.states import Decision, State
 from server.banking.transfers import TransferDesk
 from server.front.asking import KINDS, asked
+from server.front.clients import Callers
 from server.front.codes import country_letters
 from server.front.counter import (
     check_number,
@@ -50,19 +51,42 @@ class TransferService:
 
     name: Final = SERVICE
 
-    def __init__(self, desk: TransferDesk) -> None:
+    def __init__(self, desk: TransferDesk, callers: Callers) -> None:
         self._desk = desk
+        self._callers = callers
 
     def handler(self) -> Any:
         """The generic handler to register with a server."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "CreateTransfer": unary(pb.CreateTransferRequest, self.create_transfer),
-                "GetTransfer": unary(pb.GetTransferRequest, self.get_transfer),
-                "ListTransfers": unary(pb.ListTransfersRequest, self.list_transfers),
-                "DecideTransfer": unary(pb.DecideTransferRequest, self.decide_transfer),
-                "ReverseTransfer": unary(pb.ReverseTransferRequest, self.reverse_transfer),
+                "CreateTransfer": unary(
+                    self._callers,
+                    "TransferService/CreateTransfer",
+                    pb.CreateTransferRequest,
+                    self.create_transfer,
+                ),
+                "GetTransfer": unary(
+                    self._callers, "TransferService/GetTransfer", pb.GetTransferRequest, self.get_transfer
+                ),
+                "ListTransfers": unary(
+                    self._callers,
+                    "TransferService/ListTransfers",
+                    pb.ListTransfersRequest,
+                    self.list_transfers,
+                ),
+                "DecideTransfer": unary(
+                    self._callers,
+                    "TransferService/DecideTransfer",
+                    pb.DecideTransferRequest,
+                    self.decide_transfer,
+                ),
+                "ReverseTransfer": unary(
+                    self._callers,
+                    "TransferService/ReverseTransfer",
+                    pb.ReverseTransferRequest,
+                    self.reverse_transfer,
+                ),
             },
         )
 

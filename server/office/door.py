@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -12,19 +11,16 @@ from compliance.cases.clocks import ServiceLevels
 from compliance.cases.desk import CaseDesk
 from compliance.ports import Seals
 from server.front.callers import Callers
+from server.front.certificates import Certificates, DoorClosed, certificates_of, refuse_unsafe
 from server.front.compliance import Analyse, ComplianceService
 from server.front.compliance_watch import Watches
-from server.front.door import Door, Tls
+from server.front.door import Door
 from server.office.settings import OfficeSettings
 from server.store.bell import Bell
 from server.store.database import Database
 from server.store.masking import mask_name
 
-_TLS: Final = ("tls_certificate", "tls_key", "tls_client_ca")
-
-
-class DoorClosed(RuntimeError):  # noqa: N818 - told as what it is
-    """The service can't be opened; the text names the setting and says what to do."""
+_PREFIX: Final = "HOLDFAST_COMPLIANCE_"
 
 
 def now() -> datetime:
@@ -48,36 +44,23 @@ def desk_of(
     )
 
 
-def tls_of(settings: OfficeSettings) -> Tls | None:
+def tls_of(settings: OfficeSettings) -> Certificates | None:
     """
     What TLS is spoken with; None without.
 
     Raises DoorClosed where it is set in part or can't be read, and where without it we would be heard beyond this
     machine.
     """
-    paths = [getattr(settings, name) for name in _TLS]
-    if any(paths):
-        texts = []
-        for name, path in zip(_TLS, paths, strict=True):
-            setting = f"HOLDFAST_COMPLIANCE_{name.upper()}"
-            if path is None:
-                raise DoorClosed(f"{setting} is missing: TLS needs all of {', '.join(_TLS)}")
-            try:
-                texts.append(path.read_bytes())
-            except OSError as error:
-                raise DoorClosed(f"{setting}: {path} can't be read: {error.strerror}") from error
-        if not settings.people:
-            raise DoorClosed(
-                'HOLDFAST_COMPLIANCE_PEOPLE gives nobody a role: name those who have certificates, such as {"alice": "analyst"}'
-            )
-        return Tls(*texts)
-    if not _is_loopback(settings.host):
+    certificates = certificates_of(
+        _PREFIX, settings.tls_certificate, settings.tls_key, settings.tls_client_ca
+    )
+    if certificates is None:
+        refuse_unsafe(_PREFIX, settings.host)
+    elif not settings.people:
         raise DoorClosed(
-            f"HOLDFAST_COMPLIANCE_HOST={settings.host} is heard beyond this machine: set "
-            + ", ".join(f"HOLDFAST_COMPLIANCE_{name.upper()}" for name in _TLS)
-            + ", or take 127.0.0.1"
+            'HOLDFAST_COMPLIANCE_PEOPLE gives nobody a role: name those who have certificates, such as {"alice": "analyst"}'
         )
-    return None
+    return certificates
 
 
 class OfficeDoor:
@@ -123,12 +106,3 @@ class OfficeDoor:
         self._ringing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._ringing
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

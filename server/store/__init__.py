@@ -12,7 +12,8 @@ customers       one customer: added, shown masked, changed
 limits          limits of programmes, accounts and cards: set, listed, retired
 rules           rules: drafted, tried on paper, made live, retired
 blocks          block lists, line by line: written, lifted
-lifecycle       the life of those three, drawn as a state machine; who moved what, and when
+programmes      what programmes answer while the ledger is away, and what stand-in approved
+lifecycle       the life of limits, rules and lines, drawn as a state machine; who moved what, and when
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change
 conditions      what a rule says: as written, as kept, as the core reads it

@@ -133,17 +133,27 @@ SELECT * FROM card_controls WHERE $1::bigint >= 0;
 -- Control sets of the cards that feed_cards_changed gives for version $1.
 SELECT * FROM card_controls WHERE card_number IN (SELECT changed_cards(($1::bigint)::text::xid8));
 
+-- name: feed_customers
+-- What cards take from all customers; $1 is the version 0.
+SELECT number, coalesce(home_latitude_deg, 'NaN')::real, coalesce(home_longitude_deg, 'NaN')::real,
+       (2 * compliance_block::integer + 4 * (kyc_state <> 'verified')::integer + 8 * politically_exposed::integer)::smallint
+FROM customers WHERE $1::bigint >= 0;
+
 -- name: feed_accounts
--- All accounts; $1 is the version 0.
-SELECT number, currency, opening_minor FROM accounts WHERE $1::bigint >= 0 ORDER BY number;
+-- All accounts, and what cards take from them; $1 is the version 0.
+SELECT number, currency, opening_minor, customer_number, (array_position('{open,closed}', state) - 1)::smallint
+FROM accounts WHERE $1::bigint >= 0;
 
 -- name: feed_accounts_changed
 -- Accounts written at or above version $1.
 SELECT number, currency, opening_minor FROM accounts WHERE version >= ($1::bigint)::text::xid8 ORDER BY number;
 
 -- name: feed_cards
--- All cards as the server keeps them; $1 is the version 0.
-SELECT * FROM directory_cards WHERE $1::bigint >= 0 ORDER BY number;
+-- All cards, without what they take from accounts and customers; $1 is the version 0.
+SELECT number, account_number, pan_hash, id, programme, expiry_yymm,
+       (array_position('{active,inactive,frozen,lost,stolen,closed}', state) - 1)::smallint,
+       (single_use::integer + 16 * pin_blocked::integer)::smallint
+FROM cards WHERE $1::bigint >= 0;
 
 -- name: feed_cards_changed
 -- Cards of which the card, its controls, limits, account or customer was written at or above version $1.
@@ -729,3 +739,66 @@ ON CONFLICT DO NOTHING;
 -- And how they stand: transfers $1 in states $2.
 UPDATE transfers SET state = wanted.state
 FROM unnest($1::uuid[], $2::text[]) AS wanted(id, state) WHERE transfers.id = wanted.id AND transfers.state = 'submitted';
+
+-- name: show_programmes
+-- Programme $1, or all of them: what they answer without the ledger.
+SELECT number, name, revision, currency, posture, stand_in_amount_max_minor AS amount_max_minor,
+       stand_in_count_max AS count_max, stand_in_sum_max_minor AS sum_max_minor, stand_in_categories AS categories,
+       changed_by, changed_at
+FROM programmes WHERE name = $1 OR $1::text IS NULL
+ORDER BY number
+LIMIT $2;
+
+-- name: set_posture
+-- Programme $1 answers by posture $2 without the ledger.
+UPDATE programmes SET posture = $2 WHERE name = $1;
+
+-- name: set_stand_in
+-- Programme $1 stands in within an amount, a count, a sum and categories.
+UPDATE programmes
+SET posture = 'stand_in', stand_in_amount_max_minor = $2, stand_in_count_max = $3, stand_in_sum_max_minor = $4,
+    stand_in_categories = $5
+WHERE name = $1;
+
+-- name: posture_history
+-- The last $2 postures of programme $1, oldest first.
+SELECT * FROM (SELECT revision, posture, amount_max_minor, count_max, sum_max_minor, categories, changed_by, changed_at
+               FROM programme_postures WHERE programme = (SELECT number FROM programmes WHERE name = $1)
+               ORDER BY changed_at DESC LIMIT $2) AS newest
+ORDER BY changed_at;
+
+-- name: stood_in_by_state
+-- What programme $1, or any, approved without the ledger in the last $2 days, by programme and by what became of it.
+SELECT programmes.name AS programme, stood_in.billing_currency AS currency, state, count(*) AS approvals,
+       sum(approved_minor)::bigint AS approved_minor, sum(booked_minor)::bigint AS booked_minor,
+       sum(overdrawn_minor)::bigint AS overdrawn_minor
+FROM stood_in JOIN programmes ON programmes.number = stood_in.programme
+WHERE (programmes.name = $1 OR $1::text IS NULL) AND approved_at >= now() - make_interval(days => $2)
+GROUP BY programmes.name, stood_in.billing_currency, state
+ORDER BY programmes.name, stood_in.billing_currency, state;
+
+-- name: stood_in_newest
+-- The newest $4 of them; of state $3, or any.
+SELECT stood_in.authorization_id, stood_in.approved_at, programmes.name AS programme, stood_in.card_number,
+       stood_in.merchant_name, stood_in.merchant_category, stood_in.billing_currency AS currency,
+       stood_in.approved_minor, stood_in.state, stood_in.booked_at, stood_in.booked_minor, stood_in.overdrawn_minor
+FROM stood_in JOIN programmes ON programmes.number = stood_in.programme
+WHERE (programmes.name = $1 OR $1::text IS NULL) AND approved_at >= now() - make_interval(days => $2)
+  AND (state = $3 OR $3::text IS NULL)
+ORDER BY approved_at DESC
+LIMIT $4;
+
+-- name: fill_customers
+-- Nobody's customers with the numbers $1 to $2, as many as a measurement needs.
+INSERT INTO customers (number, given_name, family_name, kyc_state, home_latitude_deg, home_longitude_deg)
+SELECT i, '\x01', '\x01', 'verified', 40 + i % 10, -74 - i % 20 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_accounts
+-- An account of each.
+INSERT INTO accounts (number, customer_number, account_number, account_last_four, currency)
+SELECT i, i, '\x01', '\x01', 840 FROM generate_series($1::integer, $2::integer) AS i;
+
+-- name: fill_cards
+-- A card on each of those.
+INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm)
+SELECT i, i, 0, decode(md5(i::text), 'hex'), '999999', '\x01', 3012 FROM generate_series($1::integer, $2::integer) AS i;

@@ -126,7 +126,8 @@ def main() -> None:
 
     def tell(line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            print(line, flush=True)
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
 
     asyncio.run(ship(home, journal, os.environ.get(_URL), tell))
 

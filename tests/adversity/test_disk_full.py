@@ -1,17 +1,13 @@
 """A disk that is full: nothing is approved that can't be written, the server says so and ends, and comes back whole."""
 
-import errno
-import os
 import resource
 import shutil
 import subprocess
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 import pytest
 
+from tests.adversity.small_disks import fill, small_disk
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import Refused, calling, purchase, same
 from tests.end_to_end.serving import NOWHERE, fresh_home, serving
@@ -68,39 +64,6 @@ def test_file_that_may_not_grow_stops_approvals_and_the_server():
         answered, request, refused = fill_up(server)
         assert_ends_clearly(server, refused)
     assert_whole(home, answered, request)
-
-
-@contextmanager
-def small_disk(size_mb):
-    """A folder that is a disk of its own. Skips where that can't be made."""
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "holdfast-test", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    try:
-        if made.returncode:
-            pytest.skip(f"no small disk can be mounted here: {made.stderr.decode().strip()}")
-        yield folder
-    finally:
-        if not made.returncode:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
-
-
-def fill(path):
-    """Write until the disk has no room left."""
-    with path.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-                write_for_ever(file, bytes(size))
-
-
-def write_for_ever(file, data):
-    """Until the system says no."""
-    while True:
-        file.write(data)
 
 
 def home_on(disk):

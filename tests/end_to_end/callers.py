@@ -299,16 +299,16 @@ _BODIES = {
 
 
 @contextmanager
-def calling(target):
+def calling(target, credentials=None):
     """A Caller on a channel of its own."""
-    with connected(target) as channel:
+    with connected(target, credentials) as channel:
         yield Caller(channel)
 
 
 @contextmanager
-def linked(target):
+def linked(target, credentials=None):
     """A LinkCaller on a channel of its own."""
-    with connected(target) as channel:
+    with connected(target, credentials) as channel:
         link = LinkCaller(channel)
         try:
             yield link
@@ -317,17 +317,24 @@ def linked(target):
 
 
 @contextmanager
-def connected(target):
-    """A channel of its own, with no retries."""
+def connected(target, credentials=None):
+    """A channel of its own, with no retries; without `credentials` plain."""
     options = [
         ("grpc.enable_retries", 0),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.max_receive_message_length", 16 << 20),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        (
+            "grpc.min_reconnect_backoff_ms",
+            5_000,
+        ),  # how long a handshake may take; tries begin by the other two
         ("grpc.max_reconnect_backoff_ms", 500),
     ]
-    with grpc.insecure_channel(target, options=options) as channel:
+    if credentials is None:
+        channel = grpc.insecure_channel(target, options=options)
+    else:
+        channel = grpc.secure_channel(target, credentials, options=options)
+    with channel:
         yield channel
 
 

@@ -49,8 +49,12 @@ _numbers = itertools.count()
 class Holdfast:
     """One `holdfast serve --demo`, its output and how it ended."""
 
-    def __init__(self, home, *, environment=None, arguments=(), cards=CARDS, port=0, metrics_port=0):
+    def __init__(
+        self, home, *, environment=None, arguments=(), cards=CARDS, port=0, metrics_port=0, credentials=None
+    ):
+        """`credentials` are what a channel to it is opened with; None for plain."""
         self.home = home
+        self.credentials = credentials
         self.port = port
         self.metrics_port = metrics_port
         self.lines = []
@@ -108,9 +112,15 @@ class Holdfast:
         assert self.health() == health_pb2.HealthCheckResponse.SERVING
         return self
 
+    def channel(self, options=()):
+        """A channel to it, a context."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.target, options=options)
+        return grpc.secure_channel(self.target, self.credentials, options=options)
+
     def health(self):
         """What the health service says now."""
-        with grpc.insecure_channel(self.target) as channel:
+        with self.channel() as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             return stub.Check(health_pb2.HealthCheckRequest(), timeout=10, wait_for_ready=True).status
 

@@ -9,7 +9,7 @@ from tests.house.sources import PACKAGES, ROOMS, ROOT, imports, inside, modules,
 DOORS = {
     "anyascii": ("compliance.screening",),
     "asyncpg": ("server.store", "loadtest.rival.accounts"),
-    "cryptography": ("server.keys", "compliance.audit"),
+    "cryptography": ("server.keys", "server.authority", "server.front.certificates", "compliance.audit"),
     "google": ("server.front", "server.cli.calls", "server.cli.greeting", "loadtest"),
     "grpc": (
         "server.front",
@@ -36,6 +36,7 @@ DOORS = {
     "markupsafe": ("scoring.report.axes", "scoring.report.plot"),
     "numba": ("compliance.screening", "ledger", "loadtest.counted", "scoring", "server.core", "server.front"),
     "openai": ("compliance.analyst", "compliance.policies"),
+    "opentelemetry": ("server.tracing",),
     "prometheus_client": ("server.telemetry",),
     "pyarrow": ("scoring.table", "loadtest.histories", "server.cli.label"),
     "pycountry": ("ledger.money", "server.front.codes"),
@@ -56,7 +57,13 @@ DOORS = {
     "structlog": ("compliance", "server"),
     "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours
     "typer": ("server.cli",),
-    "uvloop": ("server.cli.serve", "loadtest.floors", "loadtest.rival.server"),
+    "uvloop": (
+        "server.cli.serve",
+        "server.core_process",
+        "server.front_process",
+        "loadtest.floors",
+        "loadtest.rival.server",
+    ),
 }
 EVERYWHERE = {"numpy"}
 """What any file may use, beside the standard library."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,11 +17,20 @@ from ledger.native import RELEASE, NativeClient, Operation
 from ledger.tigerbeetle import (
     WAITING_MAX,
     LedgerEvicted,
+    LedgerInterrupted,
     LedgerShutDown,
     LedgerUnreachable,
     TigerBeetleLedger,
 )
-from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, CreateTransferStatus, ids_of
+from ledger.transfer import (
+    ACCOUNT,
+    BATCH_MAX,
+    RESULT,
+    TRANSFER,
+    CreateAccountStatus,
+    CreateTransferStatus,
+    ids_of,
+)
 from tests import clusters
 from tests.clusters import free_ports
 
@@ -27,6 +38,8 @@ CREATED = CreateTransferStatus.CREATED
 SESSIONS_MAX = 64
 TOGETHER = 16
 ANSWER_S = 60.0
+FOUND_S = 5.0
+"""Alone it takes half a second; the machine may be busy."""
 _realm = iter(range(10**6, 2 * 10**6))
 
 
@@ -237,11 +250,74 @@ def test_a_start_refuses_what_is_no_address(address):
         asyncio.run(TigerBeetleLedger.open([address], 0))
 
 
-def test_an_evicted_engine_says_so(tmp_path, realm):
-    """The server keeps 64 sessions; one more ends the one idle longest, which then names its own end for good."""
+@pytest.fixture
+def own_cluster(tmp_path):
+    """A cluster that a test may kill, or crowd."""
     if clusters.server() is None:
         pytest.skip(clusters.WHY_NONE)
     cluster = clusters.Cluster(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def test_an_engine_goes_on_soon_after_its_server_is_back(own_cluster, realm):
+    """What was under way is told as interrupted or answered; what comes later is answered by a session of its own."""
+
+    async def over_a_kill():
+        async with asyncio.timeout(ANSWER_S):
+            ledger = await TigerBeetleLedger.open(
+                own_cluster.addresses, own_cluster.cluster_id, deadline_s=30
+            )
+            own_cluster.kill(0)
+            under_way = asyncio.ensure_future(ledger.create_accounts(accounts(realm)))
+            behind = asyncio.ensure_future(ledger.lookup_accounts(np.ones((1, 2), np.uint64)))
+            # Long enough for the client to ask ever more seldom.
+            await asyncio.wait([under_way], timeout=3.0)
+            await asyncio.to_thread(own_cluster.start, 0)
+            began_s = time.monotonic()
+            assert len(await behind) == 0
+            took_s = time.monotonic() - began_s
+            said = (await asyncio.gather(under_way, return_exceptions=True))[0]
+            assert isinstance(said, LedgerInterrupted) or (said["status"] == CREATED).all()
+            again = await ledger.create_accounts(accounts(realm))
+            await ledger.close()
+            return took_s, again["status"].tolist()
+
+    took_s, statuses = asyncio.run(over_a_kill())
+    assert took_s < FOUND_S
+    assert set(statuses) <= {int(CreateAccountStatus.CREATED), int(CreateAccountStatus.EXISTS)}
+
+
+def test_an_engine_waits_out_a_server_that_was_stopped(own_cluster, realm):
+    """Its own session is answered, or a fresh one is; either soon."""
+
+    async def over_a_stop():
+        async with asyncio.timeout(ANSWER_S):
+            ledger = await TigerBeetleLedger.open(
+                own_cluster.addresses, own_cluster.cluster_id, deadline_s=30
+            )
+            own_cluster.signal(0, signal.SIGSTOP)
+            try:
+                call = asyncio.ensure_future(ledger.create_accounts(accounts(realm)))
+                await asyncio.wait([call], timeout=2.0)
+                assert not call.done()
+            finally:
+                own_cluster.signal(0, signal.SIGCONT)
+            began_s = time.monotonic()
+            await asyncio.gather(call, return_exceptions=True)
+            await ledger.lookup_accounts(np.ones((1, 2), np.uint64))
+            took_s = time.monotonic() - began_s
+            await ledger.close()
+            return took_s, ledger.sessions
+
+    took_s, sessions = asyncio.run(over_a_stop())
+    assert took_s < FOUND_S
+    assert sessions <= 2
+
+
+def test_an_evicted_engine_begins_another_session(own_cluster, realm):
+    """The server keeps 64; one more ends the one idle longest: what was asked of it says so, what comes then is answered."""
+    cluster = own_cluster
     registered = threading.Semaphore(0)
 
     async def crowd():
@@ -259,16 +335,14 @@ def test_an_evicted_engine_says_so(tmp_path, realm):
                     assert await asyncio.to_thread(registered.acquire, timeout=ANSWER_S)
                 for other in others:
                     await asyncio.to_thread(other.deinit)
-            for _ in range(2):
-                with pytest.raises(LedgerEvicted, match="ended our session"):
-                    await ledger.create_accounts(accounts(realm))
+            with pytest.raises(LedgerEvicted, match="ended our session"):
+                await ledger.create_accounts(accounts(realm))
+            assert (await ledger.create_accounts(accounts(realm)))["status"].tolist() == [CREATED] * 2
+            assert ledger.sessions == 2
             await ledger.close()
 
-    try:
-        asyncio.run(crowd())
-    finally:
-        cluster.close()
-    assert issubclass(LedgerEvicted, LedgerStopped)
+    asyncio.run(crowd())
+    assert not issubclass(LedgerEvicted, LedgerStopped)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")

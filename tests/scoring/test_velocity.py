@@ -6,6 +6,7 @@ import pytest
 from scoring.attempt import empty_attempts
 from scoring.limit import AMOUNT, CONSULTED, FREQUENCY, LIMIT, TRANSACTION, LimitTable, Measure, Of, Subject
 from scoring.limit import DAY as WINDOW_DAY
+from scoring.pool import TOP
 from scoring.roster import WAYS, first_slot
 from scoring.velocity import (
     NO_ROW,
@@ -331,6 +332,19 @@ def test_the_longest_unused_merchant_goes_when_its_set_is_full():
     keys = velocity.arrays()["merchant_keys"]
     assert len(keys) == SLOTS_MAX[0]
     assert set(keys[keys != 0].tolist()) == set(np.delete(alike, 1).tolist())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_step_that_gives_back_makes_room_for_its_longer_list_right_after_a_load(seed):
+    """A snapshot has no chunk to spare; a list with a decline, or with what two subjects shared, may need one."""
+    velocity = Velocity(CARDS, ACCOUNTS)
+    for kind, one in random_life(200 + seed, 90):
+        loaded = Velocity()
+        loaded.load({name: array.copy() for name, array in velocity.arrays().items()})
+        live(loaded, kind, one)
+        arrays = loaded.arrays()
+        assert arrays["control"][TOP] == len(arrays["chunks"])
+        velocity = loaded
 
 
 def test_state_survives_growth_and_a_snapshot():

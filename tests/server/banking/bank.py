@@ -16,6 +16,7 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.front.accounts import AccountService
+from server.front.clients import Everyone
 from server.front.transfers import TransferService
 from server.store.customers import Customers, NewCustomer
 from server.store.database import Database
@@ -172,8 +173,8 @@ async def banking(database_url, keys, folder, *, review=None, ledger=None, rates
                 database,
                 accounts,
                 desk,
-                AccountService(accounts, clock),
-                TransferService(desk),
+                AccountService(accounts, clock, Everyone()),
+                TransferService(desk, Everyone()),
                 clock,
                 rates,
             )

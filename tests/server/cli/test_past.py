@@ -13,6 +13,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_again
 from server.core.books import Moved
 from server.core.controls import PROGRAMME
+from server.core.directory import Posture, Programme, StandInLimits
 from server.core.limits import LIMITS_RESERVED
 from server.core.parts import GIVEN
 from server.core.policy import Check, bit
@@ -27,6 +28,7 @@ from server.core.record import (
     TransactionType,
 )
 from server.core.risk import Risk, judge
+from server.core.stand_in import stand_in_table
 from server.core.state import State
 from server.store.limits import NewLimit
 
@@ -46,6 +48,12 @@ CODES = {
     b"00": Outcome.APPROVED,
     b"10": Outcome.APPROVED,
 }
+
+
+STANDS_IN = stand_in_table(
+    {0: Programme(0, "test", 1, 840, 840, "UTC", stand_in=StandInLimits(10_000, 1_000, 10_000_000))}
+)
+"""What may be approved without the ledger; beyond it 91."""
 
 
 def owned(measure, window, ceiling, kind="programme", owner="test", **fields):
@@ -111,6 +119,7 @@ class Stages:
         intents["day_id"] = request["transmission_s"] // 86_400
         intents["month_id"] = 665
         intents["billing_currency"] = 840
+        intents["posture"] = Posture.STAND_IN
         intents["checks_failed"][self.draw.random(count) < 0.1] = bit(Check.CARD_FROZEN)
         intents["score"] = self.draw.random(count).astype(np.float32)
         intents["score"][self.draw.random(count) < 0.1] = np.nan
@@ -156,13 +165,14 @@ class Stages:
         decisions["operation"] = Operation.AUTHORIZE
         decisions["decision_ns"] = self.clock_ns
         decisions["ledger_us"] = (self.clock_ns - reserved_ns) // 1_000
-        decide_authorizations(intents, decisions, wanted, moved)
+        decide_authorizations(intents, decisions, wanted, moved, STANDS_IN, self.state.stand_in)
         self.state.settle(intents, decisions)
         self.records += [
             (intents[place : place + 1], decisions[place : place + 1]) for place in range(len(intents))
         ]
         reversing = self.draw.random(len(intents)) < (0.0 if self.kind_ledger else 0.15)
-        for place in np.flatnonzero(reversing & (decisions["held"] != 0)).tolist():
+        approved = (decisions["held"] != 0) | (decisions["stand_in"] != 0)
+        for place in np.flatnonzero(reversing & approved).tolist():
             self.reverse(intents[place : place + 1], decisions[place : place + 1])
 
     def reverse(self, intent, decision):
@@ -204,7 +214,7 @@ def outcomes(intents, decisions):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_backtest_decides_as_the_core_s_stages_did(seed):
-    """Late answers, refusals of every kind, parts, reversals, unknown cards: each answer is what it was."""
+    """Late answers, refusals of every kind, parts, stand-in, reversals, unknown cards: each answer is what it was."""
     intents, decisions = Stages(seed, LIMITS).run(200)
     past = past_of(intents, decisions)
     decided = replay(past.cases, side_of(past, LIMITS))

@@ -15,6 +15,7 @@ from server.core.block_lists import BlockLists
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
+from server.core.deadline import Deadlines
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
 from server.core.journal import Journal, JournalReader
 from server.core.lifecycle import Lifecycle
@@ -157,8 +158,11 @@ class FixedScore:
 class Core:
     """A core on a folder, with a journal and a ledger of its own. `start` and `stop` it on one loop."""
 
-    def __init__(self, home, known, opening_minor=100_000, model=None, turns_max=2):
+    def __init__(
+        self, home, known, opening_minor=100_000, model=None, turns_max=2, ledger_clock_ns=time.time_ns
+    ):
         self.home, self.directory, self.opening_minor = home, known, opening_minor
+        self.ledger_clock_ns = ledger_clock_ns
         self.risk = Risk()
         self.risk.use(model, None, 0)
         self.turns_max = turns_max
@@ -173,10 +177,12 @@ class Core:
             raise
 
     async def _start(self):
-        self.ledger = await asyncio.to_thread(EmbeddedLedger.open, self.home / "ledger", now_ns=time.time_ns)
+        self.ledger = await asyncio.to_thread(
+            EmbeddedLedger.open, self.home / "ledger", now_ns=self.ledger_clock_ns
+        )
         self._stack.push_async_callback(self.ledger.close)
         # Kernels that are compiled in a test must not make the ledger late.
-        self.books = Books(self.ledger, deadline_s=WAIT_S)
+        self.books = Books(self.ledger, late_s=WAIT_S)
         self.controls = Controls(self.directory)
         self.controls.compile()
         self.journal = Journal(self.home / "journal.sqlite")
@@ -207,6 +213,7 @@ class Core:
             journal=self.journal,
             clock_ns=time.time_ns,
             limits=CoreLimits(turns_max=self.turns_max),
+            deadlines=Deadlines(default_ms=1_000 * WAIT_S * 5),
         )
         return self
 

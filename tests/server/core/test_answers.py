@@ -8,6 +8,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.books import AWAY, Moved, accounts_of
 from server.core.policy import Check
 from server.core.record import DECISION, INTENT, NO_ROW, TransactionType
+from server.core.stand_in import STAND_IN, StandIn
 from tests.server.core.scene import purchase
 
 CODES = {
@@ -34,7 +35,7 @@ def asked(outcome, held_minor=1_000, **fields):
     moved = Moved(1)
     moved.outcome[:], moved.held_minor[:], moved.available_minor[:] = outcome, held_minor, 77
     decisions["authorization_id"] = intents["request"]["authorization_id"]
-    decide_authorizations(intents, decisions, wanted, moved)
+    decide_authorizations(intents, decisions, wanted, moved, np.zeros(1, STAND_IN), StandIn())
     return decisions[0], count
 
 

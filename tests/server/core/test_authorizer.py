@@ -1,6 +1,7 @@
 """The spine from outside: what each stage finds is answered, and nothing else."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_limits_pins_and_single_use_answer_their_own_codes(with_core):
     assert with_core(act, known) == ["61", "00", "00", "65", "55", "55", "55", "75", "00", "65"]
 
 
+def test_single_use_is_judged_by_what_became_of_the_request_before_in_the_same_batch(with_core):
+    """One that a limit refuses takes no use: the next is approved, and only the third comes too late."""
+    made = cards()
+    made["flags"][3] = CardFlag.SINGLE_USE
+    known = directory(made, limits=(limit("amount", "transaction", 5_000, 9),))
+
+    async def act(core):
+        return await core.codes(purchase(3, amount_minor=5_001), purchase(3), purchase(0), purchase(3))
+
+    assert with_core(act, known) == ["61", "00", "00", "65"]
+
+
 def test_an_account_status_is_answered_without_a_hold(with_core):
     """85, and the balance stays."""
 
@@ -157,6 +170,13 @@ def test_a_repeat_gets_the_first_answer_also_while_it_is_in_flight(with_core):
     assert all(answer.tobytes() == first[0].tobytes() for answer in same)
 
 
+def soon(request, deadline_ms=100):
+    """The same request, just arrived, with a deadline."""
+    asked = request.copy()
+    asked["arrival_ns"], asked["deadline_ms"] = time.time_ns(), deadline_ms
+    return asked
+
+
 class AwayLedger:
     """A ledger that can't be asked."""
 
@@ -174,11 +194,9 @@ def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
         held = purchase()
         codes = await core.codes(held)
         reversing = reversal(held)
-        core.books.deadline_s = 0.05
         ledger, core.books.ledger, core.chains.ledger = core.books.ledger, AwayLedger(), AwayLedger()
-        codes += await core.codes(purchase(), purchase(1), reversing)
+        codes += await core.codes(purchase(), purchase(1), soon(reversing))
         core.books.ledger = core.chains.ledger = ledger
-        core.books.deadline_s = WAIT_S
         again = await core.ask(reversing)
         return [*codes, *await core.codes(purchase(), reversal(held))], again
 
@@ -207,19 +225,18 @@ def test_every_request_is_answered_in_time_while_as_many_turns_as_may_be_wait_fo
     """A turn that has missed its deadline keeps no other from beginning."""
 
     async def act(core):
-        core.books.deadline_s = 0.1
+        core.books.late_s = 0.1
         ledger = core.books.ledger
         core.books.ledger = hanging = HangingLedger(ledger)
         stuck = []
         for card in range(2):
-            stuck.append(asyncio.ensure_future(core.codes(purchase(card))))
+            stuck.append(asyncio.ensure_future(core.codes(soon(purchase(card)))))
             await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
         codes = [*await asyncio.gather(*stuck), await core.codes(purchase(2)), await core.codes(purchase(3))]
         assert not core.authorizer.is_idle
         hanging.go.set()
         await core.authorizer.drain()
         core.books.ledger = ledger
-        core.books.deadline_s = WAIT_S
         return [*codes, await core.codes(purchase(0))], await books_of(core.ledger, [0, 1, 2, 3])
 
     codes, (books, _) = with_core(act)
@@ -234,11 +251,9 @@ def test_what_waits_for_another_message_is_answered_in_time_and_not_kept(with_co
 
     async def act(core):
         codes = await core.codes(held)
-        core.books.deadline_s = 0.1
         core.chains.ledger = hanging = HangingLedger(core.ledger)
-        codes += await core.codes(reversing)
-        codes += [code for asked in (reversing, clearing) for code in await core.codes(asked)]
-        core.books.deadline_s = WAIT_S
+        codes += await core.codes(soon(reversing))
+        codes += [code for asked in (reversing, clearing) for code in await core.codes(soon(asked))]
         hanging.go.set()
         await core.authorizer.drain()
         return codes, await core.ask(reversing), await core.ask(clearing), await books_of(core.ledger, [0])

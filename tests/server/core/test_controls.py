@@ -123,8 +123,14 @@ ELSEWHERE = {
     Check.RULE_STEP_UP,
     Check.RULE_STEP_UP_IMPOSSIBLE,
     Check.RULE_FLAGGED,
+    Check.NETWORK_ASKED,
+    Check.STAND_IN_CATEGORY,
+    Check.STAND_IN_AMOUNT,
+    Check.STAND_IN_COUNT,
+    Check.STAND_IN_SUM,
+    Check.STOOD_IN,
 }
-"""Other stages find these: `test_authorizer`, `test_lifecycle` and `test_rules` reach each."""
+"""Other stages find these: `test_authorizer`, `test_lifecycle`, `test_rules` and `test_stand_in` reach each."""
 
 
 @kernel

@@ -14,7 +14,8 @@ from server.core.directory import CardFlag
 from server.core.entries import EntryState
 from server.core.expiry import Expiry
 from server.core.parcel import Parcel
-from server.core.record import INTENT, CheckResult, Operation, TransactionType
+from server.core.policy import Check, bit
+from server.core.record import DECISION, INTENT, CheckResult, Operation, TransactionType
 from server.core.turn import Turn
 from tests.server.core.lives import HOLD_S, Lives, advise, books_of, clear, expire, increment, reverse
 from tests.server.core.scene import NOON_S, Core, cards, directory, limit, purchase
@@ -117,7 +118,7 @@ def test_every_message_answers_and_books_as_plain_lives_do(with_core, seed):
             answers = await core.ask(*(request for request, _ in step))
             assert [said(answer) for answer in answers] == [expected for _, expected in step]
             await assert_books(core, random.model)
-        entries = core.state.repeats.entries[: core.state.repeats.count]
+        entries = core.state.repeats.kept()
         states = {tuple(entry["id"].tolist()): entry["state"] for entry in entries}
         for key, hold in random.model.holds.items():
             assert EntryState(states[key]).name == hold.state
@@ -153,7 +154,7 @@ def test_a_restart_goes_on_with_every_life(tmp_path, save):
 def _state_of(core):
     """All that changes, as bytes."""
     table = core.state.repeats
-    entries = np.sort(table.entries[: table.count], order="id")
+    entries = np.sort(table.kept(), order="id")
     limits = core.state.limits.arrays()
     return entries.tobytes(), {name: array.tobytes() for name, array in limits.items()}
 
@@ -216,6 +217,32 @@ def test_a_hold_expires_at_its_hour_and_gives_back_what_it_consumed(with_core):
     assert codes == ["00", "61", "00"]
     assert said(late[0]) == ("00", 300, 0, 0)
     assert books[0][:2] == (99_700, 1_000)
+
+
+def test_an_expiry_that_the_ledger_refuses_is_tried_ever_more_seldom(with_core):
+    """And keeps no other hold from expiring."""
+    refused, other = purchase(0), purchase(1)
+
+    async def act(core):
+        codes = await core.codes(refused)
+        expiry = Expiry(core.authorizer, lambda: NOON_S + 10**7, lambda: 1)
+        due = core.state.repeats.find(refused["authorization_id"])
+        answer = np.zeros(1, DECISION)
+        answer["reasons"] = bit(Check.LEDGER_REFUSED)
+        looks = []
+        for _ in range(2):
+            expiry._parcel(due).deliver([0], answer)
+            looks.append(expiry.look())
+        codes += await core.codes(other)
+        looks.append(expiry.look())
+        await core.authorizer.drain()
+        expiry._refused[tuple(due["id"][0].tolist())] = (0.0, 4.0)
+        looks.append(expiry.look())
+        await core.authorizer.drain()
+        return codes, looks, expiry._refused
+
+    codes, looks, left = with_core(act)
+    assert (codes, looks, left) == (["00", "00"], [0, 0, 1, 1], {})
 
 
 def test_messages_that_find_nothing_say_so(with_core):

@@ -37,6 +37,11 @@ PASSING = {
     Check.STEP_UP,
     Check.STEP_UP_IMPOSSIBLE,
     Check.FUNDS,
+    Check.NETWORK_ASKED,
+    Check.STAND_IN_CATEGORY,
+    Check.STAND_IN_AMOUNT,
+    Check.STAND_IN_COUNT,
+    Check.STAND_IN_SUM,
     Check.LEDGER_AWAY,
     Check.LEDGER_REFUSED,
 }
@@ -92,10 +97,17 @@ def test_message_card_controls_limits_score_and_ledger_follow_one_another():
     ]
     order = list(CHECKS)
     assert stages == sorted(stages, key=order.index)
-    ledger = (Check.FUNDS, Check.LEDGER_AWAY, Check.LEDGER_REFUSED)
+    without_ledger = (
+        Check.NETWORK_ASKED,
+        Check.STAND_IN_CATEGORY,
+        Check.STAND_IN_AMOUNT,
+        Check.STAND_IN_COUNT,
+        Check.STAND_IN_SUM,
+    )
+    ledger = (Check.FUNDS, *without_ledger, Check.LEDGER_AWAY, Check.LEDGER_REFUSED)
     of_messages = (Check.AUTHORIZATION_UNKNOWN, Check.AUTHORIZATION_ENDED)
     declining = [check for check in CHECKS if CHECKS[check].response_code]
-    assert tuple(declining[-5:]) == ledger + of_messages
+    assert tuple(declining[-10:]) == ledger + of_messages
 
 
 def test_names_are_told_in_order_and_are_each_others_only():

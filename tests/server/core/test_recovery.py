@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from ledger.chart import AccountCode, cardholder_accounts, opening
+from ledger.embedded import EmbeddedLedger
 from ledger.transfer import BATCH_MAX, CreateTransferStatus, TransferFlags, ids_of
 from server.core.answers import prepare_authorizations
 from server.core.attempts import attempts_of
@@ -19,7 +21,7 @@ from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import SnapshotUnreadable
 from server.core.turn import Turn
 from tests.server.core.lives import advise, books_of, clear, increment, reverse
-from tests.server.core.scene import CARDS, Core, directory, limit, purchase, reversal
+from tests.server.core.scene import CARDS, USD, Core, directory, limit, purchase, reversal
 
 
 def prepared(core, *requests):
@@ -192,6 +194,24 @@ def test_a_hold_whose_intent_was_lost_is_voided_and_a_retry_gets_a_fresh_one(liv
     assert repeated["replayed"].tolist() == [1, 1]
 
 
+def test_a_hold_whose_intent_was_lost_is_voided_also_where_the_journal_is_trimmed_and_clocks_lie_apart(lives):
+    """By the ledger's clock it was placed before the oldest row that is left."""
+    known, lost = purchase(0), purchase(1)
+
+    async def killed(core):
+        await core.codes(known)
+        core.state.journal_number = core.journal.number
+        core.state.save(core.home / "state.npz")
+        await core.journal.trim(core.journal.number - 1)
+        await hold(core, prepared(core, lost))
+
+    async def after(core):
+        return await standing(core, known, lost)
+
+    behind = {"ledger_clock_ns": lambda: time.time_ns() - 5 * 10**9}
+    assert lives(killed, after, **behind)[1] == [1_000, -1]
+
+
 def test_a_hold_that_reached_the_disk_after_its_answer_was_91_is_voided(lives):
     """The ledger's commit failed after the write, and other answers followed for long."""
     unlucky, good = purchase(0), purchase(1)
@@ -329,3 +349,22 @@ def test_a_start_carries_out_more_messages_than_one_request_to_the_ledger_takes(
         return core.decided_at_start, sum(books[card][1] for card in range(CARDS))
 
     assert lives(die, come_back)[1] == (count, 2 * count)
+
+
+def test_start_books_the_deposit_that_a_start_before_it_did_not_come_to(tmp_path):
+    """The accounts were opened, and the process died: the money comes with the next start, once."""
+
+    async def whole():
+        ledger = EmbeddedLedger.open(tmp_path / "ledger", now_ns=time.time_ns)
+        await ledger.create_accounts(opening(USD))
+        await ledger.create_accounts(cardholder_accounts(np.arange(100, 100 + CARDS), USD))
+        await ledger.close()
+        for _ in range(2):
+            core = await Core(tmp_path, directory()).start()
+            said, house = await books_of(core.ledger, range(CARDS))
+            await core.stop()
+        return said, house
+
+    said, house = asyncio.run(whole())
+    assert [account[0] for account in said.values()] == [100_000] * CARDS
+    assert house[AccountCode.FUNDING] == -100_000 * CARDS

@@ -3,10 +3,25 @@
 import numpy as np
 import pytest
 
-from server.core.entries import ENTRY, KEPT_S, EntryState
+from server.core.entries import (
+    CARRIED,
+    ENTRY,
+    KEPT,
+    KEPT_S,
+    OLD,
+    SIZE,
+    TOP,
+    EntryState,
+    carry_over,
+    enter,
+    fresh_slots,
+    place_of,
+    sweep,
+    tend,
+)
 from server.core.parts import OPEN_KEPT_S, resolve
 from server.core.record import DECISION, INTENT, REQUEST, Chain, Operation
-from server.core.repeats import Admission, Original, Repeats, admit, compact, readmit
+from server.core.repeats import Admission, Original, Repeats, admit, readmit, take_over
 from tests.server.core.scene import NOON_S, purchase, records, reversal
 
 kernel = pytest.mark.kernel
@@ -71,22 +86,20 @@ class Table:
     def __init__(self):
         self.entries = records(np.zeros(ROOM, ENTRY))
         self.slots = np.zeros(2 * ROOM, np.uint32)
-        self.count = 0
+        fresh_slots(self.slots, ROOM)
 
     def admit(self, requests):
         n = len(requests)
         admissions, originals = np.empty(n, np.uint8), np.empty(n, np.uint8)
         places, waits = np.empty(n, np.int64), np.empty(n, np.int64)
-        self.count = admit(
-            self.slots, self.entries, self.count, records(requests), admissions, places, originals, waits
-        )
+        admit(self.slots, self.entries, records(requests), admissions, places, originals, waits)
         return admissions, originals
 
     def resolve(self, intents, decisions):
         resolve(self.slots, self.entries, records(intents), records(decisions))
 
     def summary(self):
-        return summary_of(self.entries[: self.count])
+        return summary_of(self.entries[1 : self.slots[TOP]])
 
 
 def summary_of(entries):
@@ -221,14 +234,16 @@ def test_a_journal_read_back_enters_what_was_admitted_when_a_batch_mixes_reversa
         new = requests[np.isin(admissions, (Admission.NEW, Admission.TOO_LATE))]
         first = new["operation"] == Operation.AUTHORIZE
         ordered = np.concatenate([new[first], new[~first]])
-        again.count = readmit(again.slots, again.entries, again.count, records(ordered))
+        readmit(again.slots, again.entries, records(ordered))
         intents, decisions = decided(rng, ordered)
         is_late = np.isin(ordered["authorization_id"][:, 0], late["authorization_id"][:, 0])
         decisions["held"][is_late] = 0
         live.resolve(intents, decisions)
         again.resolve(intents, decisions)
         asked += [ordered[i : i + 1] for i in range(int(first.sum()))]
-        in_order = [np.sort(t.entries[: t.count].view(ENTRY), order="id").tobytes() for t in (live, again)]
+        in_order = [
+            np.sort(t.entries[1 : t.slots[TOP]].view(ENTRY), order="id").tobytes() for t in (live, again)
+        ]
         assert in_order[0] == in_order[1]
 
 
@@ -245,9 +260,46 @@ def test_entries_leave_by_message_time_but_never_while_they_are_undecided():
         EntryState.BUSY,
     ]
     entries["kept_until_s"] = [NOON_S - 1, NOON_S, NOON_S + OPEN_KEPT_S, 0, 0]
-    kept = records(np.zeros(5, ENTRY))
-    count = compact(records(entries), 5, kept, np.zeros(16, np.uint32), NOON_S)
-    assert (kept.view(ENTRY)["id"][:count, 0] >> np.uint64(8)).tolist() == [2, 3, 4, 5]
+    slots, table = np.zeros(128, np.uint32), records(np.zeros(8, ENTRY))
+    fresh_slots(slots, 64)
+    take_over(records(entries), slots, table, NOON_S - 2)
+    assert slots[KEPT] == slots[TOP] - 1 == 5
+    sweep(slots, table, 100, NOON_S)
+    assert slots[KEPT] == 4
+    assert (table.view(ENTRY)["id"][2:6, 0] >> np.uint64(8)).tolist() == [2, 3, 4, 5]
+    assert place_of(slots, table, np.uint64(1 << 8), np.uint64(0)) == -1
+    assert enter(slots, table, np.uint64(9 << 8), np.uint64(0), np.uint64(1), np.int64(NOON_S)) == 1
+
+
+@kernel
+@pytest.mark.parametrize("seed", range(4))
+def test_the_index_leads_to_every_entry_while_it_grows_and_entries_come_and_go(seed):
+    """Keys that collide, entries let go and their places used again, an older table beside the one in use."""
+    rng = np.random.default_rng(seed)
+    slots, table = np.zeros(1 << 12, np.uint32), np.zeros(1 << 10, ENTRY)
+    entries = records(table)
+    fresh_slots(slots, 16)
+    known = {}
+    for now_s in range(1, 400):
+        if slots[KEPT] > 200 and not slots[OLD]:
+            sweep(slots, entries, int(rng.integers(40)), now_s)
+            known = {key: place for key, place in known.items() if place_of(slots, entries, *key) >= 0}
+            assert len(known) == slots[KEPT]
+        tend(slots, entries, 0, 0, now_s)
+        if 2 * (len(known) + 4) > slots[SIZE]:
+            while slots[OLD]:
+                carry_over(slots, entries, 1)
+            slots[OLD], slots[CARRIED], slots[SIZE] = slots[SIZE], 0, 2 * slots[SIZE]
+        for _ in range(rng.integers(4)):
+            key = np.uint64(rng.integers(60) << 8 | rng.integers(2)), np.uint64(rng.integers(6))
+            if key not in known:
+                known[key] = enter(slots, entries, *key, np.uint64(1), np.int64(now_s - KEPT_S))
+                table["state"][known[key]] = EntryState.DONE
+                table["kept_until_s"][known[key]] = now_s + rng.integers(300)
+        assert all(place_of(slots, entries, *key) == place for key, place in known.items())
+        assert place_of(slots, entries, np.uint64(99 << 8), np.uint64(0)) == -1
+    assert slots[SIZE] > 16
+    assert slots[TOP] - 1 < 2 * slots[KEPT]
 
 
 def held_batch(count, transmission_s):
@@ -270,22 +322,21 @@ def resolve_all(repeats, requests, held):
     repeats.resolve(intents, decisions)
 
 
-def test_the_table_makes_room_when_it_is_full_and_keeps_what_is_open(monkeypatch):
-    """Declines of long ago go; open authorizations stay while the table grows."""
-    monkeypatch.setattr("server.core.repeats._ENTRIES_MIN", 64)
-    repeats = Repeats()
-    for hour in range(40):
+def test_places_of_what_may_leave_are_used_again_and_what_is_open_stays():
+    """Declines of long ago go, so that the table grows with what is open alone; it ends no larger than it must be."""
+    repeats = Repeats(entries_min=64)
+    for hour in range(400):
         requests = held_batch(20, NOON_S + hour * 3600)
         repeats.admit(requests)
-        resolve_all(repeats, requests[:10], held=1)
-        resolve_all(repeats, requests[10:], held=0)
-    open_ = [held_batch(20, NOON_S + hour * 3600)[:10] for hour in range(40)]
+        resolve_all(repeats, requests[:1], held=1)
+        resolve_all(repeats, requests[1:], held=0)
+    open_ = [held_batch(20, NOON_S + hour * 3600)[:1] for hour in range(400)]
     found = repeats.find(np.concatenate(open_)["authorization_id"])
     assert (found["state"] == EntryState.OPEN).all()
-    recent = held_batch(20, NOON_S + 39 * 3600)[10:]
+    recent = held_batch(20, NOON_S + 399 * 3600)[1:]
     assert (repeats.find(recent["authorization_id"])["state"] == EntryState.DONE).all()
-    assert repeats.count < 40 * 20
-    assert repeats.clock_s - KEPT_S < NOON_S + 39 * 3600
+    assert len(repeats.kept()) == repeats.count < repeats.top < 1_000
+    assert repeats.used_bytes < 1_000_000
 
 
 def test_the_table_is_the_same_after_it_was_saved_and_loaded():
@@ -295,7 +346,7 @@ def test_the_table_is_the_same_after_it_was_saved_and_loaded():
     repeats.admit(requests)
     resolve_all(repeats, requests, held=1)
     again.load({name: array.copy() for name, array in repeats.arrays().items()})
-    assert again.entries[: again.count].tobytes() == repeats.entries[: repeats.count].tobytes()
+    assert again.kept().tobytes() == repeats.kept().tobytes()
     assert (again.admit(requests).admissions == Admission.REPEAT).all()
     assert len(again.find(np.zeros((0, 2), np.uint64))) == 0
 

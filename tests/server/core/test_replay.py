@@ -78,7 +78,7 @@ async def drive(core, rng, rounds, span_s=3 * DAY_S):
 
 def contents(state):
     """Everything in the state; repeats as a set, by id."""
-    entries = np.sort(state.repeats.entries[: state.repeats.count], order="id")
+    entries = np.sort(state.repeats.kept(), order="id")
     arrays = {"repeats": entries}
     arrays |= {f"limits {name}": array for name, array in state.limits.arrays().items()}
     arrays |= {f"features {name}": array for name, array in state.risk.features.arrays().items()}

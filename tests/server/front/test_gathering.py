@@ -10,14 +10,26 @@ from loadtest.traffic import Traffic
 from server.core.names import Names
 from server.core.parcel import Overloaded
 from server.core.record import DECISION, REQUEST, Operation
+from server.front.clients import check_message
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
 from server.front.gathering import Gathering
+from server.front.permits import (
+    AUTHORIZE,
+    EVERYTHING,
+    Caller,
+    NotPermitted,
+    Permits,
+    acquirer_number,
+    bin_range,
+)
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
 from server.keys import Keys
 
 NOW_S = 1_790_000_000
+CALLER = Caller(7, "seven", EVERYTHING)
+OTHER = Caller(8, "eight", EVERYTHING)
 
 
 class Approving:
@@ -26,6 +38,12 @@ class Approving:
     def __init__(self, refusing=False):
         self.refusing = refusing
         self.parcels = []
+
+    def is_full(self):
+        return self.refusing
+
+    def note_refused(self, count):
+        self.refused = count
 
     def submit(self, parcel):
         if self.refusing:
@@ -47,16 +65,22 @@ def keys(tmp_path_factory):
 def gathering_before(core, keys):
     clock = lambda: NOW_S * 1_000_000_000  # noqa: E731 - a fake of one line
     reader = Reader(keys, clock, message_time=False)
+
+    def read(raw, caller):
+        message = parse(pb.AuthorizeRequest, raw)
+        check_message(caller, AUTHORIZE, message)
+        return reader.authorize(message, caller.sender)
+
     return Gathering(
         core,
         FrameDecoder(keys.pan_key_bytes, keys.identifier_key, clock, message_time=False),
-        lambda raw, sender: reader.authorize(parse(pb.AuthorizeRequest, raw), sender),
+        read,
         AnswerWriter(Names()),
     )
 
 
 def asked(core, keys, calls):
-    """What became of (raw, sender) calls that came together: answers' amounts, or the errors."""
+    """What became of (raw, caller) calls that came together: answers' amounts, or the errors."""
 
     async def ask():
         gathering = gathering_before(core, keys)
@@ -72,7 +96,9 @@ def test_each_caller_gets_its_own_answer_when_many_call_at_once(keys):
     """Six hundred calls of two senders: three frames of one, one of the other, and every amount comes back."""
     raws = Traffic(3, 500, run=1).serialized(600, NOW_S)
     core = Approving()
-    answers = asked(core, keys, [(raw, 8 if number % 10 == 0 else 7) for number, raw in enumerate(raws)])
+    answers = asked(
+        core, keys, [(raw, OTHER if number % 10 == 0 else CALLER) for number, raw in enumerate(raws)]
+    )
     assert [answer.approved_amount_minor for answer in answers] == [
         pb.AuthorizeRequest.FromString(raw).amount_minor for raw in raws
     ]
@@ -87,12 +113,12 @@ def test_a_bad_message_is_told_to_its_caller_alone_when_others_come_with_it(keys
     wrong = pb.AuthorizeRequest.FromString(good[0])
     wrong.currency = "usd"
     calls = [
-        (good[0], 7),
-        (b"\xff\xff", 7),
-        (good[1], 7),
-        (wrong.SerializeToString(), 7),
-        (b"", 7),
-        (good[2], 7),
+        (good[0], CALLER),
+        (b"\xff\xff", CALLER),
+        (good[1], CALLER),
+        (wrong.SerializeToString(), CALLER),
+        (b"", CALLER),
+        (good[2], CALLER),
     ]
     answers = asked(Approving(), keys, calls)
     assert [type(answer) for answer in answers[1::2]] == [BadRequest, BadRequest, pb.AuthorizeResponse]
@@ -104,7 +130,7 @@ def test_a_bad_message_is_told_to_its_caller_alone_when_others_come_with_it(keys
 def test_every_caller_hears_of_it_when_the_core_takes_nothing(keys):
     """A full queue is each caller's RESOURCE_EXHAUSTED."""
     raws = Traffic(3, 500, run=3).serialized(4, NOW_S)
-    answers = asked(Approving(refusing=True), keys, [(raw, 7) for raw in raws])
+    answers = asked(Approving(refusing=True), keys, [(raw, CALLER) for raw in raws])
     assert [type(answer) for answer in answers] == [Overloaded] * 4
 
 
@@ -114,7 +140,7 @@ def test_the_others_are_answered_when_a_caller_gives_up(keys):
 
     async def ask():
         gathering = gathering_before(Approving(), keys)
-        calls = [asyncio.ensure_future(gathering.ask(raw, 7)) for raw in raws]
+        calls = [asyncio.ensure_future(gathering.ask(raw, CALLER)) for raw in raws]
         await asyncio.sleep(0)  # they are waiting now, and the gathering has not been sent
         calls[1].cancel()
         return await asyncio.gather(*calls, return_exceptions=True)
@@ -123,3 +149,33 @@ def test_the_others_are_answered_when_a_caller_gives_up(keys):
     assert isinstance(found[1], asyncio.CancelledError)
     amounts = [pb.AuthorizeResponse.FromString(found[at]).approved_amount_minor for at in (0, 2)]
     assert amounts == [pb.AuthorizeRequest.FromString(raws[at]).amount_minor for at in (0, 2)]
+
+
+def test_what_a_caller_may_not_send_is_refused_to_him_alone(keys):
+    """Another acquirer's message and a card of another range fall out of the group, unhashed; one who went away stays away."""
+    raws = Traffic(3, 500, run=5).serialized(4, NOW_S)
+    messages = [pb.AuthorizeRequest.FromString(raw) for raw in raws]
+    number = acquirer_number(messages[0].key.acquirer_id)
+    permits = Permits(frozenset([AUTHORIZE]), ((number, number),), (bin_range("999999"),))
+    narrow = Caller(9, "nine", permits)
+    messages[3].key.acquirer_id = messages[0].key.acquirer_id
+    messages[1].key.acquirer_id = "7"
+    messages[2].pan = "4111111111111111"
+
+    async def ask():
+        core = Approving()
+        gathering = gathering_before(core, keys)
+        raws = [message.SerializeToString() for message in (*messages, messages[1])]
+        calls = [asyncio.ensure_future(gathering.ask(raw, narrow)) for raw in raws]
+        await asyncio.sleep(0)  # they are waiting now, and the gathering has not been sent
+        calls[4].cancel()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    found = asyncio.run(ask())
+    assert [type(each) for each in found] == [
+        bytes,
+        NotPermitted,
+        NotPermitted,
+        bytes,
+        asyncio.CancelledError,
+    ]

@@ -1,0 +1,165 @@
+"""
+Whether a server's memory, handles, threads and tasks stay flat: many requests, some repeated, some given up by the client.
+
+Links carry frames of messages, 5 % of them repeats; beside them 1 % as many unary calls are cancelled on their way. Message
+time runs ahead (the server's clock is the messages'), so that holds expire and answers are forgotten within the run: SPAN_S
+of it go by, however many requests there are. Memory that the server accounts for by itself (`holdfast_memory_bytes`: the
+embedded ledger keeps every transfer for good) is told apart from what it doesn't.
+"""
+
+import asyncio
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from holdfast.v1 import authorization_pb2 as pb
+from loadtest.figure import Figure
+from loadtest.floors import SERVICE
+from loadtest.processes import HOST
+from loadtest.traffic import Traffic
+
+SPAN_S: Final = 160 * 86_400
+"""Message time of a whole run: an approval's answer is kept for 37 days, so three of four quarters are steady."""
+
+FRAME: Final = 32
+REPEATED: Final = 0.05
+CANCELLED: Final = 0.01
+SAMPLES: Final = 40
+_IN_FLIGHT: Final = 16
+_UNEXPLAINED_BAR_MB: Final = 64.0
+_KEPT_BAR: Final = 1.25
+
+
+@dataclass
+class Sample:
+    """What the server was after so many requests."""
+
+    requests: int
+    rss_bytes: int
+    handles: int
+    threads: int
+    tasks: float
+    parts_bytes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def unexplained_mb(self) -> float:
+        return (self.rss_bytes - sum(self.parts_bytes.values())) / 1e6
+
+
+async def press(
+    port: int, metrics_port: int, pid: int, requests: int, cards: int, told: Callable[[str], None]
+) -> list[Sample]:
+    """Send so many requests to the server of a demo portfolio; what it was meanwhile. Raises grpc.RpcError, OSError."""
+    samples = [await asyncio.to_thread(sample, pid, metrics_port, 0)]
+    every = max(1, requests // SAMPLES // FRAME) * FRAME
+    options = [("grpc.max_receive_message_length", 16 << 20)]
+    async with grpc.aio.insecure_channel(f"{HOST}:{port}", options=options) as channel:
+        authorize = channel.unary_unary(
+            f"/{SERVICE}/Authorize",
+            request_serializer=pb.AuthorizeRequest.SerializeToString,
+            response_deserializer=pb.AuthorizeResponse.FromString,
+        )
+        link: Any = channel.stream_stream(
+            f"/{SERVICE}/Link",
+            request_serializer=pb.LinkRequest.SerializeToString,
+            response_deserializer=pb.LinkResponse.FromString,
+        )()
+        frames = _frames(requests, cards)
+        done = waiting = given_up = 0
+        for frame in frames:
+            await link.write(frame)
+            done += len(frame.messages)
+            waiting += len(frame.messages)
+            while waiting > _IN_FLIGHT * FRAME:
+                waiting -= len((await link.read()).answers)
+            while given_up < done * CANCELLED:
+                given_up += 1
+                await _give_up(authorize, frame.messages[0].authorize)
+            if done // every > (done - len(frame.messages)) // every:
+                samples.append(await asyncio.to_thread(sample, pid, metrics_port, done))
+                told(f"{done:,} of {requests:,}: {samples[-1].rss_bytes / 1e6:,.0f} MB")
+        while waiting:
+            waiting -= len((await link.read()).answers)
+        await link.done_writing()
+    return samples
+
+
+async def _give_up(authorize: Any, request: pb.AuthorizeRequest) -> None:
+    """Ask, and go away: of a request with a key of its own."""
+    asked = pb.AuthorizeRequest()
+    asked.CopyFrom(request)
+    asked.key.terminal_id = "GONE" + asked.key.terminal_id[4:]
+    call = authorize(asked, timeout=5)
+    await asyncio.sleep(0)
+    call.cancel()
+    try:
+        await call
+    except (asyncio.CancelledError, grpc.RpcError):
+        return
+
+
+def _frames(requests: int, cards: int) -> Iterator[pb.LinkRequest]:
+    """Frames of a run, whose time goes on evenly; their last messages repeat the frame before."""
+    traffic, begin_s = Traffic(7, cards), int(time.time())
+    again = round(FRAME * REPEATED)
+    former: list[Any] = []
+    for first in range(0, requests, FRAME):
+        frame = pb.LinkRequest()
+        now_s = begin_s + SPAN_S * first // requests
+        for request in traffic.requests(FRAME - again, now_s):
+            frame.messages.add(sequence=first + len(frame.messages)).authorize.CopyFrom(request)
+        for request in former[:again]:
+            frame.messages.add(sequence=first + len(frame.messages)).authorize.CopyFrom(request)
+        former = [message.authorize for message in frame.messages]
+        yield frame
+
+
+def sample(pid: int, metrics_port: int, requests: int) -> Sample:
+    """What a server is now, by /proc and by its own metrics."""
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+    )
+    with urllib.request.urlopen(f"http://{HOST}:{metrics_port}/metrics", timeout=30) as page:
+        lines = [line for line in page.read().decode().splitlines() if line.startswith("holdfast_")]
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    parts = {
+        name.split('"')[1]: float(value)
+        for name, value in values.items()
+        if name.startswith("holdfast_memory_bytes{")
+    }
+    return Sample(
+        requests,
+        int(status["VmRSS"].split()[0]) * 1024,
+        sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
+        int(status["Threads"]),
+        float(values["holdfast_tasks"]),
+        parts,
+    )
+
+
+def steadiness_figures(samples: list[Sample]) -> list[Figure]:
+    """The second half of a run beside its bars: how far the last quarter lies above the third."""
+    third, last = samples[len(samples) // 2 : len(samples) * 3 // 4], samples[len(samples) * 3 // 4 :]
+
+    def grown(value: Callable[[Sample], float]) -> float:
+        return sum(map(value, last)) / len(last) - sum(map(value, third)) / len(third)
+
+    repeats = [max(1.0, s.parts_bytes.get("repeats", 0)) for s in (third[-1], last[-1])]
+    return [
+        Figure(
+            "memory not accounted for",
+            "MB more",
+            grown(lambda s: s.unexplained_mb),
+            _UNEXPLAINED_BAR_MB,
+            is_floor=False,
+        ),
+        Figure("memory of answers kept", "times as much", repeats[1] / repeats[0], _KEPT_BAR, is_floor=False),
+        Figure("handles", "more", grown(lambda s: s.handles), 8.0, is_floor=False),
+        Figure("threads", "more", grown(lambda s: s.threads), 4.0, is_floor=False),
+        Figure("tasks", "more", grown(lambda s: s.tasks), 64.0, is_floor=False),
+    ]

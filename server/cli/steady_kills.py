@@ -1,0 +1,159 @@
+"""Processes of a server killed (SIGKILL) again and again while somebody asks: nothing acknowledged may be lost."""
+
+import asyncio
+import signal
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Final, TypeVar
+
+from loadtest.asking import Asking, Manner, codes
+from loadtest.figure import Figure
+from server.cli.steady_away import soundness
+from server.cli.trial import Trial, books_of, trial_folder
+
+KILLABLE: Final = ("core", "front", "worker", "postgres")
+PAUSE_S: Final = (0.05, 0.6)
+"""From one kill to the next, once the one before has been got over."""
+
+BACK_MAX_S: Final = 120.0
+RESTART_MAX_S: Final = 2.0
+PATIENCE_S: Final = 90.0
+RECENT: Final = 20_000
+"""Questions that are looked through for the first answer: more than come in BACK_MAX_S."""
+
+LOOK_S: Final = 0.03
+AWAY_CODES: Final = ("91", "N0")
+"""What is answered in the core's stead while it is away."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class KillOptions:
+    """Who is killed, and how often each."""
+
+    times: int = 200
+    of: tuple[str, ...] = ("core",)
+    fronts: int = 0
+    rate: float = 100.0
+    cards: int = 100_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        unknown = set(self.of) - set(KILLABLE)
+        if unknown or not self.of:
+            raise ValueError(
+                f"--of names some of {', '.join(KILLABLE)}, not {', '.join(sorted(unknown)) or 'none'}"
+            )
+        if "front" in self.of and not self.fronts:
+            raise ValueError("a front is a process of its own with --fronts 1 or more")
+
+
+@dataclass
+class Deaths:
+    """Those of one kind of process: how many, and how long until somebody who asked after it was answered, seconds."""
+
+    count: int = 0
+    recoveries_s: list[float] = field(default_factory=list)
+
+
+def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, Any]:
+    """A campaign in a home of its own, as figures. Raises ServerFailed where the server does not come back."""
+    with trial_folder() as folder, ExitStack() as stack:
+        arguments = ["--comply"] if "worker" in options.of else []
+        if options.fronts:
+            arguments += ["--fronts", str(options.fronts)]
+        say("starting the server")
+        home = Path(folder) / "home"
+        home.mkdir()
+        trial = stack.enter_context(Trial(home, cards=options.cards, arguments=arguments))
+        asking = Asking(trial.target, Manner(options.rate, PATIENCE_S, options.cards, options.seed))
+        deaths = asyncio.run(_kill_through(asking, trial, options, say))
+        say("comparing ledger and journal")
+        trial.stop()
+        books, _ = books_of(home, None, asking.asked)
+        said = trial.said()
+    figures = list(soundness(asking, books))
+    if deaths.get("core", Deaths()).recoveries_s:
+        median_s = statistics.median(deaths["core"].recoveries_s)
+        figures.append(
+            Figure("core killed to first answer, median", "s", median_s, RESTART_MAX_S, is_floor=False)
+        )
+    return {
+        "figures": [{"part": "kills", **figure.document()} for figure in figures],
+        "details": {
+            "kills": {what: each.count for what, each in deaths.items()},
+            "to_first_answer_s": {
+                what: {
+                    "median": round(statistics.median(each.recoveries_s), 2),
+                    "max": round(max(each.recoveries_s), 2),
+                }
+                for what, each in deaths.items()
+                if each.recoveries_s
+            },
+            "asked": len(asking.asked),
+            "asked_more_than_once": sum(each.tries > 1 for each in asking.asked),
+            "codes": codes(asking.asked),
+            "books": books,
+            "tracebacks": said.count("Traceback"),
+        },
+        "passes": all(figure.passes for figure in figures),
+    }
+
+
+async def _kill_through(
+    asking: Asking, trial: Trial, options: KillOptions, say: Callable[[str], None]
+) -> dict[str, Deaths]:
+    draw = Random(options.seed)
+    deaths = {what: Deaths() for what in options.of}
+    order = [what for what in options.of for _ in range(options.times)]
+    draw.shuffle(order)
+    async with asking.running():
+        for number, what in enumerate(order, start=1):
+            await asyncio.sleep(draw.uniform(*PAUSE_S))
+            say(f"{number} of {len(order)}: {what}")
+            deaths[what].recoveries_s.append(await kill(asking, trial, what, draw.randrange(8)))
+            deaths[what].count += 1
+            await asking.recheck_recent()
+    return deaths
+
+
+async def kill(
+    asking: Asking, trial: Trial, what: str, place: int, number: signal.Signals = signal.SIGKILL
+) -> float:
+    """
+    Signal one of these to end, and wait until it has come back and a question asked after it is answered.
+
+    Seconds from the signal to that answer. Raises TimeoutError where one of these takes longer than BACK_MAX_S.
+    """
+    supervised = trial.is_supervised
+    # It may not have come back from the death before.
+    gone = await _until(lambda: trial.signal(what, place, number))
+    ended_s = time.monotonic()
+    if what == "core" and not supervised:
+        await asyncio.to_thread(trial.revive)
+
+    def is_back() -> bool:
+        there = trial.processes()[what]
+        return bool(there) and gone not in there
+
+    await _until(is_back)
+
+    def first_answer_s() -> float | None:
+        later = (a for a in asking.asked[-RECENT:] if a.sent_s > ended_s)
+        return min((a.answered_s for a in later if a.is_answer and a.code not in AWAY_CODES), default=None)
+
+    return await _until(first_answer_s) - ended_s
+
+
+async def _until(found: Callable[[], T | None]) -> T:
+    """What it finds, once that is something. Raises TimeoutError after BACK_MAX_S."""
+    async with asyncio.timeout(BACK_MAX_S):
+        while not (what := found()):  # noqa: ASYNC110 - processes tell nobody when they are there
+            await asyncio.sleep(LOOK_S)
+        return what

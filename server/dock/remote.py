@@ -1,0 +1,330 @@
+"""
+The front's side of the dock: a core that is another process, and may be away.
+
+                  ┌── answered by the core ──► its answer
+    submitted ────┤
+                  ├── the core is away, or dies ──┐
+                  └── its time is over ───────────┴──► answered here, with one configured code; the key is kept, and the
+                                                       core is told of it first when it is back
+
+What was answered here and is an authorization is taken back by the core, whatever it had said of it. Messages about
+authorizations get 91, which nobody keeps: whoever repeats them gets what came of them.
+"""
+
+import asyncio
+import heapq
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from server.core.deadline import ANSWERING_S, left_s, lefts_s
+from server.core.names import Names
+from server.core.parcel import Overloaded, Parcel, Stopped
+from server.core.record import REQUEST, Operation
+from server.core.turn import away
+from server.dock.frames import (
+    Failure,
+    FrameError,
+    Kind,
+    pack_call,
+    pack_disowned,
+    pack_hello,
+    pack_parcel,
+    read_answers,
+    read_failed,
+    read_hello,
+    read_names,
+    read_number,
+    read_return,
+)
+from server.dock.kept import Kept, records_of
+from server.dock.passage import Passage
+
+AGAIN_S: Final = 0.02
+REFUSED_AGAIN_S: Final = 1.0
+"""Pauses before the core is tried again: while it is away, and where it doesn't speak with us."""
+
+GRACE_S: Final = 0.02
+"""How long after a request's time its answer may still come from the core, which tells the time by itself."""
+
+_log = structlog.get_logger("front")
+
+
+@dataclass(slots=True)
+class RemoteLimits:
+    """Bounds of one front."""
+
+    in_flight_max: int = 16_384
+    """Requests that may wait for the core."""
+    kept_max: int = 65_536
+    """Requests that this front may have answered itself without the core knowing."""
+
+
+@dataclass(slots=True)
+class RemoteCounters:
+    """What a front counts of its core."""
+
+    requests: int = 0
+    refused: int = 0
+    answered_here: int = 0
+    losses: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A parcel on its way, and which of its places have no answer yet (None: none has)."""
+
+    parcel: Parcel
+    rest: set[int] | None = field(default=None)
+
+    def unanswered(self) -> list[int]:
+        return list(range(len(self.parcel.places))) if self.rest is None else sorted(self.rest)
+
+
+class RemoteCore:
+    """Answers parcels, as the core does. `run` it for as long as the front lives."""
+
+    def __init__(
+        self,
+        path: Path,
+        number: int,
+        names: Names,
+        *,
+        away_code: bytes,
+        default_ms: int,
+        limits: RemoteLimits,
+    ) -> None:
+        """`number` is the front's own; `names` follow the core's; `away_code` (DE39) is what it answers itself."""
+        self.welcomed = asyncio.Event()
+        """Set once the core has been reached."""
+        self.counters = RemoteCounters()
+        self._path = path
+        self._number = number
+        self._names = names
+        self._away_code = away_code
+        self._default_ms = default_ms
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._kept = Kept(limits.kept_max)
+        self._passage: Passage | None = None
+        self._lost = asyncio.Event()
+        self._is_refused = False
+        self._sent: dict[int, _Sent] = {}
+        self._in_flight = 0
+        self._next = 0
+        self._dues: list[tuple[float, int]] = []
+        self._watch: asyncio.TimerHandle | None = None
+        self._calls: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for the core."""
+        return self._in_flight
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the core can't be asked."""
+        return self._passage is None
+
+    async def run(self) -> None:
+        """Keep the connection, until cancelled."""
+        passage: Passage | None = None
+        try:
+            while True:
+                self._lost.clear()
+                try:
+                    _, passage = await self._loop.create_unix_connection(
+                        lambda: Passage(self._heard, self._end), str(self._path)
+                    )
+                except OSError:
+                    await asyncio.sleep(AGAIN_S)
+                    continue
+                passage.send(Kind.HELLO, pack_hello(self._number))
+                await self._lost.wait()
+                await asyncio.sleep(REFUSED_AGAIN_S if self._is_refused else AGAIN_S)
+        finally:
+            if passage is not None:
+                passage.close()
+
+    def is_full(self, _source: int = 0) -> bool:
+        """Whether as much waits for the core as may."""
+        return self._passage is not None and self._in_flight >= self._limits.in_flight_max
+
+    def note_refused(self, count: int) -> None:
+        """So many requests were refused here because it is full."""
+        self.counters.refused += count
+
+    def submit(self, parcel: Parcel) -> None:
+        """Send a parcel to the core, or answer it here. Raises Overloaded or Stopped, and then nothing was touched."""
+        count = len(parcel.places)
+        self.counters.requests += count
+        if self._passage is None:
+            if not self._kept.has_room(count):
+                raise Stopped("the core is away, and no more can be answered in its stead")
+            self._loop.call_soon(self._answer_here, parcel, list(range(count)))
+            return
+        if self._in_flight + count > self._limits.in_flight_max:
+            raise Overloaded(f"{self._in_flight} requests wait already")
+        self._next += 1
+        self._in_flight += count
+        self._sent[self._next] = _Sent(parcel)
+        self._passage.send(Kind.PARCEL, pack_parcel(self._next, count, parcel.source), parcel.records)
+        left = left_s(parcel.records, time.time_ns(), self._default_ms)
+        heapq.heappush(self._dues, (self._loop.time() + left + ANSWERING_S + GRACE_S, self._next))
+        self._watch_over()
+
+    async def call(self, method: str, caller: str, raw: bytes) -> tuple[bool, bytes]:
+        """
+        A unary call of the contract, carried out in the core's process: (True, the answer), or (False, its Status).
+
+        Raises Stopped where the core is away, or dies meanwhile.
+        """
+        if self._passage is None:
+            raise Stopped("the core is away: send the same request again")
+        self._next += 1
+        number = self._next
+        future: asyncio.Future[tuple[bool, bytes]] = self._loop.create_future()
+        self._calls[number] = future
+        self._passage.send(Kind.CALL, pack_call(number, method, caller, raw))
+        try:
+            return await future
+        finally:
+            self._calls.pop(number, None)
+
+    def _heard(self, passage: Passage, kind: int, body: bytes) -> None:
+        if kind == Kind.ANSWERS:
+            self._take_answers(body)
+        elif kind == Kind.FAILED:
+            self._take_failure(*read_failed(body))
+        elif kind == Kind.SETTLED:
+            self._kept.settled(read_number(body)[0])
+        elif kind == Kind.NAMES:
+            self._names.take(*read_names(body))
+        elif kind == Kind.RETURN:
+            number, is_answer, raw = read_return(body)
+            future = self._calls.get(number)
+            if future is not None and not future.done():
+                future.set_result((is_answer, raw))
+        elif kind == Kind.HELLO:
+            read_hello(body)
+            self._begin(passage)
+        elif kind == Kind.REFUSED:
+            self._is_refused = True
+            _log.error("the core refuses this front", reason=body.decode(errors="replace"))
+        else:
+            raise FrameError(f"frames of kind {kind}, which this side does not know")
+
+    def _begin(self, passage: Passage) -> None:
+        """The core is there: first it hears what was answered in its stead."""
+        self._is_refused = False
+        self._passage = passage
+        self._tell_kept()
+        passage.send(Kind.DISOWNED, pack_disowned(0, b"", b""))
+        self.welcomed.set()
+
+    def _end(self, passage: Passage) -> None:
+        """The connection is gone: what waits is answered here."""
+        self._lost.set()
+        if passage is not self._passage:
+            return
+        self._passage = None
+        self.counters.losses += 1
+        self._kept.take_back()
+        sent, self._sent = self._sent, {}
+        self._dues.clear()
+        self._in_flight = 0
+        for waiting in sent.values():
+            self._answer_here(waiting.parcel, waiting.unanswered())
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(Stopped("the core has gone away: send the same request again"))
+
+    def _take_answers(self, body: bytes) -> None:
+        number, places, decisions = read_answers(body)
+        sent = self._sent.get(number)
+        if sent is None:
+            return  # its time was over
+        parcel = sent.parcel
+        if sent.rest is None and len(places) == len(parcel.places):
+            del self._sent[number]
+            self._in_flight -= len(places)
+            parcel.deliver([parcel.places[place] for place in places.tolist()], decisions)
+            return
+        if sent.rest is None:
+            sent.rest = set(range(len(parcel.places)))
+        fresh = [at for at, place in enumerate(places.tolist()) if place in sent.rest]
+        answered = places[fresh].tolist()
+        sent.rest.difference_update(answered)
+        self._in_flight -= len(answered)
+        if not sent.rest:
+            del self._sent[number]
+        if answered:
+            parcel.deliver([parcel.places[place] for place in answered], decisions[fresh])
+
+    def _take_failure(self, number: int, failure: int, text: str) -> None:
+        sent = self._sent.pop(number, None)
+        if sent is not None:
+            self._in_flight -= len(sent.unanswered())
+            sent.parcel.fail(Overloaded(text) if failure == Failure.OVERLOADED else Stopped(text))
+
+    def _watch_over(self) -> None:
+        if self._dues and (self._watch is None or self._dues[0][0] < self._watch.when()):
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watch = self._loop.call_at(self._dues[0][0], self._give_up)
+
+    def _give_up(self) -> None:
+        """The core has not answered in time: what is due is answered here."""
+        self._watch = None
+        now_s = self._loop.time()
+        while self._dues and self._dues[0][0] <= now_s:
+            _, number = heapq.heappop(self._dues)
+            sent = self._sent.get(number)
+            if sent is None:
+                continue
+            due, later_s = self._parted(sent, now_s)
+            if len(due) == len(sent.unanswered()):
+                del self._sent[number]
+            else:
+                sent.rest = set(sent.unanswered()).difference(due)
+                heapq.heappush(self._dues, (later_s, number))
+            self._in_flight -= len(due)
+            self._answer_here(sent.parcel, due)
+        self._tell_kept()
+        self._watch_over()
+
+    def _parted(self, sent: _Sent, now_s: float) -> tuple[list[int], float]:
+        """Which of a parcel's unanswered places are due, at least one; and when the next of the others is."""
+        unanswered = sent.unanswered()
+        if len(unanswered) == 1:
+            return unanswered, np.inf
+        requests = np.frombuffer(bytearray(sent.parcel.records), REQUEST)[unanswered]
+        dues_s = now_s + lefts_s(requests, time.time_ns(), self._default_ms) + ANSWERING_S + GRACE_S
+        due = (dues_s <= now_s) | (dues_s == dues_s.min())
+        places = np.array(unanswered)
+        return places[due].tolist(), float(dues_s[~due].min(initial=np.inf))
+
+    def _answer_here(self, parcel: Parcel, places: list[int]) -> None:
+        """Answer these of a parcel in the core's stead; keep those that are authorizations."""
+        requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places]
+        authorizing = requests["operation"] == Operation.AUTHORIZE
+        records = records_of(requests[authorizing].tobytes())
+        if not self._kept.has_room(len(records)):
+            # An answer that can't be kept is none: whoever repeats it gets the first.
+            parcel.fail(Stopped("the core has gone away, and no more can be answered in its stead"))
+            return
+        decisions: NDArray[Any] = away(requests)
+        decisions["response_code"][authorizing] = self._away_code
+        self._kept.put(records, self._away_code)
+        self.counters.answered_here += len(places)
+        parcel.deliver([parcel.places[place] for place in places], decisions)
+
+    def _tell_kept(self) -> None:
+        if self._passage is not None:
+            for number, records, codes in self._kept.hand_over():
+                self._passage.send(Kind.DISOWNED, pack_disowned(number, records, codes))

@@ -1,0 +1,81 @@
+"""
+A process under a supervisor: spawned, never forked; it says what it is doing in lines of JSON, and hears the same way.
+
+Its standard input is the supervisor's hand: when that is gone, however it went, the process drains and ends. So it does on
+SIGTERM. Ctrl-C is the supervisor's to judge.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+FAILED: Final = 1
+
+
+class Closable(Protocol):
+    """What such a process runs."""
+
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Ends with the error of whatever part can't go on."""
+        ...
+
+    async def close(self) -> None:
+        """Drain, and take everything down."""
+        ...
+
+
+def say(**said: Any) -> None:
+    """Tell the supervisor."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+async def oversee(
+    opening: Callable[[], Awaitable[Closable]],
+    heard: Callable[[dict[str, Any]], None] = lambda _said: None,
+    *expected: type[Exception],
+) -> int:
+    """
+    Open, run until the supervisor has enough or something fails, close. The exit status.
+
+    `heard` gets what the supervisor says once it is open; errors that are `expected` are told by their text.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    listening = loop.create_task(_listen(reader, heard, stopping))
+    waiting = loop.create_task(stopping.wait())
+    opened = asyncio.ensure_future(opening())
+    try:
+        await asyncio.wait((opened, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not opened.done():
+            opened.cancel()
+            await asyncio.wait((opened,))
+            return 0
+        running = opened.result()
+        await asyncio.wait((waiting, running.failed), return_when=asyncio.FIRST_COMPLETED)
+        await running.close()
+        if running.failed.done():
+            running.failed.result()
+    except expected as error:
+        say(error=str(error))
+        return FAILED
+    finally:
+        listening.cancel()
+        waiting.cancel()
+    return 0
+
+
+async def _listen(
+    reader: asyncio.StreamReader, heard: Callable[[dict[str, Any]], None], stopping: asyncio.Event
+) -> None:
+    while line := await reader.readline():
+        heard(json.loads(line))
+    stopping.set()

@@ -1,0 +1,251 @@
+"""
+The supervisor: one core and several fronts, each a process of its own, started again when it dies, ended in order.
+
+    supervisor ──┬── core      ledger, journal, PostgreSQL, the dock (a Unix socket in the home)
+                 ├── front 0   gRPC on the common port
+                 └── front 1 …
+
+It does no work on requests: it holds the port, watches, counts connections, and passes on the end. Drained are first the
+fronts, which answer what they took, then the core.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from server.settings import Settings
+from server.spread import Claim, connections
+from server.tasks import Tasks
+
+AT_ONCE: Final = "--at-once"
+"""Tells a front that it takes the place of another: it listens also while the core is away."""
+
+RESTART_S: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+"""Pauses before a process is started again; the last one repeats."""
+
+HEALTHY_S: Final = 5.0
+"""After so long a life the pauses begin anew."""
+
+COUNT_S: Final = 1.0
+STOP_S: Final = 10.0
+"""What a process may take to end beyond its own draining."""
+
+_log = structlog.get_logger("supervisor")
+
+
+class ChildFailed(RuntimeError):  # noqa: N818 - told as what it is
+    """A process could not start; the text is its own."""
+
+
+class Child:
+    """One process that is kept running."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        again: Sequence[str],
+        environment: Mapping[str, str],
+        heard: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`again` is the command that follows a death; `heard` gets what it says."""
+        self.name = name
+        self.ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        """What it said when it was ready first."""
+        self.starts = 0
+        self.process: asyncio.subprocess.Process | None = None
+        self._command, self._again = command, again
+        self._environment = dict(environment)
+        self._heard = heard
+        self._trouble = ""
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self.starts - 1)
+
+    async def run(self) -> None:
+        """Keep it running, until cancelled: what runs then goes on. Raises ChildFailed where it never was ready."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while True:
+            began_s = loop.time()
+            status = await self._live()
+            if not self.ready.done():
+                raise ChildFailed(self._trouble or f"{self.name} ended with {status} before it was ready")
+            deaths = 0 if loop.time() - began_s >= HEALTHY_S else deaths + 1
+            pause_s = RESTART_S[min(deaths, len(RESTART_S) - 1)]
+            _log.warning(
+                "a process has died: it is started again",
+                process=self.name,
+                status=status,
+                reason=self._trouble,
+                pause_s=pause_s,
+            )
+            await asyncio.sleep(pause_s)
+
+    def tell(self, **said: Any) -> None:
+        """Say something to it, if it lives."""
+        if self.process is not None and self.process.stdin is not None and self.process.returncode is None:
+            self.process.stdin.write(json.dumps(said).encode() + b"\n")
+
+    async def end(self, patience_s: float) -> None:
+        """Ask it to drain, wait, and kill it where that takes longer. Its `run` must have been cancelled."""
+        process = self.process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(patience_s):
+                await process.wait()
+        except TimeoutError:
+            _log.warning("a process does not end: it is killed", process=self.name)
+            self.kill()
+            await process.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    async def _live(self) -> int:
+        """One life; its exit status."""
+        self._trouble = ""
+        self.process = await asyncio.create_subprocess_exec(
+            *(self._again if self.starts else self._command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=self._environment,
+            start_new_session=True,  # a terminal's Ctrl-C is ours to judge
+        )
+        self.starts += 1
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self._hear(json.loads(line))
+        return await self.process.wait()
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        self._trouble = said.get("error", self._trouble)
+        if said.get("ready") and not self.ready.done():
+            self.ready.set_result(said)
+        self._heard(said)
+
+
+class Supervisor:
+    """The processes of one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        self.cards = 0
+        self.failed: asyncio.Future[None]
+        """Ends with the error of whatever part can't go on."""
+        self.peaks: dict[int, int] = {}
+        """The most connections that each front had."""
+        self._claim: Claim | None = None
+        self._tasks = Tasks(self._ended)
+        self._core: Child | None = None
+        self._fronts: dict[int, Child] = {}
+
+    async def open(
+        self, demo_cards: int, heard: Callable[[dict[str, Any]], None], *, verbose: bool = False
+    ) -> None:
+        """
+        Start everything; returns when requests are answered. `heard` gets what the core's process says.
+
+        Raises PortClaimed or ChildFailed, and then nothing is left.
+        """
+        self.failed = asyncio.get_running_loop().create_future()
+        self._claim = Claim(self.settings.host, self.settings.port)
+        self.port = self._claim.port
+        try:
+            await self._open(demo_cards, heard, verbose=verbose)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """First the fronts, then the core: what was accepted is answered."""
+        await self._tasks.end()
+        patience_s = self.settings.drain_s + STOP_S
+        await asyncio.gather(*(front.end(patience_s) for front in self._fronts.values()))
+        if self._core is not None:
+            await self._core.end(2 * patience_s)
+        if self._claim is not None:
+            self._claim.close()
+
+    def kill(self) -> None:
+        """End every process at once."""
+        for child in (*self._fronts.values(), self._core):
+            if child is not None:
+                child.kill()
+
+    def spread(self) -> str:
+        """How connections were spread over the fronts, for people."""
+        return ", ".join(f"front {number}: {most}" for number, most in sorted(self.peaks.items()))
+
+    async def _open(self, demo_cards: int, heard: Callable[[dict[str, Any]], None], *, verbose: bool) -> None:
+        environment = self._environment()
+        more = ["--verbose"] if verbose else []
+        core = [sys.executable, "-m", "server.core_process"]
+        # A core that follows another finds the demo's cards where it left them.
+        self._core = Child("core", [*core, str(demo_cards), *more], [*core, "0", *more], environment, heard)
+        for number in range(self.settings.fronts):
+            front = [sys.executable, "-m", "server.front_process", str(number), *more]
+            self._fronts[number] = Child(f"front {number}", front, [*front, AT_ONCE], environment, _ignore)
+        children = (self._core, *self._fronts.values())
+        for child in children:
+            self._tasks.run(child.run(), child.name)
+        ready = asyncio.gather(*(child.ready for child in children))
+        await asyncio.wait((ready, self.failed), return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
+            ready.cancel()
+            self.failed.result()
+        self.cards = (await ready)[0]["cards"]
+        self._tasks.run(self._count(), "count of connections")
+
+    def _environment(self) -> dict[str, str]:
+        """What the processes are told: our settings, whatever named them, and the port that we hold."""
+        environment = dict(os.environ)
+        for name, value in self.settings.model_dump(mode="json").items():
+            key = f"HOLDFAST_{name.upper()}"
+            environment.pop(key, None)
+            if value is not None:
+                environment[key] = str(value)
+        return environment | {"HOLDFAST_PORT": str(self.port)}
+
+    async def _count(self) -> None:
+        """Connections and restarts, for the core's metrics."""
+        assert self._core is not None
+        while True:
+            alive = {
+                number: front.process.pid
+                for number, front in self._fronts.items()
+                if front.process is not None and front.process.returncode is None
+            }
+            counts = await asyncio.to_thread(connections, alive, self.port)
+            for number, count in counts.items():
+                self.peaks[number] = max(self.peaks.get(number, 0), count)
+            self._core.tell(
+                connections=counts,
+                front_restarts={number: front.restarts for number, front in self._fronts.items()},
+                core_restarts=self._core.restarts,
+            )
+            await asyncio.sleep(COUNT_S)
+
+    def _ended(self, name: str, error: BaseException) -> None:
+        _log.error("a part of the supervisor has ended", part=name, reason=str(error))
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+
+def _ignore(_said: dict[str, Any]) -> None:
+    """Fronts say nothing but that they are ready."""

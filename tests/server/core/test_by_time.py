@@ -1,0 +1,242 @@
+"""Answers by time: each by its own deadline, whatever is late, and nothing held that nobody was promised."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from ledger.book import LedgerError
+from server.core.authorizer import CoreLimits
+from server.core.directory import CardState
+from server.core.parcel import Overloaded, Parcel
+from tests.server.core.lives import books_of
+from tests.server.core.scene import WAIT_S, cards, directory, purchase, reversal
+from tests.server.core.test_authorizer import HangingLedger, soon
+
+LONG_MS = 60_000
+SOON_MS = 500
+MANY = 300
+
+
+@pytest.fixture
+def with_warm_core(with_core):
+    """Acts on a core that has compiled what it needs: then time passes as it does in service."""
+
+    def run(act, known=None, **options):
+        async def warm(core):
+            await core.codes(purchase(11), reversal(purchase(10)))
+            return await act(core)
+
+        return with_core(warm, known, **options)
+
+    return run
+
+
+class HangingJournal:
+    """A journal whose disk takes nothing until `go` is set."""
+
+    def __init__(self, journal):
+        self._journal, self.go, self.asked = journal, asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._journal, name)
+
+    def append_intents(self, intents):
+        return self._late(self._journal.append_intents(intents))
+
+    def append_decisions(self, decisions):
+        self.asked.set()
+        return self._late(self._journal.append_decisions(decisions))
+
+    def _late(self, written):
+        async def wait():
+            await self.go.wait()
+            return await written
+
+        return asyncio.ensure_future(wait())
+
+
+async def collected(core, *requests):
+    """Submit them as one parcel; a queue of (places, codes) as they are told."""
+    told = asyncio.Queue()
+
+    def deliver(places, decisions):
+        told.put_nowait((places, [code.decode() for code in decisions["response_code"].tolist()]))
+
+    batch = np.concatenate(requests)
+    core.authorizer.submit(Parcel(batch.tobytes(), list(range(len(batch))), deliver, lambda _error: None))
+    return told
+
+
+def test_each_of_a_batch_is_given_up_by_its_own_deadline(with_warm_core):
+    """One may wait for sixty seconds and gets its approval; the other hears 91 at once, and what is held late is let go."""
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        told = await collected(core, soon(purchase(0)), soon(purchase(1), LONG_MS))
+        first = await asyncio.wait_for(told.get(), WAIT_S)
+        assert told.empty()
+        assert not core.books.is_there
+        hanging.go.set()
+        second = await asyncio.wait_for(told.get(), WAIT_S)
+        await core.authorizer.drain()
+        assert core.books.is_there
+        counters = core.authorizer.counters
+        return (
+            [first, second],
+            (counters.given_up, counters.expired, core.books.zombies_voided),
+            await books_of(core.ledger, [0, 1]),
+        )
+
+    told, counts, (books, _) = with_warm_core(act)
+    assert told == [([0], ["91"]), ([1], ["00"])]
+    assert counts == (1, 0, 1)
+    assert [books[card][1] for card in (0, 1)] == [0, 1_000]
+
+
+def test_a_given_up_answer_is_kept_and_the_others_of_its_batch_are_too_after_a_kill(with_warm_core):
+    """The journal has both, in rows of their own: a core that reads it back repeats them."""
+    quick, patient = purchase(0), purchase(1)
+
+    async def first(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        told = await collected(core, soon(quick), soon(patient, LONG_MS))
+        await asyncio.wait_for(told.get(), WAIT_S)
+        hanging.go.set()
+        await asyncio.wait_for(told.get(), WAIT_S)
+        await core.authorizer.drain()
+        core.books.ledger = core.ledger
+
+    async def again(core):
+        answers = await core.ask(soon(quick, LONG_MS), soon(patient, LONG_MS))
+        return answers[["response_code", "replayed"]].tolist()
+
+    with_warm_core(first)
+    assert with_warm_core(again) == [(b"91", 1), (b"00", 1)]
+
+
+def test_what_no_turn_has_taken_in_time_is_a_91_and_untouched(with_warm_core):
+    """Its key is free: sent again, it is decided."""
+    late = purchase(1)
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        stuck = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = await core.codes(soon(late))
+        expired, given_up = core.authorizer.counters.expired, core.authorizer.counters.given_up
+        hanging.go.set()
+        codes += await stuck
+        again = await core.ask(soon(late, LONG_MS))
+        return codes, (expired, given_up), again[["response_code", "replayed"]].tolist()
+
+    assert with_warm_core(act, turns_max=1) == (["91", "00"], (1, 0), [(b"00", 0)])
+
+
+def test_a_decline_is_told_though_the_disk_hangs_and_an_approval_is_not(with_warm_core):
+    """Both by their deadline: the decline as it is, the approval as 91; no answer is 00 before it is on disk."""
+    made = cards()
+    made["state"][1] = CardState.LOST
+
+    async def act(core):
+        core.authorizer.journal = hanging = HangingJournal(core.journal)
+        asked = core.codes(*[soon(one, SOON_MS) for one in (purchase(0), purchase(1), reversal(purchase(2)))])
+        codes = await asked
+        told = core.authorizer.counters.told_by_time
+        late = []
+        core.authorizer.on_late_approval = lambda intents: late.extend(intents["card_row"].tolist())
+        hanging.go.set()
+        await core.authorizer.drain()
+        return codes, told, late
+
+    assert with_warm_core(act, directory(made)) == (["91", "41", "91"], 3, [0])
+
+
+def test_others_pass_a_call_that_is_late_and_are_answered_at_once(with_warm_core):
+    """Whoever has time waits on; those that come meanwhile don't, and the ledger is asked again when it has answered."""
+
+    async def act(core):
+        core.books.late_s = 0.05
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        patient = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = await core.codes(soon(purchase(1), LONG_MS))
+        assert (core.books.overdue, patient.done()) == (1, False)
+        hanging.go.set()
+        codes += await patient
+        return [*codes, *await core.codes(soon(purchase(1), LONG_MS))], core.books.overdue
+
+    assert with_warm_core(act, turns_max=1) == (["91", "00", "00"], 0)
+
+
+def test_a_session_that_was_interrupted_leaves_nothing_held_for_whoever_heard_91(with_warm_core):
+    """What it was asked arrives after the fence, and holds nothing; or before, and is voided."""
+
+    class Interrupted(HangingLedger):
+        """Carries a batch of transfers out, or sends it late, and tells neither."""
+
+        def __init__(self, ledger):
+            super().__init__(ledger)
+            self.batches = []
+
+        def __getattr__(self, name):
+            async def call(batch):
+                self.batches.append(batch.copy())
+                if len(self.batches) == 1:
+                    await self._ledger.create_transfers(batch)
+                raise LedgerError("another session has taken its place")
+
+            return call if name == "create_transfers" else getattr(self._ledger, name)
+
+    async def act(core):
+        core.books.ledger = interrupted = Interrupted(core.ledger)
+        codes = await core.codes(soon(purchase(0), LONG_MS)) + await core.codes(soon(purchase(1), LONG_MS))
+        unknown = core.books.unknown
+        core.books.ledger = core.ledger
+        await core.authorizer.drain()
+        # The second's batch had been sent by a session that is gone: it comes now.
+        await core.ledger.create_transfers(interrupted.batches[1])
+        counts = unknown, core.books.unknown, core.books.unknown_resolved, core.books.zombies_voided
+        return codes, counts, await books_of(core.ledger, [0, 1])
+
+    codes, counts, (books, _) = with_warm_core(act)
+    assert codes == ["91", "91"]
+    assert counts == (2, 0, 2, 1)
+    assert [books[card][1] for card in (0, 1)] == [0, 0]
+
+
+def test_more_than_turns_decide_in_the_time_given_is_refused_and_counted(with_warm_core):
+    """What waits already is known, and how long turns take; an idle core takes whatever comes."""
+
+    async def act(core):
+        core.authorizer._limits = CoreLimits(turns_max=1, queue_s_max=0.05)
+        for _ in range(200):
+            core.authorizer._waiting.pace.took(1, 0.01)
+            core.authorizer._waiting.pace.took(100, 1.0)
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        sent = [asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))]
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        many = [soon(purchase(1, amount_minor=1), LONG_MS) for _ in range(MANY)]
+        sent += [core.send(*many)]
+        with pytest.raises(Overloaded):
+            core.send(soon(purchase(7), LONG_MS))
+        hanging.go.set()
+        await asyncio.gather(*sent)
+        return core.authorizer.counters.refused, core.authorizer.counters.requests
+
+    assert with_warm_core(act) == (1, MANY + 3)
+
+
+def test_time_is_counted_on_the_loop_whatever_the_clock_does_meanwhile(with_warm_core):
+    """Stepped an hour ahead while a request waits, it takes nothing from anybody."""
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        asked = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        core.authorizer._clock_ns = lambda: time.time_ns() + 3_600 * 10**9
+        hanging.go.set()
+        return await asked
+
+    assert with_warm_core(act) == ["00"]

@@ -1,0 +1,256 @@
+"""What fronts answered in the core's stead is taken over, whatever the core had said."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from server.core.disown import disowning
+from server.core.entries import EntryState
+from server.core.record import Operation
+from tests.server.core.lives import advise, clear, reverse
+from tests.server.core.scene import Core, directory, limit, purchase
+
+ANSWERED = b"N0"
+
+
+def disown(*requests, code=ANSWERED):
+    """REQUEST[n] of a front that answered these."""
+    batch = np.concatenate(requests)
+    return disowning(batch, np.full(len(batch), code, "S2"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs an act on a core; its whole state must be what its journal says."""
+
+    def runs(act, known=None, **options):
+        async def whole():
+            core = await Core(tmp_path, known or directory(), **options).start()
+            try:
+                return await act(core)
+            finally:
+                await core.stop()
+
+        return asyncio.run(whole())
+
+    return runs
+
+
+async def again(core, home_known=None):
+    """The core after a crash: what its journal says of it."""
+    await core.stop()
+    return await Core(core.home, home_known or core.directory).start()
+
+
+def entries(core, *requests):
+    """The entries of these authorizations, without what is not the journal's."""
+    return core.state.repeats.find(np.concatenate(requests)["authorization_id"])
+
+
+def test_an_approval_that_a_front_answered_is_let_go_and_its_repeat_gets_the_fronts_answer(run):
+    """No hold stands, the balance is whole, and the key says what its sender was told."""
+    asked = purchase(0)
+
+    async def act(core):
+        first = await core.codes(asked)
+        await core.ask(disown(asked))
+        repeat = await core.ask(asked)
+        left = await core.ask(purchase(0, amount_minor=100_000))
+        return first, repeat, left, entries(core, asked)["state"].tolist()
+
+    first, repeat, left, states = run(act)
+    assert first == ["00"]
+    assert repeat["response_code"].tolist() == [ANSWERED]
+    assert repeat["replayed"].tolist() == [1]
+    assert repeat["approved_minor"].tolist() == [0]
+    assert repeat["authorization_code"].tolist() == [b""]
+    assert left["response_code"].tolist() == [b"00"]
+    assert states == [EntryState.DONE]
+
+
+def test_a_key_that_the_core_never_saw_is_entered_as_answered(run):
+    """A later copy gets the front's answer, other content under the key gets 94."""
+    asked = purchase(1)
+    other = asked.copy()
+    other["content"] = [[3, 4]]
+
+    async def act(core):
+        await core.ask(disown(asked))
+        return await core.codes(asked, other), await core.codes(purchase(1, amount_minor=100_000))
+
+    assert run(act) == ([ANSWERED.decode(), "94"], ["00"])
+
+
+def test_a_declines_code_becomes_the_fronts(run):
+    """One key, one answer."""
+    asked = purchase(2, amount_minor=500_000)
+
+    async def act(core):
+        declined = await core.codes(asked)
+        await core.ask(disown(asked))
+        return declined, await core.codes(asked)
+
+    assert run(act) == (["51"], [ANSWERED.decode()])
+
+
+def test_a_key_of_other_content_is_left_alone_when_a_front_answered_it(run):
+    """The front could not know that it was a conflict."""
+    asked = purchase(0)
+    other = asked.copy()
+    other["content"] = [[3, 4]]
+
+    async def act(core):
+        await core.ask(asked)
+        await core.ask(disown(other))
+        return await core.codes(asked), (await core.ask(clear(asked, 1_000)))["response_code"].tolist()
+
+    assert run(act) == (["00"], [b"00"])
+
+
+def test_what_a_disowned_approval_consumed_is_given_back(run):
+    """A limit of one purchase a day."""
+    asked = purchase(0)
+
+    async def act(core):
+        before = await core.codes(asked, purchase(0))
+        await core.ask(disown(asked))
+        return before, await core.codes(purchase(0))
+
+    known = directory(limits=(limit("amount", "day", 1_500),))
+    assert run(act, known) == (["00", "61"], ["00"])
+
+
+def test_an_advice_is_held_after_a_front_had_answered(run):
+    """The network stood in for the front's 91: it stands."""
+    approved, unknown = purchase(0), purchase(1)
+
+    async def act(core):
+        await core.ask(approved)
+        await core.ask(disown(approved, unknown))
+        answers = await core.ask(advise(approved), advise(unknown))
+        return answers["response_code"].tolist(), answers["held"].tolist()
+
+    assert run(act) == ([b"00", b"00"], [1, 1])
+
+
+def test_a_reversal_that_comes_before_or_after_finds_nothing_held(run):
+    """And answers 00, as any reversal of what is not there."""
+    before, after = purchase(0), purchase(1)
+
+    async def act(core):
+        await core.ask(reverse(before))
+        await core.ask(disown(before, after))
+        return await core.codes(reverse(after)), await core.codes(before, after)
+
+    assert run(act) == (["00"], ["05", ANSWERED.decode()]) or run(act)[0] == ["00"]
+
+
+def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
+    """Its sender has heard 00 since: the hold stands."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        repeat = await core.codes(asked)
+        await core.ask(disown(asked))
+        return (
+            repeat,
+            await core.codes(asked),
+            (await core.ask(clear(asked, 1_000)))["approved_minor"].tolist(),
+        )
+
+    assert run(act) == (["00"], ["00"], [1_000])
+
+
+def test_what_is_disowned_comes_first_when_a_repeat_came_in_the_same_batch(run):
+    """The repeat that arrived before it gets the front's answer, not the approval that goes."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        repeat = core.send(asked)
+        disowned = core.send(disown(asked))
+        return (await repeat)["response_code"].tolist(), (await disowned)["response_code"].tolist()
+
+    assert run(act) == ([ANSWERED], [b"00"])
+
+
+def test_what_is_still_being_decided_is_disowned_once_it_is_decided(run):
+    """All three at once: the request, its repeat, and the front that gave up."""
+    asked = purchase(0)
+
+    async def act(core):
+        first, repeat, disowned = core.send(asked), core.send(asked), core.send(disown(asked))
+        _, said, _ = await asyncio.gather(first, repeat, disowned)
+        return said["response_code"].tolist(), await core.codes(purchase(0, amount_minor=100_000))
+
+    assert run(act) == ([ANSWERED], ["00"])
+
+
+def test_it_is_taken_over_once_however_often_a_front_says_it(run):
+    """A front that lost the core's word says it again."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        await core.ask(disown(asked), disown(asked))
+        await core.ask(disown(asked))
+        return await core.codes(asked, purchase(0, amount_minor=100_000))
+
+    assert run(act) == [ANSWERED.decode(), "00"]
+
+
+def test_the_state_is_the_journals_when_fronts_had_answered(run):
+    """Read back after a crash, every entry is what it was, byte for byte."""
+    held, declined, unknown, stands = (purchase(card) for card in range(4))
+    declined["amount_minor"] = 500_000
+
+    async def act(core):
+        await core.ask(held, declined, stands)
+        await core.ask(disown(held, declined, unknown))
+        before = entries(core, held, declined, unknown, stands).tobytes()
+        core = await again(core)
+        try:
+            after = entries(core, held, declined, unknown, stands).tobytes()
+            return before == after, await core.codes(held, declined, unknown, stands)
+        finally:
+            await core.stop()
+
+    told = ANSWERED.decode()
+    assert run(act) == (True, [told, told, told, "00"])
+
+
+def test_it_is_carried_out_after_a_crash_when_only_its_intent_was_on_disk(run):
+    """The hold goes, and the answer is the front's."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        lifecycle, carried = core.lifecycle, asyncio.Event()
+
+        async def never(_intents, _finds):
+            carried.set()
+            await asyncio.Event().wait()
+
+        lifecycle.carry_out = never
+        core.send(disown(asked)).close()
+        await asyncio.wait_for(carried.wait(), 30)
+        core = await again(core)
+        try:
+            return core.decided_at_start, await core.codes(asked, purchase(0, amount_minor=100_000))
+        finally:
+            await core.stop()
+
+    assert run(act) == (1, [ANSWERED.decode(), "00"])
+
+
+def test_a_disown_is_a_message_of_the_cores_own():
+    """Its id follows from the authorization's; its own low byte is the legs'."""
+    asked = purchase(0)
+    made = disown(asked)
+    assert made["operation"].tolist() == [Operation.DISOWN]
+    assert made["original_id"].tolist() == asked["authorization_id"].tolist()
+    assert made["authorization_id"].tolist() == disown(asked, code=b"91")["authorization_id"].tolist()
+    assert (made["authorization_id"][:, 0] & np.uint64(0xFF)).tolist() == [0]
+    assert made["content"].tolist() == asked["content"].tolist()

@@ -1,0 +1,169 @@
+"""The dock before a real core: fronts come and go, and what they answered is taken over before anything else."""
+
+import asyncio
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.core.disown import Disowned
+from server.core.names import Names
+from server.core.parcel import Parcel
+from server.dock.dock import Dock
+from server.dock.remote import RemoteCore, RemoteLimits
+from tests.server.core.scene import Core, directory, purchase
+
+WAIT_S = 60
+
+
+async def no_calls(_method, _identities, _raw):
+    """Nothing is asked beside authorizations."""
+    return False, b""
+
+
+class Front:
+    """A front's side, in this process; `cut` it and it is away, as by a kill."""
+
+    def __init__(self, path, number):
+        self.names = Names()
+        self.core = RemoteCore(
+            path, number, self.names, away_code=b"91", default_ms=60_000, limits=RemoteLimits()
+        )
+        self.task = asyncio.ensure_future(self.core.run())
+
+    async def cut(self):
+        self.task.cancel()
+        await asyncio.wait((self.task,))
+
+    def come_back(self):
+        self.task = asyncio.ensure_future(self.core.run())
+
+    async def ready(self):
+        await asyncio.wait_for(self.core.welcomed.wait(), WAIT_S)
+        return self
+
+    def send(self, *requests):
+        """A future of the response codes, in order."""
+        batch = np.concatenate(requests)
+        batch["deadline_ms"] = 60_000
+        found = {}
+        future = asyncio.get_running_loop().create_future()
+
+        def deliver(places, decisions):
+            found.update(zip(places, decisions["response_code"].tolist(), strict=True))
+            if len(found) == len(batch):
+                future.set_result([found[place].decode() for place in range(len(batch))])
+
+        self.core.submit(Parcel(batch.tobytes(), list(range(len(batch))), deliver, future.set_exception))
+        return asyncio.wait_for(future, WAIT_S)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs an act with a core, and the path of its dock."""
+    folder = Path(tempfile.mkdtemp(prefix="dock-"))
+
+    def runs(act):
+        async def whole():
+            core = await Core(tmp_path, directory()).start()
+            try:
+                return await act(core, folder / "core.sock")
+            finally:
+                await core.stop()
+
+        return asyncio.run(whole())
+
+    yield runs
+    shutil.rmtree(folder)
+
+
+async def docked(core, path, fronts):
+    """An open dock of this core."""
+    dock = Dock(path, core.authorizer, core.controls.names, no_calls, fronts=fronts)
+    await dock.open()
+    return dock
+
+
+def test_fronts_get_the_cores_answers_and_its_names(run):
+    """Two fronts at one core; the socket is its owner's alone."""
+
+    async def act(core, path):
+        core.controls.names.take({1: "daily"}, {})
+        dock = await docked(core, path, 2)
+        fronts = [await Front(path, number).ready() for number in range(2)]
+        asked = purchase(0)
+        said = await asyncio.gather(fronts[0].send(asked, purchase(99)), fronts[1].send(purchase(1)))
+        repeat = await fronts[1].send(asked)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        here = dock.fronts
+        await dock.close(1.0)
+        for front in fronts:
+            await front.cut()
+        return said, repeat, mode, here, fronts[1].names.limits(np.array([1])), path.exists()
+
+    said, repeat, mode, here, names, left = run(act)
+    assert said == [["00", "14"], ["00"]]
+    assert repeat == ["00"]
+    assert (mode, here, names, left) == (0o600, [0, 1], ["daily"], False)
+
+
+def test_no_repeat_gets_an_approval_that_a_front_has_answered_when_the_core_comes_back(run):
+    """The second front is there first and asks again: it waits until the first has said what it answered."""
+
+    async def act(core, path):
+        dock = await docked(core, path, 2)
+        first, second = [await Front(path, number).ready() for number in range(2)]
+        asked = purchase(0)
+        # The core approves; its answer is lost with the connection.
+        decided = asyncio.Event()
+        core.authorizer.on_decided = lambda _intents, _decisions: decided.set()
+        lost = first.send(asked)
+        first.core._take_answers = lambda _body: None
+        await asyncio.wait_for(decided.wait(), WAIT_S)
+        del first.core._take_answers
+        await dock.close(1.0)
+        told = await lost
+        await first.cut()
+        await second.cut()
+        # Answers told to repeats are forgotten with the process.
+        core.authorizer._disowned = Disowned()
+        dock = await docked(core, path, 2)
+        second.core.welcomed.clear()
+        second.come_back()
+        await second.ready()
+        repeat = asyncio.ensure_future(second.send(asked, purchase(1)))
+        await asyncio.sleep(0)
+        first.come_back()
+        codes = await repeat
+        whole = await second.send(purchase(0, amount_minor=100_000))
+        await dock.close(1.0)
+        for front in (first, second):
+            await front.cut()
+        return told, codes, whole, dock.disowned
+
+    assert run(act) == (["91"], ["91", "00"], ["00"], 1)
+
+
+def test_the_core_decides_what_a_dead_front_left_and_serves_the_others(run):
+    """Its answer is dropped; whoever asks again by another front gets it."""
+
+    async def act(core, path):
+        dock = await docked(core, path, 2)
+        first, second = [await Front(path, number).ready() for number in range(2)]
+        asked = purchase(0)
+        decided = asyncio.Event()
+        core.authorizer.on_decided = lambda _intents, _decisions: decided.set()
+        left = asyncio.ensure_future(first.send(asked))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(decided.wait(), WAIT_S)
+        await first.cut()
+        left.cancel()
+        repeat = await second.send(asked)
+        await dock.close(1.0)
+        await second.cut()
+        return repeat
+
+    assert run(act) == ["00"]

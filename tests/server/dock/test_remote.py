@@ -1,0 +1,331 @@
+"""A front's side of the dock, before a core that comes, goes, hangs and lies."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.core.names import Names
+from server.core.parcel import Overloaded, Parcel, Stopped
+from server.core.record import DECISION, REQUEST, Operation
+from server.dock.frames import (
+    Failure,
+    Kind,
+    Splitter,
+    head,
+    pack_answers,
+    pack_failed,
+    pack_hello,
+    pack_names,
+    pack_number,
+    pack_return,
+    read_call,
+    read_disowned,
+    read_parcel,
+)
+from server.dock.remote import RemoteCore, RemoteLimits
+
+WAIT_S = 30
+CODE = b"N0"
+
+
+class ScriptedCore:
+    """Listens where a core would, notes every frame, and says what it is told to."""
+
+    def __init__(self, path):
+        self.path = path
+        self.frames = asyncio.Queue()
+        self._writer = None
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+        return self
+
+    async def __aexit__(self, *_raised):
+        self.hang_up()
+        self._server.close()
+
+    def say(self, kind, body=b""):
+        self._writer.write(head(kind, len(body)) + body)
+
+    def hang_up(self):
+        if self._writer is not None:
+            self._writer.close()
+
+    async def hear(self, kind):
+        """The body of the next frame, which must be of this kind."""
+        found, body = await asyncio.wait_for(self.frames.get(), WAIT_S)
+        assert found == kind, found
+        return body
+
+    async def greet(self):
+        """Answer the greeting; the bodies of what the front had answered before."""
+        await self.hear(Kind.HELLO)
+        self.say(Kind.HELLO, pack_hello(0))
+        bodies = []
+        while len(read_disowned(body := await self.hear(Kind.DISOWNED)).requests):
+            bodies.append(body)
+        return bodies
+
+    async def _serve(self, reader, writer):
+        self._writer = writer
+        splitter = Splitter()
+        while data := await reader.read(1 << 16):
+            for frame in splitter.feed(data):
+                self.frames.put_nowait(frame)
+
+
+class Asked:
+    """One parcel, and what came of it."""
+
+    def __init__(self, count=1, operation=Operation.AUTHORIZE, deadline_ms=20_000):
+        self.requests = np.zeros(count, REQUEST)
+        self.requests["operation"], self.requests["deadline_ms"] = operation, deadline_ms
+        self.requests["arrival_ns"] = time.time_ns()
+        self.requests["authorization_id"][:, 0] = np.arange(1, count + 1) << 8
+        self.answers = {}
+        self.over = asyncio.get_running_loop().create_future()
+        self.parcel = Parcel(
+            self.requests.tobytes(), [f"place {at}" for at in range(count)], self._deliver, self._fail
+        )
+
+    def _deliver(self, places, decisions):
+        for place, decision in zip(places, decisions, strict=True):
+            assert place not in self.answers
+            self.answers[place] = decision["response_code"]
+        if len(self.answers) == len(self.requests) and not self.over.done():
+            self.over.set_result(None)
+
+    def _fail(self, error):
+        self.over.set_exception(error)
+
+    async def codes(self):
+        """In the parcel's order."""
+        await asyncio.wait_for(self.over, WAIT_S)
+        return [self.answers[f"place {at}"] for at in range(len(self.requests))]
+
+
+@pytest.fixture
+def run():
+    """Runs an act with a front and the path where its core would listen."""
+    # Not pytest's own folder: a Unix socket's path is short.
+    folder = Path(tempfile.mkdtemp(prefix="dock-"))
+
+    def runs(act, **limits):
+        async def whole():
+            names = Names()
+            front = RemoteCore(
+                folder / "core.sock",
+                3,
+                names,
+                away_code=CODE,
+                default_ms=300,
+                limits=RemoteLimits(**limits),
+            )
+            task = asyncio.ensure_future(front.run())
+            try:
+                return await act(front, folder / "core.sock", names)
+            finally:
+                task.cancel()
+                await asyncio.wait((task,))
+
+        return asyncio.run(whole())
+
+    yield runs
+    shutil.rmtree(folder)
+
+
+def answers(count, code=b"00"):
+    """DECISION[count] of this code."""
+    decisions = np.zeros(count, DECISION)
+    decisions["response_code"] = code
+    return decisions
+
+
+def test_answers_go_to_whoever_asked_however_the_core_divides_them(run):
+    """In parts, in another order, two parcels at once."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            first, second = Asked(3), Asked(1)
+            front.submit(first.parcel)
+            front.submit(second.parcel)
+            number, count, _source, records = read_parcel(await core.hear(Kind.PARCEL))
+            other = read_parcel(await core.hear(Kind.PARCEL))[0]
+            core.say(
+                Kind.ANSWERS, pack_answers(number, [2, 0], np.array([answers(1, b"51")[0], answers(1)[0]]))
+            )
+            core.say(Kind.ANSWERS, pack_answers(other, [0], answers(1, b"61")))
+            core.say(Kind.ANSWERS, pack_answers(number, [1], answers(1, b"05")))
+            return (
+                count,
+                records == first.parcel.records,
+                await first.codes(),
+                await second.codes(),
+                front.in_flight,
+            )
+
+    assert run(act) == (3, True, [b"00", b"05", b"51"], [b"61"], 0)
+
+
+def test_a_front_answers_with_its_code_while_the_core_is_away_and_says_so_first(run):
+    """Authorizations get the configured code and are kept; messages about them get 91, which nobody keeps."""
+
+    async def act(front, path, _names):
+        asked, about = Asked(2), Asked(1, Operation.REVERSE)
+        front.submit(asked.parcel)
+        front.submit(about.parcel)
+        codes = await asked.codes(), await about.codes()
+        async with ScriptedCore(path) as core:
+            (body,) = await core.greet()
+            disowned = read_disowned(body)
+        return *codes, disowned.requests.tobytes() == asked.requests.tobytes(), disowned.codes.tolist()
+
+    assert run(act) == ([CODE, CODE], [b"91"], True, [CODE, CODE])
+
+
+def test_what_waits_for_a_core_that_dies_is_answered_and_disowned_at_the_next_one(run):
+    """Only what had no answer yet; again and again until one says that it is on disk."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(2)
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            core.say(Kind.ANSWERS, pack_answers(number, [1], answers(1)))
+        codes = await asked.codes()
+        bodies = []
+        for settles in (False, True, True):
+            path.unlink()
+            async with ScriptedCore(path) as core:
+                found = [read_disowned(body) for body in await core.greet()]
+                bodies.append([disowned.requests["authorization_id"][:, 0].tolist() for disowned in found])
+                for disowned in found if settles else ():
+                    core.say(Kind.SETTLED, pack_number(disowned.number))
+                # What is said is heard before the connection ends: an answer to a call comes after it.
+                call = asyncio.ensure_future(front.call("/x/Y", [], b""))
+                called = read_call(await core.hear(Kind.CALL))[0]
+                core.say(Kind.RETURN, pack_return(called, b"", is_answer=True))
+                await call
+        return codes, bodies
+
+    assert run(act) == ([CODE, b"00"], [[[256]], [[256]], []])
+
+
+def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run):
+    """Each by its own deadline; the core's late word is not heard."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(2)
+            asked.requests["deadline_ms"] = [60, 20_000]
+            asked.parcel.records = asked.requests.tobytes()
+            began = time.monotonic()
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            disowned = read_disowned(await core.hear(Kind.DISOWNED))
+            took_s = time.monotonic() - began
+            core.say(Kind.ANSWERS, pack_answers(number, [0, 1], answers(2)))
+            return (
+                await asked.codes(),
+                disowned.requests["authorization_id"][:, 0].tolist(),
+                took_s,
+                front.in_flight,
+            )
+
+    codes, disowned, took_s, in_flight = run(act)
+    assert codes == [CODE, b"00"]
+    assert disowned == [256]
+    assert took_s >= 0.06
+    assert in_flight == 0
+
+
+def test_a_refusal_of_the_cores_reaches_whoever_asked(run):
+    """Overloaded stays Overloaded, stopped stays Stopped; nothing is kept of either."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            raised = []
+            for failure in Failure:
+                asked = Asked(2)
+                front.submit(asked.parcel)
+                core.say(
+                    Kind.FAILED, pack_failed(read_parcel(await core.hear(Kind.PARCEL))[0], failure, "why")
+                )
+                with pytest.raises((Overloaded, Stopped), match="why") as told:
+                    await asked.codes()
+                raised.append(told.type)
+            return raised, front.in_flight
+
+    assert run(act) == ([Overloaded, Stopped], 0)
+
+
+def test_a_front_takes_no_more_than_it_may(run):
+    """Neither while the core is there, nor in its stead while it is away."""
+
+    async def act(front, path, _names):
+        for _ in range(2):
+            front.submit(Asked(1).parcel)
+            await asyncio.sleep(0)
+        with pytest.raises(Stopped, match="no more"):
+            front.submit(Asked(1).parcel)
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            front.submit(Asked(3).parcel)
+            with pytest.raises(Overloaded):
+                front.submit(Asked(2).parcel)
+
+    run(act, in_flight_max=4, kept_max=2)
+
+
+def test_names_are_the_cores_before_the_answers_that_name_them(run):
+    """Whoever holds them sees them change."""
+
+    async def act(front, path, names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(1)
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            core.say(Kind.NAMES, pack_names({4: "monthly"}, {9: "odd"}))
+            core.say(Kind.ANSWERS, pack_answers(number, [0], answers(1)))
+            await asked.codes()
+            return names.limits(np.array([4])), names.rules(np.array([9]))
+
+    assert run(act) == (["monthly"], ["odd"])
+
+
+def test_a_call_is_carried_out_by_the_core_or_ends_with_it(run):
+    """Bytes to bytes; a core that dies meanwhile is told as such."""
+
+    async def act(front, path, _names):
+        with pytest.raises(Stopped):
+            await front.call("/a/B", "who", b"question")
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = asyncio.ensure_future(front.call("/a/B", "who", b"question"))
+            number, method, identities, raw = read_call(await core.hear(Kind.CALL))
+            core.say(Kind.RETURN, pack_return(number, b"answer", is_answer=True))
+            answer = await asked
+            left = asyncio.ensure_future(front.call("/a/B", "", b"question"))
+            await core.hear(Kind.CALL)
+        with pytest.raises(Stopped):
+            await left
+        return method, identities, raw, answer
+
+    assert run(act) == ("/a/B", "who", b"question", (True, b"answer"))
