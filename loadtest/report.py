@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from ledger.money import format_minor
@@ -31,17 +31,12 @@ READY_TIMEOUT_S: Final = 120.0
 _LOCUST_GRACE_S: Final = 60.0
 
 
-def bench_table(result: dict[str, Any]) -> Table:
+def bench_table(result: dict[str, Any]) -> Group:
     """The cases of `bench.run`, a row each, and under it what makes a result invalid or doubtful."""
     options = result["options"]
     table = Table(
         title="Answers a second, Holdfast beside an empty server",
         title_justify="left",
-        caption=_caption(
-            result["cases"],
-            f"{options['cards']:,} cards, ledger {options['ledger']}, {options['fronts']} fronts\n{told(result)}",
-        ),
-        caption_justify="left",
         box=None,
         pad_edge=False,
         collapse_padding=True,
@@ -63,7 +58,10 @@ def bench_table(result: dict[str, Any]) -> Table:
             "" if server_cpu is None else f"{server_cpu:.2f}",
             "yes" if case["valid"] else "[red]no[/red]",
         )
-    return table
+    circumstances = (
+        f"{options['cards']:,} cards, ledger {options['ledger']}, {options['fronts']} fronts\n{told(result)}"
+    )
+    return Group(table, _caption(result["cases"], circumstances))
 
 
 def _bar(case: dict[str, Any]) -> str:
