@@ -19,7 +19,7 @@ from loadtest.asking import Asked, Asking, Manner, codes, first_hold_s, told
 from loadtest.clusters import WHY_NONE, Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KINDS: Final = ("stop", "kill", "blackhole", "refuse", "slow")
 """SIGSTOP; SIGKILL, and a start after it; nothing passes; connections are reset and refused; a second late each way."""
@@ -220,7 +220,7 @@ def _judged(
             "asker_stalled_ms_max": round(asking.stall_s_max * 1_000, 1),
             "codes": codes(asked),
             "books": books,
-            "tracebacks": said.count("Traceback"),
+            **troubles(said),
         },
         "passes": all(figure.passes for figure in figures),
     }

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from loadtest.asking import Asking, Manner, codes
 from loadtest.figure import Figure
 from server.cli.steady_away import soundness
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KILLABLE: Final = ("core", "front", "worker", "postgres")
 PAUSE_S: Final = (0.05, 0.6)
@@ -100,7 +100,7 @@ def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, 
             "asked_more_than_once": sum(each.tries > 1 for each in asking.asked),
             "codes": codes(asking.asked),
             "books": books,
-            "tracebacks": said.count("Traceback"),
+            **troubles(said),
         },
         "passes": all(figure.passes for figure in figures),
     }
