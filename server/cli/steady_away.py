@@ -32,6 +32,7 @@ SETTLED_S: Final = ZOMBIE_MAX_S
 """From the first approval after an absence to the next one."""
 
 BACK_MAX_S: Final = 60.0
+MISMATCHES_SHOWN: Final = 20
 WARM_S: Final = 3.0
 LOOK_S: Final = 0.02
 
@@ -219,6 +220,7 @@ def _judged(
             "latest_answer_as_heard_ms": round(max(each.took_s for each in asked) * 1_000, 1),
             "asker_stalled_ms_max": round(asking.stall_s_max * 1_000, 1),
             "codes": codes(asked),
+            "repeats_with_another_answer": asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
             **troubles(said),
         },

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from loadtest.asking import Asking, Manner, codes
 from loadtest.figure import Figure
-from server.cli.steady_away import soundness
+from server.cli.steady_away import MISMATCHES_SHOWN, soundness
 from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KILLABLE: Final = ("core", "front", "worker", "postgres")
@@ -99,6 +99,7 @@ def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, 
             "asked": len(asking.asked),
             "asked_more_than_once": sum(each.tries > 1 for each in asking.asked),
             "codes": codes(asking.asked),
+            "repeats_with_another_answer": asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
             **troubles(said),
         },
