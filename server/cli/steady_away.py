@@ -19,7 +19,7 @@ from loadtest.asking import Asked, Asking, Manner, codes, first_hold_s, told
 from loadtest.clusters import WHY_NONE, Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KINDS: Final = ("stop", "kill", "blackhole", "refuse", "slow")
 """SIGSTOP; SIGKILL, and a start after it; nothing passes; connections are reset and refused; a second late each way."""
@@ -32,6 +32,7 @@ SETTLED_S: Final = ZOMBIE_MAX_S
 """From the first approval after an absence to the next one."""
 
 BACK_MAX_S: Final = 60.0
+MISMATCHES_SHOWN: Final = 20
 WARM_S: Final = 3.0
 LOOK_S: Final = 0.02
 
@@ -219,8 +220,9 @@ def _judged(
             "latest_answer_as_heard_ms": round(max(each.took_s for each in asked) * 1_000, 1),
             "asker_stalled_ms_max": round(asking.stall_s_max * 1_000, 1),
             "codes": codes(asked),
+            "repeats_with_another_answer": asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
-            "tracebacks": said.count("Traceback"),
+            **troubles(said),
         },
         "passes": all(figure.passes for figure in figures),
     }

@@ -24,6 +24,7 @@ LOOK_S: Final = 0.5
 ROWS_KEPT: Final = 1 << 40
 """The whole journal: the books are compared with all of it afterwards."""
 
+TRACEBACK_SIZE: Final = 3_000
 _LAST_LINES: Final = 12
 _NAMED: Final = {
     "server.core_process": "core",
@@ -182,6 +183,12 @@ def trial_folder() -> Iterator[Path]:
     """A folder for a home and its logs, gone after it. Short, for sockets; PostgreSQL's own user passes through."""
     with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
         yield Path(folder)
+
+
+def troubles(said: str) -> dict[str, Any]:
+    """How many tracebacks a server has written, and how the first one reads."""
+    _, found, rest = said.partition("Traceback")
+    return {"tracebacks": said.count("Traceback"), "first_traceback": (found + rest)[:TRACEBACK_SIZE]}
 
 
 def books_of(home: Path, cluster: Cluster | None, asked: Sequence[Asked]) -> tuple[dict[str, Any], Any]:
