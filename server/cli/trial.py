@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from loadtest.asking import Asked, told
 from loadtest.clusters import Cluster
 from loadtest.processes import HOST, ServerFailed, free_port, running
-from loadtest.spent import Spent, command_line, tree
+from loadtest.usage import Spent, command_line, family
 from server.cli.balance import judge, read_cluster, read_embedded
 from server.store.postgres import EmbeddedPostgres
 
@@ -103,7 +103,7 @@ class Trial:
     def processes(self) -> dict[str, list[int]]:
         """Process ids by what they do: core, front, worker, shipper, postgres."""
         found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "postgres")}
-        for process_id in tree(self._process.pid):
+        for process_id in family([self._process.pid]):
             for word in command_line(process_id):
                 if word in _NAMED:
                     found[_NAMED[word]].append(process_id)
@@ -171,7 +171,7 @@ class Trial:
 
     def _all(self) -> list[int]:
         postgres = self._postgres.process_id()
-        return tree(self._process.pid, *([] if postgres is None else [postgres]))
+        return family([self._process.pid, *([] if postgres is None else [postgres])])
 
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):

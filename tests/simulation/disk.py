@@ -30,7 +30,7 @@ class Disk:
         """By sequence, INTENT[1] of all that ever were there, and when that was; likewise of decisions."""
         self.decisions = {}
         self.known = set()
-        """Ids of the authorizations that intents are of, or about."""
+        """Ids of the messages that intents are of: what the ledger is asked for them can be found again."""
 
     @property
     def durable(self):
@@ -47,8 +47,7 @@ class Disk:
             dtype, known = (INTENT, self.intents) if kind == INTENTS_KIND else (DECISION, self.decisions)
             found = np.frombuffer(records, dtype)
             if kind == INTENTS_KIND:
-                for name in ("authorization_id", "original_id"):
-                    self.known.update(map(tuple, found["request"][name].tolist()))
+                self.known.update(map(tuple, found["request"]["authorization_id"].tolist()))
             for place, sequence in enumerate(found["sequence"].tolist()):
                 assert sequence not in known, f"request {sequence} is in the journal twice"
                 known[sequence] = (found[place : place + 1], now_s)

@@ -152,6 +152,7 @@ class Traffic:
         return message
 
     def _repeat(self):
+        self._world.fates.counts[Fault.REPEAT] += 1
         self._send(self._random.choices(self._recent[-12:], k=self._random.choice((1, 2))))
 
     def _other_content(self):
