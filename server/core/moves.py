@@ -92,7 +92,8 @@ def find_facts(intents: Any, found: Any) -> None:
         if intent.request.operation == _ADVISE or entry.answer.sequence == 0:
             continue
         intent.account_number = entry.account_number
-        intent.billing_currency = entry.answer.billing_currency
+        if entry.answer.billing_currency != 0:  # one that a front answered in our stead has the card's own
+            intent.billing_currency = entry.answer.billing_currency
         if intent.request.operation == _INCREMENT and intent.request.merchant == 0:
             # It doesn't say where: it counts where its authorization did.
             intent.request.merchant = entry.merchant

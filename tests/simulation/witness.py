@@ -61,14 +61,17 @@ class Witness:
                     f"{asked.key} was told an approval that the disk does not have"
                 )
                 continue
-            if asked.key in self.world.disk.disowned:
+            is_adopted = asked.operation != written[0]["operation"][0]
+            is_advised = written[0]["operation"][0] == Operation.ADVISE and is_adopted
+            if asked.key in self.world.disk.disowned and not is_advised:
                 assert decision["response_code"] == AWAY[0], (
                     f"{asked.key} was taken back, and is an approval again"
                 )
-                asked.answer = decision.copy() if asked.answer is None else asked.answer
-                assert not asked.answer["held"], f"{asked.key} was taken back after it had been told"
+                assert asked.answer is None or not asked.answer["held"], (
+                    f"{asked.key} was told, and taken back"
+                )
+                asked.answer = decision.copy()
                 continue
-            is_adopted = asked.operation != written[0]["operation"][0]
             if is_adopted:
                 self._check_adopted(asked, written[0])
             else:
