@@ -192,6 +192,16 @@ class Model:
         assert hold.state == "OPEN", f"{said} of what is {hold.state}"
         self._let_go(hold, 0, "EXPIRED", said)
 
+    def disown(self, said):
+        """The core's own: what came when its sender had been told 91 is let go, and 91 stands."""
+        hold = self._holds[said.original]
+        assert said.code == "00", f"{said}"
+        if hold.state == "OPEN":
+            self._let_go(hold, 0, "DONE", said)
+        elif hold.state == "STOOD_IN":
+            self._forget(hold, 0, said)
+        hold.state = "DONE"
+
     def increment(self, said):
         """One more part, or none."""
         hold = self._holds.get(said.original)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from server.core.record import Operation
 
 DAY_S = 86_400
-OURS = (Operation.EXPIRE, Operation.BOOK)
+OURS = (Operation.EXPIRE, Operation.BOOK, Operation.DISOWN)
 """Nobody sends them: the core asks for them itself."""
 
 

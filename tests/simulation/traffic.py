@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from server.core.authorizer import Overloaded, Stopped
 from server.core.directory import CardState
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import MISSING_S, REQUEST, CardReference, EntryMode, Operation, TransactionType
-from server.core.turn import Parcel
 from tests.simulation.facts import CARDS, USD, Ceilings
 from tests.simulation.fates import Fault
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from ledger import holds
 from ledger.book import LedgerStopped
-from server.core.authorizer import Stopped
 from server.core.entries import EntryState
 from server.core.journal import JournalStopped
+from server.core.parcel import Stopped
 from server.core.record import DECISION, Operation
 from server.core.risk import Risk
 from server.core.state import State
@@ -60,6 +60,13 @@ class Witness:
                 assert decision["response_code"] not in (b"00", b"10"), (
                     f"{asked.key} was told an approval that the disk does not have"
                 )
+                continue
+            if asked.key in self.world.disk.disowned:
+                assert decision["response_code"] == AWAY[0], (
+                    f"{asked.key} was taken back, and is an approval again"
+                )
+                asked.answer = decision.copy() if asked.answer is None else asked.answer
+                assert not asked.answer["held"], f"{asked.key} was taken back after it had been told"
                 continue
             is_adopted = asked.operation != written[0]["operation"][0]
             if is_adopted:
