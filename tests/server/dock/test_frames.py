@@ -83,4 +83,4 @@ def test_a_body_that_is_cut_short_is_refused(read):
 def test_names_and_calls_come_out_as_they_went_in():
     """Numbers stay numbers, bytes stay bytes."""
     assert read_names(pack_names({3: "day"}, {7: "rule é"})) == ({3: "day"}, {7: "rule é"})
-    assert read_call(pack_call(9, "/a/B", [b"\xffspiffe"], b"raw")) == (9, "/a/B", [b"\xffspiffe"], b"raw")
+    assert read_call(pack_call(9, "/a/B", "spiffe://é", b"raw")) == (9, "/a/B", "spiffe://é", b"raw")
