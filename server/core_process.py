@@ -7,6 +7,7 @@ from server.assembly import Server, StartError
 from server.overseen import oversee, say
 from server.settings import Settings
 from server.telemetry import configure_logs
+from server.undumpable import refuse_dumps
 
 PROGRESS_CARDS: Final = 1_000
 
@@ -63,6 +64,7 @@ def main() -> None:
     """As the supervisor starts it: the demo's cards, and how much to log."""
     import uvloop
 
+    refuse_dumps()
     configure_logs(verbose="--verbose" in sys.argv)
     sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]))))
 

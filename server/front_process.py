@@ -1,6 +1,7 @@
 """A front as a process of its own: `python -m server.front_process NUMBER`, by the supervisor alone."""
 
 import asyncio
+import os
 import sys
 from functools import partial
 
@@ -16,10 +17,11 @@ from server.keys import Keys, KeysError
 from server.overseen import oversee, say
 from server.reception import Reception, warm_up_front
 from server.settings import SOCKET, Settings
-from server.spread import spread
-from server.supervisor import AT_ONCE
+from server.spread import connections, spread
+from server.supervisor import AT_ONCE, COUNT_S
 from server.tasks import Tasks
 from server.telemetry import configure_logs
+from server.undumpable import refuse_dumps
 
 _log = structlog.get_logger("front")
 
@@ -63,12 +65,19 @@ class Front:
         port = await self._reception.open()
         if not spread(port, self._settings.fronts):
             _log.warning("connections are spread as the system likes: it takes no filter")
+        self._tasks.run(self._count(port), "count of connections")
         return port
 
     async def close(self) -> None:
         """Answer what was accepted, then leave the core."""
         await self._reception.close()
         await self._tasks.end()
+
+    async def _count(self, port: int) -> None:
+        """Tell the supervisor of our connections, which nobody else may see."""
+        while True:
+            say(connections=(await asyncio.to_thread(connections, {0: os.getpid()}, port))[0])
+            await asyncio.sleep(COUNT_S)
 
     def _ended(self, name: str, error: BaseException) -> None:
         _log.error("a part of a front has ended", part=name, exc_info=error)
@@ -91,6 +100,7 @@ def main() -> None:
     """As the supervisor starts it."""
     import uvloop
 
+    refuse_dumps()
     configure_logs(verbose="--verbose" in sys.argv)
     sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]), at_once=AT_ONCE in sys.argv)))
 

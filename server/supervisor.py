@@ -11,6 +11,7 @@ fronts, which answer what they took, then the core.
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Final
 import structlog
 
 from server.settings import Settings
-from server.spread import Claim, connections
+from server.spread import Claim
 from server.tasks import Tasks
 
 AT_ONCE: Final = "--at-once"
@@ -150,6 +151,7 @@ class Supervisor:
         """Ends with the error of whatever part can't go on."""
         self.peaks: dict[int, int] = {}
         """The most connections that each front had."""
+        self._connections: dict[int, int] = {}
         self._claim: Claim | None = None
         self._tasks = Tasks(self._ended)
         self._core: Child | None = None
@@ -200,7 +202,10 @@ class Supervisor:
         self._core = Child("core", [*core, str(demo_cards), *more], [*core, "0", *more], environment, heard)
         for number in range(self.settings.fronts):
             front = [sys.executable, "-m", "server.front_process", str(number), *more]
-            self._fronts[number] = Child(f"front {number}", front, [*front, AT_ONCE], environment, _ignore)
+            heard_front = functools.partial(self._hear_front, number)
+            self._fronts[number] = Child(
+                f"front {number}", front, [*front, AT_ONCE], environment, heard_front
+            )
         children = (self._core, *self._fronts.values())
         for child in children:
             self._tasks.run(child.run(), child.name)
@@ -222,20 +227,22 @@ class Supervisor:
                 environment[key] = str(value)
         return environment | {"HOLDFAST_PORT": str(self.port)}
 
+    def _hear_front(self, number: int, said: dict[str, Any]) -> None:
+        if "connections" in said:
+            self._connections[number] = said["connections"]
+            self.peaks[number] = max(self.peaks.get(number, 0), said["connections"])
+
     async def _count(self) -> None:
         """Connections and restarts, for the core's metrics."""
         assert self._core is not None
         while True:
             alive = {
-                number: front.process.pid
+                number: self._connections.get(number, 0)
                 for number, front in self._fronts.items()
                 if front.process is not None and front.process.returncode is None
             }
-            counts = await asyncio.to_thread(connections, alive, self.port)
-            for number, count in counts.items():
-                self.peaks[number] = max(self.peaks.get(number, 0), count)
             self._core.tell(
-                connections=counts,
+                connections=alive,
                 front_restarts={number: front.restarts for number, front in self._fronts.items()},
                 core_restarts=self._core.restarts,
             )
@@ -245,7 +252,3 @@ class Supervisor:
         _log.error("a part of the supervisor has ended", part=name, reason=str(error))
         if not self.failed.done():
             self.failed.set_exception(error)
-
-
-def _ignore(_said: dict[str, Any]) -> None:
-    """Fronts say nothing but that they are ready."""
