@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOLDFAST_HOME ?= var
 export HOLDFAST_HOME
 
-.PHONY: install run test lint lock stubs loadtest kills kills-compliance lives differential
+.PHONY: install run test lint lock stubs loadtest kills kills-compliance kills-all away day lives differential simulation fuzz
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,24 @@ kills: install
 # Fifty kills of the compliance worker and of its PostgreSQL: every flagged transfer has one case.
 kills-compliance: install
 	$(BIN)/holdfast bench compliance --kills 50
+
+# The ledger away fifty times; processes killed two hundred times; a day in short.
+away: install
+	$(BIN)/holdfast bench away --times 50
+
+kills-all: install
+	$(BIN)/holdfast bench kills --times 200 --of core,front,worker --fronts 2
+
+day: install
+	$(BIN)/holdfast bench day --minutes 60
+
+# The core with everything around it faked and failing, under one seed each.
+simulation: install
+	$(BIN)/python -m tests.simulation.campaign --seeds 100000
+
+# Damaged bytes, ten minutes for each reader of them.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --seconds 600
 
 # Random lives of holds, with crashes, repeats and parts lost behind their back; the second part needs a TigerBeetle server.
 lives: install
