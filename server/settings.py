@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         1_500, ge=30, le=60_000, description="the longest; a longer one counts as this"
     )
     queue_ms_max: int = Field(
-        50,
+        150,
         ge=1,
         description="how much time what waits may add to a turn; then more is refused",
     )
