@@ -77,6 +77,9 @@ def warm_up(model: Model | None) -> None:
             model, np.zeros((2, len(FEATURE_NAMES)), np.float32), np.zeros((2, NAMED_MAX), np.uint8)
         )
     state.repeats.load(state.repeats.arrays())
+    # What grows while it serves: a kernel that is compiled then would hold every answer meanwhile.
+    state.limits.velocity.warm_up()
+    state.risk.features.warm_up()
     chains.warm_up()
 
 
