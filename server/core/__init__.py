@@ -41,10 +41,10 @@ names           limits and rules by the numbers that records carry
 snapshot        arrays in one file, with a version and a checksum
 rates           amounts in another currency (Numba)
 pace            how much time what waits will take
-deadline        how long an answer may take, and what is left of it
 parcel          what fronts hand over, and what may be said instead of an answer
 policy          from failed checks to one response code: the table in order of precedence
 calendar        days and months of a programme's time zone
 labels          what became known of an authorization, as a message of the core's own
+deadline        how long an answer may take, and what is left of it
 record          one fixed-size record per request, intent and decision: start here
 """

@@ -152,6 +152,12 @@ class Answering:
     def __init__(self):
         self.parcels = 0
 
+    def is_full(self, _source=0):
+        return self.parcels % 7 == 6
+
+    def note_refused(self, _count):
+        self.parcels += 1
+
     def submit(self, parcel):
         self.parcels += 1
         if self.parcels % 5 == 0:
@@ -170,7 +176,7 @@ def use_link(data):
         core = Answering()
         caller = Caller(SENDER, "fuzz", EVERYTHING)
         writer = AnswerWriter(Names())
-        link = Link(core, decoder(), reader(), writer, caller, in_flight_max=1_024)
+        link = Link(core, decoder(), reader(), writer, caller, source=1, in_flight_max=1_024)
         at = 0
         while at < len(data):
             size = int.from_bytes(data[at : at + 2], "big")

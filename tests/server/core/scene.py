@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import time
 
@@ -25,6 +26,7 @@ from server.core.record import DECISION, REQUEST, CardReference, EntryMode, Oper
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State
+from server.core.warm_up import warm_up
 
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
@@ -155,6 +157,12 @@ class FixedScore:
         return np.zeros((len(features), features.shape[1] + 1))
 
 
+@functools.cache
+def compiled():
+    """Everything is compiled: what is tested by time must not wait for it."""
+    warm_up(None)
+
+
 class Core:
     """A core on a folder, with a journal and a ledger of its own. `start` and `stop` it on one loop."""
 
@@ -177,6 +185,7 @@ class Core:
             raise
 
     async def _start(self):
+        await asyncio.to_thread(compiled)
         self.ledger = await asyncio.to_thread(
             EmbeddedLedger.open, self.home / "ledger", now_ns=self.ledger_clock_ns
         )
