@@ -15,6 +15,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from server.core.record import CardReference, Operation, id_pair, merchant_digest
+from server.front.card_keys import CardKeys
 from server.front.codes import country_numbers, currency_numbers
 from server.keys import Keys
 
@@ -60,8 +61,15 @@ def parse(kind: type[Any], raw: bytes) -> Any:
 class Fields:
     """Checks fields into `bad`, a list that grows. Holds the keys; knows no socket."""
 
-    def __init__(self, keys: Keys, clock_ns: Callable[[], int], *, message_time: bool) -> None:
-        self._keys = keys
+    def __init__(
+        self,
+        keys: Keys,
+        clock_ns: Callable[[], int],
+        *,
+        message_time: bool,
+        card_keys: CardKeys | None = None,
+    ) -> None:
+        self._card_keys = card_keys or CardKeys(keys)
         self._identifier_key = keys.identifier_key
         self.clock_ns = clock_ns
         self._message_time = message_time
@@ -113,7 +121,7 @@ class Fields:
             pan = message.pan
             if 12 <= len(pan) <= 19 and pan.isascii() and pan.isdigit():
                 if luhn_holds(pan.encode()):
-                    return (CardReference.PAN, *self._keys.pan_key(pan))
+                    return (CardReference.PAN, *words_of(self._card_keys.key(pan.encode())))
                 bad.append(Violation("pan", "its check digit (Luhn) does not hold"))
             else:
                 bad.append(Violation("pan", "must be 12 to 19 digits"))
@@ -127,6 +135,13 @@ class Fields:
         else:
             bad.append(Violation("card", "must be given as pan or card_token"))
         return CardReference.NONE, 0, 0
+
+    def said_card(self, message: Any, sent_s: int, card_key: tuple[int, int]) -> tuple[int, int]:
+        """What stands for a message's card in what it says: its `card_key`, by the PAN key of when it was sent."""
+        said_key = self._card_keys.said_key
+        if said_key is None or message.WhichOneof("card") != "pan":
+            return card_key
+        return words_of(said_key(message.pan.encode(), sent_s))
 
     def merchant(self, merchant: Any, acquirer: bytes, bad: list[Violation]) -> tuple[Any, ...]:
         """Name, city, id, category, country, latitude, longitude and digest of a Merchant; nothing where any is bad."""

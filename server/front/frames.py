@@ -48,9 +48,15 @@ class FrameDecoder:
         clock_ns: Callable[[], int],
         *,
         message_time: bool,
+        said_key: Callable[[bytes, int], bytes] | None = None,
     ) -> None:
-        """`card_key` makes 16 bytes of a PAN's digits; `identifier_key` is what ids are hashed with."""
+        """
+        `card_key` makes 16 bytes of a PAN's digits; `identifier_key` is what ids are hashed with.
+
+        `said_key` makes those that stand for a PAN in the content, by the message's time too; None where they are the same.
+        """
         self._card_key = card_key
+        self._said_key = said_key
         self._identifier_key = identifier_key
         self._clock_ns = clock_ns
         self._message_time = message_time
@@ -148,6 +154,13 @@ class FrameDecoder:
             size = int(records["device_fingerprint_size"][place])
             records["device"][place] = digest(records["device_fingerprint"][place, :size].tobytes())
         content_bytes(records, self._content_bytes)
+        if self._said_key is not None:
+            sent = records["transmission_s"].tolist()
+            for place, size in enumerate(sizes):
+                if size > 0:
+                    at = place * PAN_SIZE_MAX
+                    said = self._said_key(pans[at : at + size], sent[place])
+                    self._content_bytes[place, : len(said)] = np.frombuffer(said, np.uint8)
         take_hashes(
             records,
             _hashes(self._key_bytes[:count], _KEY_HASH_SIZE, self._identifier_key),
