@@ -46,7 +46,6 @@ paced          authorizations at a fixed pace, timed from when they were meant t
 floors         the empty server: the same contract with nothing behind it
 clusters       throwaway TigerBeetle clusters, stopped, killed, started again
 cutting        a proxy that delays, cuts and swallows on command
-spent          what processes have spent: processor time, bytes written
 processes      servers as processes: started, awaited, measured, stopped
 usage          what processes use: CPU, bytes written, threads
 chat_stand_in  a language model's stand-in: chat completions and embeddings, slow, failing or lying as told

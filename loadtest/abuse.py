@@ -110,6 +110,14 @@ def slow_readers() -> Bursts:
         yield frame(_DATA, 0, 1, struct.pack(">BI", 0, len(body)) + body) * 50
 
 
+def bad_messages() -> Bursts:
+    """Frames of a link that are no messages, each of which wants to be told so."""
+    yield headers_frame(1, _LINK, first=True)
+    while True:
+        bodies = [os.urandom(64) for _ in range(50)]
+        yield b"".join(frame(_DATA, 0, 1, struct.pack(">BI", 0, len(body)) + body) for body in bodies)
+
+
 def rubbish() -> Bursts:
     """Bytes that mean nothing."""
     while True:
@@ -132,6 +140,7 @@ ABUSES: Final[dict[str, tuple[Callable[[], Bursts], int, bool, bool]]] = {
     "window_updates": (window_updates, CONNECTIONS, True, True),
     "idle_calls": (idle_calls, CONNECTIONS, True, True),
     "slow_readers": (slow_readers, CONNECTIONS, True, False),
+    "bad_messages": (bad_messages, CONNECTIONS, True, True),
     "rubbish": (rubbish, CONNECTIONS, False, True),
     "half_open": (half_open, HELD, False, False),
 }

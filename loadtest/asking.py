@@ -8,6 +8,7 @@ is how a processor asks. What counts is the whole time from when it was first se
 
 import asyncio
 import contextlib
+import heapq
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -56,6 +57,8 @@ class Asked:
 
     due_s: float
     sent_s: float
+    tried_s: float = 0.0
+    """When the try began that was answered."""
     answered_s: float = 0.0
     tries: int = 0
     code: str = ""
@@ -66,8 +69,8 @@ class Asked:
 
     @property
     def took_s(self) -> float:
-        """From its first sending to its answer, or to the end of patience."""
-        return self.answered_s - self.sent_s
+        """From the sending of its last try to its answer, or to the end of patience."""
+        return self.answered_s - self.tried_s
 
     @property
     def is_hold(self) -> bool:
@@ -164,13 +167,17 @@ class Asking:
         """The longest that the asker itself was away."""
         return max((until - since for since, until in self.stalls), default=0.0)
 
-    def latest_s(self) -> float:
-        """The longest that an answer took, less what the asker itself was away meanwhile; 0 where there is none."""
-        return max((self._took_s(each) for each in self.asked if each.is_answer), default=0.0)
+    def latest(self, count: int) -> list[tuple[float, Asked]]:
+        """
+        The answers that took longest, and how long, seconds: from the sending of the try that was answered, less what
+        the asker itself was away meanwhile.
+        """
+        took = ((self._took_s(each), each) for each in self.asked if each.is_answer)
+        return heapq.nlargest(count, took, key=lambda entry: entry[0])
 
     def _took_s(self, each: Asked) -> float:
         own_s = sum(
-            max(0.0, min(until, each.answered_s) - max(since, each.sent_s)) for since, until in self.stalls
+            max(0.0, min(until, each.answered_s) - max(since, each.tried_s)) for since, until in self.stalls
         )
         return each.took_s - own_s
 
@@ -225,6 +232,7 @@ class Asking:
         place = len(self.asked)
         while True:
             asked.tries += 1
+            asked.tried_s = time.monotonic()
             left_s = ends_s - time.monotonic()
             call = self._calls[(place + asked.tries) % len(self._calls)]
             try:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from ledger.money import format_minor
@@ -31,18 +31,19 @@ READY_TIMEOUT_S: Final = 120.0
 _LOCUST_GRACE_S: Final = 60.0
 
 
-def bench_table(result: dict[str, Any]) -> Table:
+def bench_table(result: dict[str, Any]) -> Group:
     """The cases of `bench.run`, a row each, and under it what makes a result invalid or doubtful."""
     options = result["options"]
     table = Table(
-        title=f"Holdfast beside an empty server, {options['cards']:,} cards, ledger {options['ledger']}, "
-        f"{options['fronts']} fronts",
-        caption=_caption(result["cases"], told(result)),
-        caption_justify="left",
+        title="Answers a second, Holdfast beside an empty server",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("case", no_wrap=True)
-    for name in ("Holdfast /s", "empty /s", "ratio", "bar", "00", "client CPU", "server CPU", "valid"):
-        table.add_column(name, justify="right")
+    for name in ("Holdfast", "empty", "ratio", "bar", "00", "client", "server", "valid"):
+        table.add_column(name, justify="right", overflow="fold")
     for case in result["cases"]:
         ratio = "" if case["ratio"] is None else f"{case['ratio']:.1%}"
         server_cpu = case["server_cpu"]["holdfast"]
@@ -57,13 +58,14 @@ def bench_table(result: dict[str, Any]) -> Table:
             "" if server_cpu is None else f"{server_cpu:.2f}",
             "yes" if case["valid"] else "[red]no[/red]",
         )
-    return table
+    circumstances = (
+        f"{options['cards']:,} cards, ledger {options['ledger']}, {options['fronts']} fronts\n{told(result)}"
+    )
+    return Group(table, _caption(result["cases"], circumstances))
 
 
 def _bar(case: dict[str, Any]) -> str:
-    return (
-        "" if case["bar"] is None else f"{'≥' if case['passes'] else '[red]misses[/red]'} {case['bar']:.0%}"
-    )
+    return "" if case["bar"] is None else f"{'≥' if case['passes'] else '[red]<[/red]'} {case['bar']:.0%}"
 
 
 def _caption(cases: Sequence[dict[str, Any]], circumstances: str) -> str:

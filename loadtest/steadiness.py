@@ -54,7 +54,16 @@ class Sample:
 async def press(
     port: int, metrics_port: int, pid: int, requests: int, cards: int, told: Callable[[str], None]
 ) -> list[Sample]:
-    """Send so many requests to the server of a demo portfolio; what it was meanwhile. Raises grpc.RpcError, OSError."""
+    """Send so many requests to the server of a demo portfolio; what it was meanwhile. Raises OSError."""
+    try:
+        return await _press(port, metrics_port, pid, requests, cards, told)
+    except grpc.RpcError as error:
+        raise ConnectionError(f"the server went away: {error}") from error
+
+
+async def _press(
+    port: int, metrics_port: int, pid: int, requests: int, cards: int, told: Callable[[str], None]
+) -> list[Sample]:
     samples = [await asyncio.to_thread(sample, pid, metrics_port, 0)]
     every = max(1, requests // SAMPLES // FRAME) * FRAME
     options = [("grpc.max_receive_message_length", 16 << 20)]

@@ -39,6 +39,45 @@ class Usage:
         )
 
 
+class Spent:
+    """
+    Sums over processes that come and go, of each from when it was first shown.
+
+    The system forgets a process with its death, so they are looked at again and again: what one did between the last look
+    and its end is not counted.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[int, str], tuple[float, int]] = {}
+        self._last: dict[tuple[int, str], tuple[float, int]] = {}
+
+    def look(self, pids: Iterable[int], *, new: bool = True) -> None:
+        """Take in what these have spent by now; `new` ones have spent all of it meanwhile, others none yet."""
+        for pid in pids:
+            try:
+                fields = _fields(_PROC / str(pid) / "stat")
+            except OSError:
+                continue
+            try:
+                written = _written_bytes(pid, (_PROC / str(pid) / "io").read_text())
+            except OSError:  # another user's
+                written = 0
+            life = pid, fields[19]  # when it began
+            now = sum(map(int, fields[11:13])) / _TICKS, written
+            self._first.setdefault(life, (0.0, 0) if new else now)
+            self._last[life] = now
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time, user and system, of all of them."""
+        return sum(last[0] - self._first[life][0] for life, last in self._last.items())
+
+    @property
+    def written_bytes(self) -> int:
+        """What they wrote."""
+        return sum(last[1] - self._first[life][1] for life, last in self._last.items())
+
+
 @dataclass(frozen=True)
 class ThreadUsage:
     """What the threads of one name in one kind of process used: CPU seconds, and how often they were switched away from."""
@@ -86,8 +125,7 @@ def usage(pids: Iterable[int]) -> Usage:
         except OSError:  # another user's
             continue
         all_told += 1
-        counter = "write_bytes: " if _kind(pid) == "tigerbeetle" else "wchar: "
-        written += int(told.partition(counter)[2].partition("\n")[0])
+        written += _written_bytes(pid, told)
     return Usage(cpu_s if counted else None, written if counted and counted == all_told else None)
 
 
@@ -118,6 +156,22 @@ def processes(pids: Iterable[int]) -> dict[int, tuple[str, float]]:
     return told
 
 
+def command_line(pid: int) -> list[str]:
+    """How a process was called; nothing where it has ended."""
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process has in memory now; 0 where it has ended."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 def own_cpu_s() -> float:
     """CPU seconds of this process."""
     told = resource.getrusage(resource.RUSAGE_SELF)
@@ -142,6 +196,12 @@ def _fields(stat: Path) -> Sequence[str]:
     return stat.read_text().rpartition(")")[2].split()
 
 
+def _written_bytes(pid: int, told: str) -> int:
+    """What a process has written, by its `io` file."""
+    counter = "write_bytes: " if _kind(pid) == "tigerbeetle" else "wchar: "
+    return int(told.partition(f"\n{counter}")[2].partition("\n")[0])
+
+
 def _line_of(pid: int, parents: dict[int, int]) -> Iterable[int]:
     """A process and those it descends from."""
     while pid:
@@ -151,10 +211,7 @@ def _line_of(pid: int, parents: dict[int, int]) -> Iterable[int]:
 
 def _kind(pid: int) -> str:
     """What a process is, from its command line."""
-    try:
-        command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return "ended"
+    command = " ".join(command_line(pid))
     for kind, sign in (
         ("front", "server.front_process"),
         ("core", "server.core_process"),

@@ -129,7 +129,7 @@ class Velocity:
         """By part, what is taken of what there is room for now: chunks ever used, and each roster's rows. Both grow."""
         rosters = zip(_ROSTERS, self._keys, strict=True)
         return {
-            "chunks": (int(self._control[0]), len(self._chunks)),
+            "chunks": (int(self._control[0]), len(self._chunks.array)),
             **{str(name): (int(np.count_nonzero(keys)), len(keys)) for name, keys in rosters},
         }
 

@@ -29,6 +29,7 @@ async def run(settings: Settings, demo_cards: int) -> int:
     from ledger.book import LedgerError
     from server.core.journal import JournalCorrupt, JournalStopped
     from server.core.snapshot import SnapshotUnreadable
+    from server.front.certificates import DoorClosed
     from server.keys import KeysError
     from server.store.postgres import StoreError
 
@@ -50,6 +51,7 @@ async def run(settings: Settings, demo_cards: int) -> int:
         StartError,
         StoreError,
         LedgerError,
+        DoorClosed,
         KeysError,
         JournalStopped,
         JournalCorrupt,

@@ -158,6 +158,8 @@ def main() -> None:
     """Run the command line."""
     # Programs that we start (PostgreSQL's) are not forked copies of us that go on using gRPC.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    # gRPC would write a line of its own for every handshake that a stranger lets fail.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Asked to end, a command takes down what it has started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_compiled()

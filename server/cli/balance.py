@@ -25,6 +25,7 @@ from server.core.journal import JournalReader
 from server.core.record import DECISION, Chain, Operation
 
 APPROVALS: Final = (b"00", b"10")
+IN_ITS_STEAD: Final = (b"91", b"N0")
 
 CLUSTER_S: Final = 30.0
 """How long a cluster may take to answer."""
@@ -164,8 +165,15 @@ def expected_standings(decisions: NDArray[Any]) -> NDArray[Any]:
 def count_lost(
     decisions: NDArray[Any], told: Ids, codes: NDArray[np.bytes_], approved_minor: NDArray[np.int64]
 ) -> int:
-    """How many answers that left are not in the journal as they were given."""
-    place, asked = numbered(np.ascontiguousarray(decisions["authorization_id"]), told)
+    """
+    How many answers that left are not in the journal as they were given.
+
+    What was answered in the core's stead (91, N0) stands in the journal as taken over, whatever the core had said.
+    """
+    stood = decisions["original_id"][decisions["operation"] == Operation.DISOWN]
+    place, asked, taken_over = numbered(
+        np.ascontiguousarray(decisions["authorization_id"]), told, np.ascontiguousarray(stood)
+    )
     row = np.full(max((int(part.max()) + 1 for part in (place, asked) if len(part)), default=0), -1, np.intp)
     row[place] = np.arange(len(decisions))
     at = row[asked]
@@ -174,4 +182,5 @@ def count_lost(
     same[known] = (decisions["response_code"][at[known]] == codes[known]) & (
         decisions["approved_minor"][at[known]] == approved_minor[known]
     )
+    same |= np.isin(asked, taken_over) & np.isin(codes, IN_ITS_STEAD)
     return int((~same).sum())

@@ -43,8 +43,6 @@ def bench_memory(
 
     The exit status is 1 where a bar is missed.
     """
-    import grpc
-
     from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running
     from loadtest.steadiness import press, steadiness_figures
 
@@ -72,7 +70,7 @@ def bench_memory(
                 samples = asyncio.run(
                     press(port, metrics_port, server.pid, requests, cards, _telling(status))
                 )
-        except (ServerFailed, OSError, grpc.RpcError) as error:
+        except (ServerFailed, OSError) as error:
             fail(str(error))
     figures = [figure.document() for figure in steadiness_figures(samples)]
     document = {

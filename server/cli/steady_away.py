@@ -19,7 +19,7 @@ from loadtest.asking import Asked, Asking, Manner, codes, first_hold_s, told
 from loadtest.clusters import WHY_NONE, Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KINDS: Final = ("stop", "kill", "blackhole", "refuse", "slow")
 """SIGSTOP; SIGKILL, and a start after it; nothing passes; connections are reset and refused; a second late each way."""
@@ -32,6 +32,8 @@ SETTLED_S: Final = ZOMBIE_MAX_S
 """From the first approval after an absence to the next one."""
 
 BACK_MAX_S: Final = 60.0
+MISMATCHES_SHOWN: Final = 20
+LATEST_SHOWN: Final = 5
 WARM_S: Final = 3.0
 LOOK_S: Final = 0.02
 
@@ -196,7 +198,8 @@ def _judged(
     said: str,
 ) -> dict[str, Any]:
     asked = asking.asked
-    late_ms = (asking.latest_s() - options.deadline_ms / 1_000) * 1_000
+    latest = asking.latest(LATEST_SHOWN)
+    late_ms = latest[0][0] * 1_000 - options.deadline_ms if latest else None
     backs = [absence.first_hold_s for absence in absences]
     first_s = None if None in backs else max((back for back in backs if back is not None), default=0.0)
     ages_s = zombie_ages_s(transfers, asked, absences)
@@ -212,15 +215,30 @@ def _judged(
         "figures": [{"part": "away", **figure.document()} for figure in figures],
         "details": {
             "absences": [
-                {"kind": a.kind, "lasts_s": round(a.lasts_s, 2), "first_hold_s": a.first_hold_s}
+                {
+                    "kind": a.kind,
+                    "began_at_s": round(a.began_s - asked[0].sent_s, 2),
+                    "lasts_s": round(a.lasts_s, 2),
+                    "first_hold_s": a.first_hold_s,
+                }
                 for a in absences
             ],
             "zombies": len(ages_s),
             "latest_answer_as_heard_ms": round(max(each.took_s for each in asked) * 1_000, 1),
+            "latest_answers": [
+                {
+                    "took_ms": round(took_s * 1_000, 1),
+                    "code": each.code,
+                    "tries": each.tries,
+                    "asked_at_s": round(each.sent_s - asked[0].sent_s, 2),
+                }
+                for took_s, each in latest
+            ],
             "asker_stalled_ms_max": round(asking.stall_s_max * 1_000, 1),
             "codes": codes(asked),
+            "repeats_with_another_answer": asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
-            "tracebacks": said.count("Traceback"),
+            **troubles(said),
         },
         "passes": all(figure.passes for figure in figures),
     }

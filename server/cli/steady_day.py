@@ -22,9 +22,9 @@ from loadtest.asking import Asked, Asking, Manner, codes
 from loadtest.clusters import Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
-from server.cli.steady_away import Troubled, deadline_of, soundness
+from server.cli.steady_away import MISMATCHES_SHOWN, Troubled, deadline_of, soundness
 from server.cli.steady_kills import AWAY_CODES, kill
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 from server.store.portfolio import DEMO_PROGRAMME
 
 GOOD_SHARE_MIN: Final = 0.9999
@@ -296,8 +296,9 @@ def _judged(
             "processor_s_per_authorization": round(spent.cpu_s / max(1, answered), 6),
             "bytes_written_per_authorization": round(spent.written_bytes / max(1, answered)),
             "asker_stalled_ms_max": round(stage.asking.stall_s_max * 1_000, 1),
+            "repeats_with_another_answer": stage.asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
-            "tracebacks": stage.trial.said().count("Traceback"),
+            **troubles(stage.trial.said()),
         },
         "passes": all(figure.passes for figure in figures),
     }

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 
 from loadtest.asking import Asking, Manner, codes
 from loadtest.figure import Figure
-from server.cli.steady_away import soundness
-from server.cli.trial import Trial, books_of, trial_folder
+from server.cli.steady_away import MISMATCHES_SHOWN, soundness
+from server.cli.trial import Trial, books_of, trial_folder, troubles
 
 KILLABLE: Final = ("core", "front", "worker", "postgres")
 PAUSE_S: Final = (0.05, 0.6)
@@ -99,8 +99,9 @@ def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, 
             "asked": len(asking.asked),
             "asked_more_than_once": sum(each.tries > 1 for each in asking.asked),
             "codes": codes(asking.asked),
+            "repeats_with_another_answer": asking.mismatched[:MISMATCHES_SHOWN],
             "books": books,
-            "tracebacks": said.count("Traceback"),
+            **troubles(said),
         },
         "passes": all(figure.passes for figure in figures),
     }

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from loadtest.asking import Asked, told
 from loadtest.clusters import Cluster
 from loadtest.processes import HOST, ServerFailed, free_port, running
-from loadtest.spent import Spent, command_line, tree
+from loadtest.usage import Spent, command_line, family
 from server.cli.balance import judge, read_cluster, read_embedded
 from server.store.postgres import EmbeddedPostgres
 
@@ -24,6 +24,7 @@ LOOK_S: Final = 0.5
 ROWS_KEPT: Final = 1 << 40
 """The whole journal: the books are compared with all of it afterwards."""
 
+TRACEBACK_SIZE: Final = 3_000
 _LAST_LINES: Final = 12
 _NAMED: Final = {
     "server.core_process": "core",
@@ -102,7 +103,7 @@ class Trial:
     def processes(self) -> dict[str, list[int]]:
         """Process ids by what they do: core, front, worker, shipper, postgres."""
         found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "postgres")}
-        for process_id in tree(self._process.pid):
+        for process_id in family([self._process.pid]):
             for word in command_line(process_id):
                 if word in _NAMED:
                     found[_NAMED[word]].append(process_id)
@@ -170,7 +171,7 @@ class Trial:
 
     def _all(self) -> list[int]:
         postgres = self._postgres.process_id()
-        return tree(self._process.pid, *([] if postgres is None else [postgres]))
+        return family([self._process.pid, *([] if postgres is None else [postgres])])
 
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):
@@ -182,6 +183,12 @@ def trial_folder() -> Iterator[Path]:
     """A folder for a home and its logs, gone after it. Short, for sockets; PostgreSQL's own user passes through."""
     with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
         yield Path(folder)
+
+
+def troubles(said: str) -> dict[str, Any]:
+    """How many tracebacks a server has written, and how the first one reads."""
+    _, found, rest = said.partition("Traceback")
+    return {"tracebacks": said.count("Traceback"), "first_traceback": (found + rest)[:TRACEBACK_SIZE]}
 
 
 def books_of(home: Path, cluster: Cluster | None, asked: Sequence[Asked]) -> tuple[dict[str, Any], Any]:

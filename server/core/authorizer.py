@@ -386,7 +386,8 @@ class Authorizer:
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
-            self._disowned.told(answers["authorization_id"][answers["held"] != 0])
+            approved = (answers["held"] != 0) | (answers["stand_in"] != 0)
+            self._disowned.told(answers["authorization_id"][approved])
             turn.answer(repeats, answers)
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)

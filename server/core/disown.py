@@ -11,7 +11,8 @@ A DISOWN is the authorization's own REQUEST, but for
     original_id         the authorization's id; the message's own follows from it
     given_code          what the front answered
 
-One exception: an approval that a repeat got meanwhile, from this process, is not taken back.
+Two exceptions, both of what its sender has heard: an approval that a repeat got meanwhile, from this process, is not taken
+back; and a copy that arrived when the key was decided already, so a repeat itself, changes nothing.
 """
 
 import hashlib

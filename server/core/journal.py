@@ -108,11 +108,12 @@ class JournalReader:
         self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()
-        self._connection.execute("PRAGMA query_only=ON")
+        with self._told():
+            self._connection.execute("PRAGMA query_only=ON")
 
     def read(self, after: int, batches_max: int) -> list[JournalBatch]:
         """The rows that follow row `after`, in order, at most `batches_max`."""
-        with self._lock:
+        with self._lock, self._told():
             rows = self._connection.execute(
                 f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
             ).fetchall()
@@ -145,7 +146,7 @@ class JournalReader:
 
     def read_intents(self, number: int) -> NDArray[Any]:
         """The intents of one row; empty where it has been trimmed."""
-        with self._lock:
+        with self._lock, self._told():
             row = self._connection.execute(f"{_READ} WHERE number = ?", (number,)).fetchone()
         return np.zeros(0, INTENT) if row is None else self._batch(*row).intents
 
@@ -204,16 +205,25 @@ class JournalReader:
         """Some rows that follow row `after`: few enough to hold in memory, and no reading transaction is left open."""
         rows: list[_Row] = []
         size = 0
-        cursor = self._connection.execute(
-            f"{_READ} WHERE number > ? AND number <= ? ORDER BY number", (after, up_to)
-        )
-        for row in cursor:
-            rows.append(row)
-            size += len(row[4])
-            if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
-                break
-        cursor.close()
+        with self._told():
+            cursor = self._connection.execute(
+                f"{_READ} WHERE number > ? AND number <= ? ORDER BY number", (after, up_to)
+            )
+            for row in cursor:
+                rows.append(row)
+                size += len(row[4]) if isinstance(row[4], bytes) else 0
+                if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
+                    break
+            cursor.close()
         return rows
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """A file that SQLite can't make anything of is told as what it is."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise JournalCorrupt(f"{self._path} can't be read: {error}") from error
 
     def _batch(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
         row = (number, kind, count, crc32, records)
@@ -223,8 +233,12 @@ class JournalReader:
         return JournalBatch(number, np.zeros(0, INTENT), self._records([row], kind))
 
     def _check(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> None:
-        sound = kind in (INTENTS_KIND, _DECISIONS) and zlib.crc32(records) == crc32
-        if not sound or not count or len(records) % count:
+        # Damage may have made another type of any column.
+        sound = isinstance(records, bytes) and isinstance(count, int) and count > 0
+        if (
+            not (sound and kind in (INTENTS_KIND, _DECISIONS) and zlib.crc32(records) == crc32)
+            or len(records) % count
+        ):
             raise JournalCorrupt(
                 f"{self._path}: row {number} does not read back as written; the last good row is {number - 1}"
             )

@@ -144,7 +144,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     """
     Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
 
-    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise.
+    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. And
+    a copy that arrived when the key was decided is a repeat: what its sender was told first stands.
     """
     if request.operation == _EXPIRE:
         return at >= 0 and entries[at].state == _OPEN
@@ -154,6 +155,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
         return True
     entry = entries[at]
     if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
+        return False
+    if entry.answer.decision_ns < request.arrival_ns:
         return False
     if entry.state == _DONE:
         return entry.answer.response_code != request.given_code and not entry.answer.reasons & _REVERSED

@@ -196,7 +196,8 @@ def stand_in_table(programmes: Mapping[int, Programme]) -> NDArray[Any]:
     table = np.zeros(max(programmes, default=-1) + 1, STAND_IN)
     for number, programme in programmes.items():
         limits, row = programme.stand_in, table[number]
-        row["categories"] = bits_of(limits.categories or range(10_000), CATEGORY_WORDS)
+        everything = ~np.uint64(0)
+        row["categories"] = bits_of(limits.categories, CATEGORY_WORDS) if limits.categories else everything
         row["amount_max_minor"] = limits.amount_max_minor
         row["count_max"] = limits.count_max
         row["sum_max_minor"] = limits.sum_max_minor

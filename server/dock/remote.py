@@ -13,6 +13,7 @@ authorizations get 91, which nobody keeps: whoever repeats them gets what came o
 
 import asyncio
 import heapq
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,8 @@ class RemoteCore:
         self._in_flight = 0
         self._next = 0
         self._dues: list[tuple[float, int]] = []
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch: asyncio.Handle | None = None
+        self._watch_s = math.inf
         self._calls: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
 
     @property
@@ -278,14 +280,15 @@ class RemoteCore:
             sent.parcel.fail(Overloaded(text) if failure == Failure.OVERLOADED else Stopped(text))
 
     def _watch_over(self) -> None:
-        if self._dues and (self._watch is None or self._dues[0][0] < self._watch.when()):
+        if self._dues and self._dues[0][0] < self._watch_s:
             if self._watch is not None:
                 self._watch.cancel()
-            self._watch = self._loop.call_at(self._dues[0][0], self._give_up)
+            self._watch_s = self._dues[0][0]
+            self._watch = self._loop.call_at(self._watch_s, self._give_up)
 
     def _give_up(self) -> None:
         """The core has not answered in time: what is due is answered here."""
-        self._watch = None
+        self._watch, self._watch_s = None, math.inf
         now_s = self._loop.time()
         while self._dues and self._dues[0][0] <= now_s:
             _, number = heapq.heappop(self._dues)

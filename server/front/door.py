@@ -21,7 +21,7 @@ sent them: an honest one too (seen at its default, 1,000, while another caller o
 """
 
 _METADATA_BYTES_MAX: Final = 16_384
-_HANDSHAKE_MS: Final = 5_000
+_HANDSHAKE_MS: Final = 20_000
 _KEEPALIVE_MS: Final = 60_000
 _KEEPALIVE_TIMEOUT_MS: Final = 20_000
 """A caller who is not heard of for so long is asked whether he lives, and dropped where he doesn't say."""

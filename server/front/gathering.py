@@ -65,7 +65,11 @@ class Gathering:
         gathered, self._calls = self._calls, {}
         for caller, calls in gathered.items():
             for first in range(0, len(calls), MESSAGES_MAX):
-                self._submit_frame(caller, calls[first : first + MESSAGES_MAX])
+                frame = calls[first : first + MESSAGES_MAX]
+                try:
+                    self._submit_frame(caller, frame)
+                except Exception as error:  # a bug of ours: nobody may be left waiting for it
+                    _fail(frame, error)
 
     def _submit_frame(self, caller: Caller, calls: list[_Call]) -> None:
         frame = b"".join([framed(raw) for raw, *_ in calls])
@@ -83,9 +87,7 @@ class Gathering:
                     futures[place].set_result(answer)
 
         def fail(error: Exception) -> None:
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+            _fail(calls, error)
 
         try:
             self._core.submit(Parcel(b"".join(due), list(range(len(calls))), deliver, fail))
@@ -109,6 +111,12 @@ class Gathering:
             kept.append((raw, future, deadline_ms))
             read.append(record)
         return kept, read
+
+
+def _fail(calls: list[_Call], error: Exception) -> None:
+    for _, future in calls:
+        if not future.done():
+            future.set_exception(error)
 
 
 def framed(raw: bytes) -> bytes:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from loadtest.cutting import Proxy
-from loadtest.spent import resident_bytes
+from loadtest.usage import resident_bytes
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import calling, connected, linked, purchase, same
 from tests.end_to_end.serving import NOWHERE, TRUSTED_FROM, fresh_home, serving

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtest.cutting import Proxy
-from loadtest.spent import tree
+from loadtest.usage import family
 from server.store.postgres import DATABASE, ROLE, EmbeddedPostgres
 from tests.adversity.following import effect_s, shipped_ids
 from tests.adversity.small_disks import fill, small_disk
@@ -95,7 +95,7 @@ def slow(_postgres, proxy):
 @contextmanager
 def standing_still(postgres, _proxy):
     """SIGSTOP of all its processes: the system takes connections, and nobody answers."""
-    stopped = tree(postgres.process_id())
+    stopped = family([postgres.process_id()])
     try:
         for process_id in stopped:
             os.kill(process_id, signal.SIGSTOP)

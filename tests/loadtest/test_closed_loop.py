@@ -117,7 +117,7 @@ def test_client_process_prepares_then_measures(empty_server):
                 "cycle": False,
             }
         },
-        {"measure": {"target": "127.0.0.1:1", "seconds": 1.0, "server_pids": [os.getpid()], "cycle": False}},
+        {"measure": {"targets": ["127.0.0.1:1"], "seconds": 1.0, "server_pids": [], "cycle": False}},
     ]
     done = subprocess.run(
         [sys.executable, "-m", "loadtest.closed_loop"],

@@ -50,7 +50,7 @@ def test_bench_table_shows_rates_ratio_codes_and_why_a_case_is_invalid():
         "2,346",
         "5,000",
         "46.9%",
-        "misses 55%",
+        "< 55%",
         "10,000/s: 23.5% of them",
         "00 90, 51 10",
         "only 90.0%",

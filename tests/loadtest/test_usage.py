@@ -10,7 +10,16 @@ import pytest
 from loadtest.price import Rates, price
 from loadtest.sides import Side
 from loadtest.stages import Glance, profile, read_metrics
-from loadtest.usage import ThreadUsage, Usage, family, threads, usage
+from loadtest.usage import (
+    Spent,
+    ThreadUsage,
+    Usage,
+    command_line,
+    family,
+    resident_bytes,
+    threads,
+    usage,
+)
 
 proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to read")
 
@@ -43,6 +52,27 @@ def test_a_family_is_descendants_and_those_who_carry_the_mark(tmp_path):
         parent.stdin.write("\n")
         parent.stdin.flush()
         parent.wait(30)
+
+
+@proc
+def test_what_was_spent_is_kept_when_its_process_has_ended(tmp_path):
+    """Of a new process all, of one that was there before what came since; the end takes nothing away."""
+    spent, since = Spent(), Spent()
+    command = [sys.executable, "-c", PARENT, str(tmp_path), str(tmp_path / "written")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert [parent.stdout.readline() for _ in range(2)] == ["up\n", "up\n"]
+        pids = family([parent.pid])
+        spent.look(pids)
+        since.look(pids, new=False)
+        assert resident_bytes(parent.pid) > 1_000_000 and command_line(parent.pid) == command
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        parent.wait(30)
+    spent.look(pids)
+    since.look(pids)
+    assert spent.cpu_s > 0 and spent.written_bytes >= 100_000
+    assert (since.cpu_s, since.written_bytes) == (0, 0)
+    assert (resident_bytes(parent.pid), command_line(parent.pid)) == (0, [])
 
 
 def test_usage_that_is_unknown_stays_unknown():
@@ -79,8 +109,8 @@ def test_rates_below_nothing_are_refused():
 
 PAGE = """# HELP holdfast_turns_total Batches
 holdfast_turns_total {turns}
-holdfast_stage_seconds_total{{stage="score"}} {score}
-holdfast_stage_seconds_total{{stage="hold"}} 1.5
+holdfast_stage_seconds_sum{{stage="score"}} {score}
+holdfast_stage_seconds_sum{{stage="hold"}} 1.5
 """
 
 

@@ -103,7 +103,7 @@ class Session:
         """
         The process is gone. What it had sent arrives before its heir's first call, or never.
 
-        Where the journal knows every authorization of a call, that may arrive as late as it likes.
+        Where the journal knows every message of a call, that may arrive as late as it likes.
         """
         self.alive = False
         for call in self._under_way:
@@ -111,7 +111,7 @@ class Session:
             if fate is Orphan.LOST:
                 continue
             known = call.batch is not None and all(
-                pair in durable_ids for pair in map(tuple, ids_of(call.batch, "user_data_128").tolist())
+                (low & ~0xFF, high) in durable_ids for low, high in ids_of(call.batch).tolist()
             )
             if fate is Orphan.LATE and known:
                 self._agenda.after(self._fates.orphan_s(), call.act)

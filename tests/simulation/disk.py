@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from server.core.journal import INTENTS_KIND, JournalReader, JournalStopped
-from server.core.record import DECISION, INTENT
+from server.core.record import DECISION, INTENT, Operation
 
 _DECISIONS = 2
 
@@ -29,8 +29,10 @@ class Disk:
         self.intents = {}
         """By sequence, INTENT[1] of all that ever were there, and when that was; likewise of decisions."""
         self.decisions = {}
+        self.disowned = set()
+        """Ids of the authorizations whose answer was taken back: their senders had been told 91 before."""
         self.known = set()
-        """Ids of the authorizations that intents are of, or about."""
+        """Ids of the messages that intents are of: what the ledger is asked for them can be found again."""
 
     @property
     def durable(self):
@@ -47,8 +49,10 @@ class Disk:
             dtype, known = (INTENT, self.intents) if kind == INTENTS_KIND else (DECISION, self.decisions)
             found = np.frombuffer(records, dtype)
             if kind == INTENTS_KIND:
-                for name in ("authorization_id", "original_id"):
-                    self.known.update(map(tuple, found["request"][name].tolist()))
+                self.known.update(map(tuple, found["request"]["authorization_id"].tolist()))
+            if kind == _DECISIONS:
+                taken_back = found["original_id"][found["operation"] == Operation.DISOWN]
+                self.disowned.update(map(tuple, taken_back.tolist()))
             for place, sequence in enumerate(found["sequence"].tolist()):
                 assert sequence not in known, f"request {sequence} is in the journal twice"
                 known[sequence] = (found[place : place + 1], now_s)

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scoring.limit import Measure, Of, Subject
-from server.core.directory import CARD, CardFlag, CardState, Channel, Directory, DirectoryChange, Programme
+from server.core.directory import (
+    CARD,
+    CardFlag,
+    CardState,
+    Channel,
+    Directory,
+    DirectoryChange,
+    Posture,
+    Programme,
+    StandInLimits,
+)
 from server.core.limit_sets import Limit, Window
 
 ENTRIES_MIN = 64
@@ -17,6 +27,7 @@ OPENING_MINOR = 20_000
 TRANSACTION_MAX_MINOR = 9_000
 NOON_S = 1_750_161_600  # 2025-06-17 12:00 UTC
 USD = 840
+STAND_IN = StandInLimits(amount_max_minor=4_000, count_max=2, sum_max_minor=6_000)
 STATE_CODES = {
     CardState.ACTIVE: "",
     CardState.FROZEN: "78",
@@ -40,6 +51,7 @@ class Facts:
     states: list = field(default_factory=lambda: [[(-1.0, CardState.ACTIVE)] for _ in range(CARDS)])
     ceilings: list = field(default_factory=lambda: [(-1.0, Ceilings())])
     version: int = 1
+    posture: Posture = Posture.DECLINE
 
     def possible(self, history, from_s, to_s):
         """Every value that a history had in a span of time."""
@@ -99,6 +111,8 @@ class Facts:
             currency=USD,
             country=USD,
             timezone="UTC",
+            posture=self.posture,
+            stand_in=STAND_IN,
             channels=Channel.CONTACTLESS | Channel.ECOMMERCE | Channel.CASH,
             limits=(
                 _limit(1, Measure.AMOUNT, Window.TRANSACTION, TRANSACTION_MAX_MINOR),

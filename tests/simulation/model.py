@@ -6,59 +6,27 @@ but the records themselves. Where chance may decide (which of two holds the ledg
 right at some moment between question and answer.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 
 from ledger.chart import HOUSE, AccountCode, account_id
-from ledger.transfer import TransferFlags
+from server.core.directory import Posture
 from server.core.record import Operation, TransactionType
+from tests.simulation.balances import Balances
 from tests.simulation.facts import (
     CARDS,
     OPENING_MINOR,
     SINGLE_USE_CARD,
+    STAND_IN,
     STATE_CODES,
     TRANSACTION_MAX_MINOR,
     USD,
     account_of,
 )
+from tests.simulation.said import DAY_S
+from tests.simulation.said import said as said_of
 
 CREDITS = (TransactionType.REFUND, TransactionType.ORIGINAL_CREDIT)
-DAY_S = 86_400
-_RESOLVES = TransferFlags.POST_PENDING_TRANSFER | TransferFlags.VOID_PENDING_TRANSFER
-
-
-@dataclass
-class Said:
-    """One request with its answer, as plain numbers."""
-
-    sequence: int
-    operation: Operation
-    key: tuple
-    original: tuple
-    card: int
-    kind: int
-    amount: int
-    rest: int
-    cumulative: bool
-    final: bool
-    credit: bool
-    given: str
-    partial: bool
-    day: int
-    code: str
-    approved: int
-    released: int
-    overdrawn: int
-    part: int
-    owed: int
-    from_s: float
-    to_s: float
-
-    def __str__(self):
-        return (
-            f"{self.operation.name} {self.sequence} of {self.amount} on card {self.card} answered {self.code}"
-        )
 
 
 @dataclass
@@ -72,6 +40,7 @@ class Hold:
     owed: int = 0
     captured: int = 0
     credit: bool = False
+    promised: int = 0  # without the ledger, and not booked yet
 
 
 @dataclass
@@ -105,8 +74,9 @@ class Model:
         self._accounts = defaultdict(Account)
         self._consumed = defaultdict(list)  # by card
         self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
+        self._stood_in = defaultdict(list)  # by card and day
         self._by_key = {}
-        self._balances = _Balances(world)
+        self._balances = Balances(world)
 
     def follow(self):
         """Every request in order. Raises AssertionError at the first answer that can't be right."""
@@ -115,7 +85,7 @@ class Model:
         missing = disk.intents.keys() - disk.decisions.keys()
         assert not missing, f"requests {sorted(missing)} were never decided"
         for sequence in sorted(disk.intents):
-            said = self._said(sequence, sent)
+            said = said_of(disk, sequence, sent)
             assert said.key not in self._by_key, f"{said} has the key of {self._by_key[said.key]}"
             self._by_key[said.key] = said
             getattr(self, said.operation.name.lower())(said)
@@ -143,7 +113,8 @@ class Model:
         if consumes and said.code in ("61", "65"):
             self._check_refused(said)
             return
-        assert said.code in ("00", "10", "51", "91"), f"{said}"
+        away = "N0" if self._facts.posture == Posture.NETWORK else "91"
+        assert said.code in ("00", "10", "51", "91", away), f"{said}"
         if consumes:
             self._check_within(said)
         if said.code in ("00", "10"):
@@ -156,6 +127,9 @@ class Model:
                 assert lowest < asked, f"{said} with never less than {lowest} available"
 
     def _approve(self, said, hold):
+        if said.stand_in:
+            self._stand_in(said, hold)
+            return
         if said.code == "00":
             assert said.approved == said.amount, f"{said} approved {said.approved}"
         else:
@@ -168,13 +142,48 @@ class Model:
         account.held += said.approved
         self._consume(said, said.approved, float("inf"))
 
+    def _stand_in(self, said, hold):
+        """Approved without the ledger, within limits."""
+        assert self._facts.posture == Posture.STAND_IN, f"{said} in stand-in"
+        assert said.code == "00" and said.approved == said.amount, (
+            f"{said} approved {said.approved} in stand-in"
+        )
+        hold.state, hold.promised = "STOOD_IN", said.amount
+        if hold.credit:
+            return
+        before = [other for other in self._stood_in[said.card, said.day] if other.kept]
+        self._consume(said, said.amount, float("inf"))
+        self._stood_in[said.card, said.day].append(self._consumed[said.card][-1])
+        assert said.amount <= STAND_IN.amount_max_minor, f"{said} in stand-in"
+        assert len(before) < STAND_IN.count_max, f"{said} in stand-in after {len(before)}"
+        spent = sum(other.kept for other in before)
+        assert spent + said.amount <= STAND_IN.sum_max_minor, f"{said} in stand-in after {spent}"
+
+    def book(self, said):
+        """The core's own: what stood in is held, beyond the balance as owed."""
+        hold = self._holds[said.original]
+        assert hold.state == "STOOD_IN", f"{said} of what is {hold.state}"
+        assert said.code == "00", f"{said}"
+        assert said.part + said.owed == hold.promised, f"{said} booked {said.part} and {said.owed}"
+        hold.state, hold.held, hold.owed, hold.promised = "OPEN", said.part, said.owed, 0
+        account = self._account(hold.card)
+        if hold.credit:
+            account.coming += said.part
+        else:
+            account.held += said.part
+            account.owed_pending += said.owed
+
     def reverse(self, said):
         """Lets go of all but the rest; of what nobody has seen, it forbids the original."""
         hold = self._holds.get(said.original)
         if hold is None:
             hold = self._holds[said.original] = Hold(-1, said.day, state="AHEAD")
         assert said.code == "00", f"{said}"
-        released = self._let_go(hold, said.rest, "REVERSED", said) if hold.state == "OPEN" else 0
+        released = 0
+        if hold.state == "OPEN":
+            released = self._let_go(hold, said.rest, "REVERSED", said)
+        elif hold.state == "STOOD_IN":
+            released = self._forget(hold, said.rest, said)
         assert said.approved == released, f"{said} released {said.approved}, not {released}"
 
     def expire(self, said):
@@ -182,6 +191,16 @@ class Model:
         hold = self._holds[said.original]
         assert hold.state == "OPEN", f"{said} of what is {hold.state}"
         self._let_go(hold, 0, "EXPIRED", said)
+
+    def disown(self, said):
+        """The core's own: what came when its sender had been told 91 is let go, and 91 stands."""
+        hold = self._holds[said.original]
+        assert said.code == "00", f"{said}"
+        if hold.state == "OPEN":
+            self._let_go(hold, 0, "DONE", said)
+        elif hold.state == "STOOD_IN":
+            self._forget(hold, 0, said)
+        hold.state = "DONE"
 
     def increment(self, said):
         """One more part, or none."""
@@ -227,6 +246,11 @@ class Model:
                 released = self._let_go(hold, 0, "REVERSED", said)
                 assert said.released == released, f"{said} released {said.released}, not {released}"
             return
+        if hold is not None and hold.state == "STOOD_IN":
+            assert said.code == "00", f"{said}"
+            released = 0 if approved else self._forget(hold, 0, said)
+            assert said.released == released, f"{said} released {said.released}, not {released}"
+            return
         if hold is not None and hold.state != "DONE":
             assert said.code in ("00", "14"), f"{said} of what is {hold.state}"
             return
@@ -266,6 +290,16 @@ class Model:
             return
         assert said.code == "00" and said.approved == said.amount, f"{said} approved {said.approved}"
         account = self._account(card)
+        if hold is not None and hold.state == "STOOD_IN" and (hold.credit or not said.credit):
+            account.net += said.amount if hold.credit else -said.amount
+            left = 0 if said.final else max(0, hold.promised - said.amount)
+            released = max(0, hold.promised - left - said.amount)
+            assert said.released == released, f"{said} released {said.released}, not {released}"
+            hold.captured += said.amount
+            hold.promised = left
+            hold.state = "STOOD_IN" if left else "CLEARED"
+            self._give_back(said.original, released)
+            return
         if hold is not None and hold.state == "OPEN" and hold.credit:
             account.net += said.amount
             account.coming -= hold.held
@@ -305,6 +339,11 @@ class Model:
         for key in self.open_keys():
             assert self._holds[key].day == today, f"{key} is held for ever"
 
+    def check_booked(self):
+        """What was approved without the ledger is in it by now."""
+        waiting = [key for key, hold in self._holds.items() if hold.state == "STOOD_IN"]
+        assert not waiting, f"{waiting} were approved and are not booked"
+
     def check_books(self):
         """Every account has what it should, every hold is somebody's, and nothing is lost between them."""
         ids, totals = self._world.bank.state, self._world.bank.state.totals()
@@ -343,6 +382,15 @@ class Model:
             hold.state = "CLEARED" if hold.captured and state == "REVERSED" else state
         self._give_back(said.original, total - rest)
         return total - rest
+
+    def _forget(self, hold, rest, said):
+        """Of what stood in and is not booked, no more than the rest will be."""
+        released = max(0, hold.promised - rest)
+        hold.promised -= released
+        if not hold.promised:
+            hold.state = "CLEARED" if hold.captured else "REVERSED"
+        self._give_back(said.original, released)
+        return released
 
     def _hold_again(self, hold, held, rest):
         account = self._account(hold.card)
@@ -413,87 +461,3 @@ class Model:
             given = min(amount, taken.kept)
             taken.kept -= given
             amount -= given
-
-    def _said(self, sequence, sent):
-        (intent,), at_s = self._world.disk.intents[sequence]
-        (decision,), decided_s = self._world.disk.decisions[sequence]
-        request = intent["request"]
-        key = tuple(request["authorization_id"].tolist())
-        asked = sent.get(key)
-        operation = Operation(int(request["operation"]))
-        assert asked is not None or operation == Operation.EXPIRE, f"nobody asked for request {sequence}"
-        return Said(
-            sequence=sequence,
-            operation=operation,
-            key=key,
-            original=tuple(request["original_id"].tolist()),
-            card=int(request["card_key"][0]) - 1,
-            kind=int(request["transaction_type"]),
-            amount=int(request["amount_minor"]),
-            rest=int(request["remaining_minor"]),
-            cumulative=bool(request["cumulative"]),
-            final=bool(request["final"]),
-            credit=bool(request["credit"]),
-            given=request["given_code"].decode(),
-            partial=bool(request["partial_approval_allowed"]),
-            day=int(request["transmission_s"]) // DAY_S,
-            code=decision["response_code"].decode(),
-            approved=int(decision["approved_minor"]),
-            released=int(decision["released_minor"]),
-            overdrawn=int(decision["overdrawn_minor"]),
-            part=int(decision["part_minor"]),
-            owed=int(decision["owed_minor"]),
-            from_s=at_s if asked is None else asked.sent_s[0],
-            to_s=decided_s,
-        )
-
-
-class _Balances:
-    """What each account had available, over time, from the ledger's own history."""
-
-    def __init__(self, world):
-        bank = world.bank
-        self._series = defaultdict(lambda: ([-1.0], [0]))
-        pending = {}
-        sums = defaultdict(int)
-        for transfer in bank.state.transfers():
-            key = int(transfer["id_lo"]), int(transfer["id_hi"])
-            flags = int(transfer["flags"])
-            moved = defaultdict(int)
-            amount = int(transfer["amount_lo"])
-            debit = self._cardholder(transfer, "debit")
-            credit = self._cardholder(transfer, "credit")
-            if flags & _RESOLVES:
-                resolved = int(transfer["pending_id_lo"]), int(transfer["pending_id_hi"])
-                debit, credit, held = pending.pop(resolved)
-                moved[debit] += held
-                if not flags & TransferFlags.POST_PENDING_TRANSFER:
-                    amount = 0
-                moved[debit] -= amount
-                moved[credit] += amount
-            elif flags & TransferFlags.PENDING:
-                pending[key] = debit, credit, amount
-                moved[debit] -= amount
-            else:
-                moved[debit] -= amount
-                moved[credit] += amount
-            at_s = bank.time_of(int(transfer["timestamp"]))
-            for number, change in moved.items():
-                if number is None or not change:
-                    continue
-                sums[number] += change
-                assert sums[number] >= 0, f"account {number} has gone below zero"
-                times, levels = self._series[number]
-                times.append(at_s)
-                levels.append(sums[number])
-
-    def lowest(self, number, from_s, to_s):
-        """The least that was available in a span of time."""
-        times, levels = self._series[int(number)]
-        first = max(0, bisect_left(times, from_s) - 1)
-        return min(levels[first : bisect_right(times, to_s)])
-
-    def _cardholder(self, transfer, side):
-        if int(transfer[f"{side}_account_id_hi"]) >> 32 != AccountCode.CARDHOLDER:
-            return None
-        return int(transfer[f"{side}_account_id_lo"])

@@ -7,8 +7,6 @@ from tests.simulation.fates import Fault
 
 RUNS = 1_000
 SHARES = 8
-REGRESSIONS = (61, 125, 312)
-"""Seeds that once failed: a deposit that a crash took, a single-use card refused for one that was, and what follows."""
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -20,12 +18,6 @@ def test_core_keeps_every_promise_whatever_goes_wrong(share, tmp_path):
         except AssertionError as error:
             again = f"python -m tests.simulation.campaign --short --seed {seed}"
             raise AssertionError(f"seed {seed} (again: {again}): {error}") from error
-
-
-@pytest.mark.parametrize("seed", REGRESSIONS)
-def test_core_keeps_every_promise_where_it_once_did_not(seed, tmp_path):
-    """Seeds that failed before something was put right."""
-    run_seed(seed, tmp_path)
 
 
 def test_run_is_the_same_again_under_the_same_seed(tmp_path):

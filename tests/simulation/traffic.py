@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from server.core.authorizer import Overloaded, Stopped
 from server.core.directory import CardState
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import MISSING_S, REQUEST, CardReference, EntryMode, Operation, TransactionType
-from server.core.turn import Parcel
 from tests.simulation.facts import CARDS, USD, Ceilings
 from tests.simulation.fates import Fault
 
@@ -152,6 +151,7 @@ class Traffic:
         return message
 
     def _repeat(self):
+        self._world.fates.counts[Fault.REPEAT] += 1
         self._send(self._random.choices(self._recent[-12:], k=self._random.choice((1, 2))))
 
     def _other_content(self):

@@ -1,18 +1,26 @@
 """One run: a core that lives, dies and lives again, on a disk and a ledger that stay, under one seed."""
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from ledger.book import LedgerError
 from server.core.authorizer import Authorizer, CoreLimits
+from server.core.booking import Booking
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
+from server.core.deadline import Deadlines
+from server.core.directory import Posture
+from server.core.disown import disowning
 from server.core.expiry import Expiry
 from server.core.journal import JournalStopped
 from server.core.lifecycle import Lifecycle
+from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State, position_of
@@ -32,6 +40,7 @@ RESOLVED_S = 5.0
 APART_NS = 4 * 10**9
 """How far either clock may lie from the true time."""
 
+OWN_AGAIN_S = 0.1
 AGAIN_S = 1.0
 LATER = 0.25
 """In so many runs, time goes on until what is held expires."""
@@ -67,7 +76,7 @@ class Life:
     async def _start(self):
         world = self.world
         self.directory = world.facts.directory()
-        books = Books(self.session, deadline_s=DEADLINE_S)
+        books = Books(self.session)
         await books.open_accounts(world.facts.openings())
         controls = Controls(self.directory)
         controls.compile()
@@ -93,11 +102,27 @@ class Life:
             journal=self.journal,
             clock_ns=world.clock_ns,
             limits=LIMITS,
+            deadlines=Deadlines(int(DEADLINE_S * 1000)),
         )
         core.on_stop = self._stop
+        core.on_late_approval = self._take_back
         expiry = Expiry(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
-        self._beside = [asyncio.ensure_future(expiry.run())]
+        booking = Booking(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
+        self._beside = [asyncio.ensure_future(expiry.run()), asyncio.ensure_future(booking.run())]
         self.core = core
+
+    def _take_back(self, intents):
+        """As the server does: what its sender was told stands."""
+        requests = intents["request"]
+        records = disowning(requests, np.full(len(requests), b"91", "S2")).tobytes()
+        self._submit_own(Parcel(records, list(range(len(requests))), lambda *_: None, lambda _error: None))
+
+    def _submit_own(self, parcel):
+        with contextlib.suppress(Stopped):
+            try:
+                self.core.submit(parcel)
+            except Overloaded:
+                asyncio.get_running_loop().call_later(OWN_AGAIN_S, self._submit_own, parcel)
 
     def _stop(self, error):
         self.world.witness.hear_stop(error)
@@ -122,7 +147,7 @@ class World:
         self.stepped_ns = 0
         self.ledger_offset_ns = 0
         self.bank = Bank(self.agenda, self._ledger_clock_ns)
-        self.facts = Facts()
+        self.facts = Facts(posture=self.fates.random.choice(list(Posture)))
         self.snapshot = Path(folder) / f"state-{seed}.npz"
         self.witness = Witness(self)
         self.traffic = Traffic(self)
@@ -214,21 +239,27 @@ class World:
             self.stepped_ns = random.randrange(-APART_NS, APART_NS)
         if fates.comes(Fault.SNAPSHOT, 0.03):
             self._fold()
+        if fates.comes(Fault.OLD_SNAPSHOT, 0.03):
+            self._fold(again=True)
         self.agenda.after(0.05, self._trouble)
 
-    def _fold(self):
-        """As `server.core.fold` does beside the running core, and then the journal's keeper."""
+    def _fold(self, *, again=False):
+        """
+        As `server.core.fold` does beside the running core, and then the journal's keeper.
+
+        Where `again`, the next start finds the snapshot that was there before, as from a backup.
+        """
         before = self.snapshot.with_suffix(".before")
-        older = Fault.OLD_SNAPSHOT in self.fates.kinds and self.snapshot.exists()
-        if older:
+        if again and self.snapshot.exists():
             shutil.copy(self.snapshot, before)
         state = State(Risk(), ENTRIES_MIN)
-        reader = DiskReader(self.disk)
-        restore(state, self.snapshot, reader)
+        restore(state, self.snapshot, DiskReader(self.disk))
         state.save(self.snapshot)
-        if older and self.fates.comes(Fault.OLD_SNAPSHOT, 0.5):
-            shutil.copy(before, self.snapshot)
-        elif self.snapshot.exists() and self.fates.random.random() < 0.5:
+        if again and before.exists():
+            shutil.move(before, self.snapshot)
+        elif again:
+            self.snapshot.unlink()
+        elif self.fates.random.random() < 0.5:
             self.disk.trim(position_of(self.snapshot).settled)
 
     def _look(self):

@@ -115,3 +115,17 @@ def test_an_answer_that_the_journal_does_not_have_as_it_was_given_is_lost(ids, d
     assert count_lost(decisions[1:], ids, codes, approved_minor) == 1
     codes[4], approved_minor[0] = b"00", 101
     assert count_lost(decisions, ids, codes, approved_minor) == 2
+
+
+def test_an_answer_given_in_the_cores_stead_is_not_lost_when_the_core_has_taken_it_over(ids, decisions):
+    """Of an approval that it took back, and of a key that it never saw; an approval is lost all the same."""
+    taken_over = np.zeros(2, DECISION)
+    taken_over["authorization_id"] = [[77 << 8, 1], [78 << 8, 1]]
+    taken_over["original_id"] = [ids[0], [99 << 8, 9]]
+    taken_over["operation"] = Operation.DISOWN
+    journal = np.concatenate([decisions, taken_over])
+    told, codes = taken_over["original_id"], np.array([b"91", b"N0"])
+    nothing = np.zeros(2, np.int64)
+    assert count_lost(journal, told, codes, nothing) == 0
+    assert count_lost(decisions, told, codes, nothing) == 2
+    assert count_lost(journal, told, np.array([b"00", b"00"]), nothing) == 2

@@ -1,6 +1,7 @@
 """What fronts answered in the core's stead is taken over, whatever the core had said."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -161,6 +162,21 @@ def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
         )
 
     assert run(act) == (["00"], ["00"], [1_000])
+
+
+def test_a_repeat_that_a_front_answered_takes_nothing_back(run):
+    """It arrived when its key had been answered: its sender has heard that, and it stands; declines too."""
+    approved, declined = purchase(0), purchase(1, amount_minor=500_000)
+
+    async def act(core):
+        await core.ask(approved, declined)
+        again = np.concatenate([approved, declined])
+        again["arrival_ns"] = time.time_ns()
+        await core.ask(disown(again))
+        cleared = await core.ask(clear(approved, 1_000))
+        return await core.codes(approved, declined), cleared["approved_minor"].tolist()
+
+    assert run(act) == (["00", "51"], [1_000])
 
 
 def test_what_is_disowned_comes_first_when_a_repeat_came_in_the_same_batch(run):
