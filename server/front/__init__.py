@@ -32,5 +32,6 @@ card_keys   card numbers as their keyed hashes, also while the key rotates
 decoding    the ordinary message, decoded by a kernel
 wire        what a protobuf message is made of, read by kernels
 identity    who sends
+masking     card numbers where none belongs: masked in texts, found in identifiers (Numba)
 codes       countries and currencies, letters to numbers and back
 """

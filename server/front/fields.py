@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from server.core.record import CardReference, Operation, id_pair, merchant_digest
 from server.front.card_keys import CardKeys
 from server.front.codes import country_numbers, currency_numbers
+from server.front.masking import DIGITS_MIN, masked
 from server.keys import Keys
 
 _HASHED_KEY: Final = struct.Struct("<BQqI11s12s8s")
@@ -136,6 +137,15 @@ class Fields:
             bad.append(Violation("card", "must be given as pan or card_token"))
         return CardReference.NONE, 0, 0
 
+    def check_unnamed(self, message: Any, identifiers: dict[str, bytes], bad: list[Violation]) -> None:
+        """Whether none of these identifiers (by their paths) holds the message's own card number."""
+        pan = message.pan.encode() if message.WhichOneof("card") == "pan" else b""
+        if len(pan) < DIGITS_MIN:
+            return
+        for path, identifier in identifiers.items():
+            if pan in identifier:
+                bad.append(Violation(path, "must not hold the card's number"))
+
     def said_card(self, message: Any, sent_s: int, card_key: tuple[int, int]) -> tuple[int, int]:
         """What stands for a message's card in what it says: its `card_key`, by the PAN key of when it was sent."""
         said_key = self._card_keys.said_key
@@ -169,10 +179,10 @@ class Fields:
                 bad.append(Violation("merchant.longitude_deg", _degrees(longitude, 180)))
         if bad:
             return ()
-        name, identity = merchant.name.encode(), merchant_id.encode()
+        name, city, identity = masked(merchant.name), masked(merchant.city), merchant_id.encode()
         identity_digest = merchant_digest(acquirer, identity or name)
         return (
-            name, merchant.city.encode(), identity, int(category), country, latitude, longitude, identity_digest,
+            name, city, identity, int(category), country, latitude, longitude, identity_digest,
         )  # fmt: skip
 
     def identify(

@@ -17,6 +17,7 @@ from server.front.decoding import (
     letter_tables,
     take_hashes,
 )
+from server.front.masking import leave_named, mask_texts
 from server.front.permits import EVERYTHING, Permits
 from server.front.wire import PAN_SIZE_MAX
 
@@ -95,6 +96,7 @@ class FrameDecoder:
                 permits.leave_forbidden(
                     records[:known], self._states[:known], self._pans[:known], self._pan_sizes[:known]
                 )
+            self._mask(known)
             self._take(frame, raw, known)
         # The next frame's kernel wants zeroed records; one that was given up may have written any of them.
         used = MESSAGES_MAX if frame.unread else known
@@ -105,10 +107,17 @@ class FrameDecoder:
     def warm_up(self) -> None:
         """Compile the kernels."""
         self.decode(b"", 0)
+        self._mask(0)
         self._hash(0)
         Permits(None).leave_forbidden(
             self._records[:0], self._states[:0], self._pans[:0], self._pan_sizes[:0]
         )
+
+    def _mask(self, count: int) -> None:
+        """No card number but as a hash: see `masking`."""
+        records = self._records[:count]
+        mask_texts(records)
+        leave_named(records, self._states[:count], self._pans[:count], self._pan_sizes[:count])
 
     def _take(self, frame: Frame, raw: bytes, count: int) -> None:
         states = self._states[:count].tolist()

@@ -99,6 +99,8 @@ class Reader:
         fingerprint = message.device_fingerprint
         if len(fingerprint) > 32:
             bad.append(Violation("device_fingerprint", f"must be at most 32 bytes, got {len(fingerprint)}"))
+        named = {"merchant.merchant_id": merchant.merchant_id.encode(), "device_fingerprint": fingerprint}
+        fields.check_unnamed(message, named, bad)
         ip_low, ip_high = 0, 0
         if message.ip_address:
             try:
@@ -210,6 +212,11 @@ class Reader:
         if len(reference) > _REFERENCE_SIZE_MAX or not (reference.isascii() and reference.isprintable()):
             text = f"must be at most {_REFERENCE_SIZE_MAX} printable ASCII characters"
             bad.append(Violation("network_reference", text))
+        named = {
+            "merchant.merchant_id": message.merchant.merchant_id.encode(),
+            "network_reference": reference.encode(),
+        }
+        self._fields.check_unnamed(message, named, bad)
         if message.HasField("merchant"):
             acquirer = message.key.acquirer_id.encode(errors="replace")
             place = self._fields.merchant(message.merchant, acquirer, bad)
