@@ -160,9 +160,9 @@ class Fields:
             len(merchant_id) <= 15 and merchant_id.isascii() and merchant_id.isprintable()
         ):
             bad.append(Violation("merchant.merchant_id", "must be at most 15 printable ASCII characters"))
-        for name, text in (("merchant.name", merchant.name), ("merchant.city", merchant.city)):
+        for path, text in (("merchant.name", merchant.name), ("merchant.city", merchant.city)):
             if text and (len(text) > 25 or not text.isprintable()):
-                bad.append(Violation(name, "must be at most 25 printable characters"))
+                bad.append(Violation(path, "must be at most 25 printable characters"))
         category = merchant.category_code
         if not (len(category) == 4 and category.isascii() and category.isdigit()):
             bad.append(Violation("merchant.category_code", "must be 4 digits (MCC)"))

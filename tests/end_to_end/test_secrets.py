@@ -2,9 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 import threading
 import urllib.request
 from contextlib import contextmanager
@@ -12,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
+from typer.testing import CliRunner
 
 from holdfast.v1 import accounts_pb2
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.processes import HOST, free_port
+from server.cli import app
 from server.core.journal import JournalReader
 from server.keys import AHEAD_S, REPEATED_S
 from server.store.portfolio import demo_pan, luhn_digit
@@ -31,7 +30,7 @@ from tests.end_to_end.callers import (
     reversal,
     same,
 )
-from tests.end_to_end.serving import CARDS, ROOT, TRUSTED_FROM, execute, fresh_home, serving
+from tests.end_to_end.serving import CARDS, TRUSTED_FROM, execute, fresh_home, serving
 
 FRONTS = ("--fronts", "1")
 CARD = TRUSTED_FROM + 300
@@ -47,15 +46,8 @@ def canary():
 
 def holdfast(home, *words, fails=False):
     """`holdfast …` on this home: what it prints."""
-    done = subprocess.run(  # noqa: PLW1510 - its status is looked at
-        [sys.executable, "-m", "server.cli", *words],
-        cwd=ROOT,
-        env={**os.environ, "HOLDFAST_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    done = CliRunner().invoke(app, [*words, "--home", str(home)])
+    assert (done.exit_code != 0) == fails, done.output
     return done.stderr if fails else done.stdout
 
 
@@ -276,6 +268,3 @@ def test_the_pan_key_rotates_under_cards_and_repeats():
         holdfast(home, "keys", "retire-pan", "--by", "ada")
         assert server.stop() == 0, server.output
     assert not (home / "keys/pan.previous.key").exists()
-    with serving(home, arguments=FRONTS) as server, calling(server.target) as caller:
-        assert caller.authorize(purchase(CARD)).response_code == "00"
-        assert server.stop() == 0, server.output
