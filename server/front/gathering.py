@@ -114,7 +114,7 @@ class Gathering:
 
 
 def _fail(calls: list[_Call], error: Exception) -> None:
-    for _, future in calls:
+    for _, future, _ in calls:
         if not future.done():
             future.set_exception(error)
 
