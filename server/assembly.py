@@ -68,6 +68,7 @@ from server.store.database import TRANSIENT, Database
 from server.store.directory_feed import DirectoryFeed, FeedChunk, FeedPosition
 from server.store.holdings import Holdings
 from server.store.labels import Labels
+from server.store.pan_keys import Renewals
 from server.store.portfolio import Portfolio
 from server.store.postgres import StoreError
 from server.store.rates import RateTable
@@ -211,6 +212,8 @@ class Server:
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
         self.core.on_late_approval = self._take_back
+        if keys.previous_pan is not None:
+            self._open_renewals(database, keys)
         if self.settings.traces_share:
             self._open_traces()
         self._tasks.run(self.oversight.run(), "oversight of models")
@@ -287,7 +290,7 @@ class Server:
         try:
             source = await asyncio.to_thread(self._directory_file.load)
             self._position = FeedPosition(str(source["database"]), int(source["version"]))
-            if source["keys"] != keys.fingerprint:
+            if source["keys"] not in keys.fingerprints:
                 raise StartError(
                     f"{path} was hashed with another PAN key than the one in {self.settings.home}/keys"
                 )
@@ -429,6 +432,13 @@ class Server:
                 self.core.submit(parcel)
             except Overloaded:
                 asyncio.get_running_loop().call_later(_OWN_AGAIN_S, self._submit_own, parcel)
+
+    def _open_renewals(self, database: Database, keys: Keys) -> None:
+        """The PAN key rotates: cards that are seen move to the new one."""
+        self.directory.renew(np.zeros((0, 4), np.uint64))  # compiles it
+        renewals = Renewals(database, self.directory, keys.fingerprint)
+        self.core.on_renewed = renewals.note
+        self._tasks.run(renewals.run(), "renewal of cards' keys")
 
     def _open_traces(self) -> None:
         from server.tracing import Tracer

@@ -5,6 +5,12 @@ Four keys of 32 random bytes lie in `HOLDFAST_HOME/keys`, readable by their owne
 elsewhere: the keyed hash of a PAN finds its card, the keyed hash of an SSN finds its customer, the field key seals
 names and numbers, the identifier key makes ids that any process makes again after any crash. Lost keys can't be made
 again: whoever backs up the database backs up this folder too, separately.
+
+The PAN key rotates. A new one waits as `pan.next.key` until the server starts, which takes it in: the one before stands
+beside it as `pan.previous.key`, and `pan.since` says from when on the new one is good. Cards are found by both hashes and
+move to the new key when they are seen; the previous key is retired once none stands under it. What a message says (so that
+a repeat is told from another message under the same key) is hashed with the PAN key of the moment at which it was sent,
+which is the same in every copy of it: so a repeat is one also across a rotation.
 """
 
 import hmac
@@ -13,6 +19,7 @@ import shutil
 import stat
 import struct
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +35,17 @@ KEY_NAMES: Final = ("pan", "ssn", "identifier", "field")
 NONCE_SIZE: Final = 12
 SEAL_VERSION: Final = b"\x01"
 """First byte of every sealed field: AES-256-GCM under the first field key."""
+
+AHEAD_S: Final = 301
+"""What a front accepted before a start may have been sent so long after it, by its sender's clock: see `front.fields`."""
+
+REPEATED_S: Final = 3_601
+"""So long after it was sent a copy of a message may still come: see `front.fields`."""
+
+_PAN: Final = "pan.key"
+_NEXT: Final = "pan.next.key"
+_PREVIOUS: Final = "pan.previous.key"
+_SINCE: Final = "pan.since"
 
 _FINGERPRINT_LABEL: Final = b"holdfast fingerprint of the PAN key"
 
@@ -48,6 +66,10 @@ class Keys:
     ssn: bytes = field(repr=False)
     identifier_key: bytes = field(repr=False)
     sealing: AESGCM = field(repr=False)
+    previous_pan: bytes | None = field(default=None, repr=False)
+    """The PAN key before this one, while cards may stand under it."""
+    since_s: int = field(default=0, repr=False)
+    """From when on `pan` is good; messages that were sent before are hashed as they were then."""
     _pan_hmac: hmac.HMAC = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,12 +92,44 @@ class Keys:
             ) from error
         _refuse_wider(folder, 0o700)
         secrets = {name: _read(folder / f"{name}.key") for name in KEY_NAMES}
-        return cls(secrets["pan"], secrets["ssn"], secrets["identifier"], AESGCM(secrets["field"]))
+        sealing = AESGCM(secrets["field"])
+        previous, since_s = _previous(folder)
+        return cls(secrets["pan"], secrets["ssn"], secrets["identifier"], sealing, previous, since_s)
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits that tell PAN keys apart and reveal nothing of them."""
-        return hmac.digest(self.pan, _FINGERPRINT_LABEL, "sha256")[:8].hex()
+        return fingerprint_of(self.pan)
+
+    @property
+    def previous_fingerprint(self) -> str | None:
+        """That of the PAN key before this one; None where there is none."""
+        return None if self.previous_pan is None else fingerprint_of(self.previous_pan)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the PAN keys that cards may stand under, today's first."""
+        return (
+            (self.fingerprint,)
+            if self.previous_pan is None
+            else (self.fingerprint, fingerprint_of(self.previous_pan))
+        )
+
+    def pan_hashes(self, pan: str) -> list[bytes]:
+        """Every `pan_hash` that PostgreSQL may know a PAN under, today's first."""
+        keys = (self.pan,) if self.previous_pan is None else (self.pan, self.previous_pan)
+        return [hmac.digest(key, pan.encode(), "sha256")[:16] for key in keys]
+
+    def renewal(self, pan: bytes) -> bytes:
+        """`pan_key_bytes` by today's PAN key and by the one before, which must be there: 32 bytes."""
+        assert self.previous_pan is not None
+        return self.pan_key_bytes(pan) + hmac.digest(self.previous_pan, pan, "sha256")[:16]
+
+    def said_key(self, pan: bytes, sent_s: int) -> bytes:
+        """`pan_key_bytes` by the PAN key of the moment at which a message was sent (its transmission time)."""
+        if self.previous_pan is None or sent_s >= self.since_s:
+            return self.pan_key_bytes(pan)
+        return hmac.digest(self.previous_pan, pan, "sha256")[:16]
 
     def pan_hash(self, pan: str) -> bytes:
         """The 16 bytes under which PostgreSQL knows a PAN: the first half of its HMAC-SHA-256."""
@@ -137,16 +191,77 @@ class Keys:
             ) from error
 
 
+class PanKey:
+    """The files of the PAN key in a home's keys folder: made anew, taken in by a start, retired."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "keys"
+
+    @property
+    def waits(self) -> bool:
+        """Whether a new one waits for the next start."""
+        return (self._folder / _NEXT).exists()
+
+    @staticmethod
+    def draw() -> bytes:
+        """A new one."""
+        return os.urandom(KEY_SIZE)
+
+    def put(self, secret: bytes) -> None:
+        """Have it wait for the next start. Raises KeysError where one waits already."""
+        try:
+            _write(self._folder / _NEXT, secret)
+        except FileExistsError:
+            raise KeysError("a new PAN key waits already: the next start of the server takes it in") from None
+        _sync_folder(self._folder)
+
+    def take_in(self) -> bool:
+        """Before anything is opened: the key that waits becomes the one in use. Whether there was one."""
+        if not self.waits:
+            return False
+        _read(self._folder / _NEXT)
+        # Killed anywhere in here, the next start does it again: until the last step nothing was hashed with the new one.
+        for name in (_PREVIOUS, _SINCE):
+            (self._folder / name).unlink(missing_ok=True)
+        _write(self._folder / _PREVIOUS, _read(self._folder / _PAN))
+        _write(self._folder / _SINCE, b"%d\n" % (time.time() + AHEAD_S))
+        _sync_folder(self._folder)
+        (self._folder / _NEXT).rename(self._folder / _PAN)
+        _sync_folder(self._folder)
+        return True
+
+    def retire(self) -> None:
+        """Forget the previous one, for good. Nothing may stand under it."""
+        for name in (_SINCE, _PREVIOUS):
+            (self._folder / name).unlink(missing_ok=True)
+        _sync_folder(self._folder)
+
+
+def fingerprint_of(secret: bytes) -> str:
+    """16 hex digits that tell PAN keys apart and reveal nothing of them."""
+    return hmac.digest(secret, _FINGERPRINT_LABEL, "sha256")[:8].hex()
+
+
+def _previous(folder: Path) -> tuple[bytes | None, int]:
+    """The PAN key before today's, if there is one, and from when on today's is good."""
+    path = folder / _PREVIOUS
+    if not path.exists():
+        return None, 0
+    try:
+        return _read(path), int((folder / _SINCE).read_text())
+    except (FileNotFoundError, ValueError):
+        raise KeysError(
+            f"{folder / _SINCE} must tell, in seconds since 1970, from when on {_PAN} is good. Restore it from the backup "
+            "of the keys folder."
+        ) from None
+
+
 def _make(home: Path, folder: Path) -> None:
     """Writes a whole new folder beside `folder` and renames it: a start killed half-way leaves no half set."""
     home.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix="keys.new-", dir=home))  # 0700
     for name in KEY_NAMES:
-        descriptor = os.open(fresh / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_SIZE))
-            file.flush()
-            os.fsync(file.fileno())
+        _write(fresh / f"{name}.key", os.urandom(KEY_SIZE))
     _sync_folder(fresh)
     try:
         fresh.rename(folder)
@@ -156,6 +271,14 @@ def _make(home: Path, folder: Path) -> None:
         if not folder.exists():
             raise
     _sync_folder(home)
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(path: Path) -> None:

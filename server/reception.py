@@ -11,6 +11,7 @@ from server.core.deadline import Deadlines
 from server.core.names import Names
 from server.core.parcel import Core
 from server.entrance import Entrance
+from server.front.card_keys import CardKeys
 from server.front.door import Door, Service
 from server.front.frames import FrameDecoder
 from server.front.reading import Reader
@@ -49,14 +50,21 @@ class Reception:
         `shared`: other fronts listen on the same port.
         """
         message_time = settings.clock == "message"
+        cards = CardKeys(keys, core.renew)
         self.is_open = False
         """Whether requests are welcome."""
         self._settings = settings
         self._entrance = entrance
         service = AuthorizationService(
             core,
-            FrameDecoder(keys.pan_key_bytes, keys.identifier_key, time.time_ns, message_time=message_time),
-            Reader(keys, time.time_ns, message_time=message_time),
+            FrameDecoder(
+                cards.key,
+                keys.identifier_key,
+                time.time_ns,
+                message_time=message_time,
+                said_key=cards.said_key,
+            ),
+            Reader(keys, time.time_ns, message_time=message_time, card_keys=cards),
             AnswerWriter(names),
             explain,
             entrance.callers,

@@ -70,6 +70,7 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
     from server.undumpable import refuse_dumps
 
     refuse_dumps()
+    _take_in_keys(settings)
     if settings.fronts:
         _run_supervisor(settings, demo_cards, comply=comply, verbose=verbose)
         return
@@ -92,6 +93,17 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
         uvloop.run(_serve(_open_server(settings, demo_cards), demo=demo_cards > 0, comply=comply))
 
     run()
+
+
+def _take_in_keys(settings: Any) -> None:
+    from server.keys import KeysError, PanKey
+
+    @explained(KeysError)
+    def take_in() -> None:
+        if PanKey(settings.home).take_in():
+            stderr.print("the new PAN key is in use: cards move to it when they are next seen")
+
+    take_in()
 
 
 def _run_supervisor(settings: Any, demo_cards: int, *, comply: bool, verbose: bool) -> None:

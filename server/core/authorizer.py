@@ -125,6 +125,8 @@ class Authorizer:
         """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
         self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
         """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
+        self.on_renewed: Callable[[NDArray[np.uint32], NDArray[np.bool_]], None] = lambda _rows, _moved: None
+        """Hears of cards (u4[n]) that were seen while the PAN key rotates, and which of them moved to today's (bool[n])."""
         self._clock_ns = clock_ns
         self._limits = limits
         self._deadlines = deadlines
@@ -180,6 +182,12 @@ class Authorizer:
     def note_refused(self, count: int) -> None:
         """So many requests were refused because it is full."""
         self.counters.refused += count
+
+    def renew(self, pairs: bytes) -> None:
+        """See `Core`."""
+        rows, moved = self.directory.renew(np.frombuffer(bytearray(pairs), "<u8").reshape(-1, 4))
+        if len(rows):
+            self.on_renewed(rows, moved)
 
     def _check_room(self, count: int, source: int) -> None:
         waiting = self._waiting.count + self._carried_out + self._deferred_count

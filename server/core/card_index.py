@@ -71,6 +71,38 @@ def point(slots: Any, low: Any, row: int) -> None:
     slots[size + at] = row + 1
 
 
+@njit(cache=True)
+def renew_keys(pairs: Any, cards: Any, slots: Any, rows: Any, moved: Any) -> int:
+    """
+    Have cards that stand under the second of two PAN keys (u8[n, 4]) stand under the first.
+
+    Writes the rows of those that stand under either into `rows` (u4[n]), and whether they moved (bool[n]); returns how many.
+    """
+    size, old = np.int64(slots[SIZE]), np.int64(slots[OLD])
+    count = 0
+    for i in range(len(pairs)):
+        moves = False
+        row = -1
+        for key in range(2):
+            low, high = pairs[i, 2 * key], pairs[i, 2 * key + 1]
+            row = row_of(slots, size, cards, low, high, True)
+            if row < 0 and old != 0:
+                row = row_of(slots, old, cards, low, high, True)
+            if row >= 0:
+                moves = key == 1
+                break
+        if row < 0:
+            continue
+        if moves:
+            cards[row].pan_key[0] = pairs[i, 0]
+            cards[row].pan_key[1] = pairs[i, 1]
+            point(slots, pairs[i, 0], row)
+        rows[count] = row
+        moved[count] = moves
+        count += 1
+    return count
+
+
 @njit(cache=True, nogil=True)
 def index_rows(cards: Any, rows: Any, pan_slots: Any, card_id_slots: Any) -> None:
     """Enter the cards at `rows` (u32[n]) into both tables; what is there already is left."""
@@ -117,6 +149,18 @@ class CardIndex:
         by_pan, by_card_id = self._tables
         find_rows(requests, cards, by_pan.array, by_card_id.array, rows)
         return rows
+
+    def renew(
+        self, pairs: NDArray[np.uint64], cards: NDArray[Any], count: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """See `renew_keys`; there may be `count` keys of cards then. The rows, and whether they moved."""
+        by_pan = self._tables[0]
+        self.expect(cards, count)
+        if by_pan.array[OLD]:
+            self._carry_over(cards, _CARRY_MIN)
+        rows, moved = np.empty(len(pairs), np.uint32), np.empty(len(pairs), np.bool_)
+        found = renew_keys(pairs, cards, by_pan.array, rows, moved)
+        return rows[:found], moved[:found]
 
     def enter(self, cards: NDArray[Any], rows: NDArray[np.uint32], count: int) -> None:
         """Enter the cards at these rows, new ones or with new keys; there are `count` cards then."""

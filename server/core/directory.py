@@ -274,6 +274,8 @@ class Directory:
         self.accounts = 0
         """Room that state arrays indexed by account number need."""
         self._control_numbers: dict[ControlSet, int] = {ControlSet(): 0}
+        self._renewed = 0
+        """Keys that cards have left: their slots are taken until the index grows."""
 
     @property
     def cards(self) -> NDArray[Any]:
@@ -288,6 +290,19 @@ class Directory:
     def find(self, requests: NDArray[Any]) -> NDArray[np.uint32]:
         """Card rows (u32[n]) of a batch of REQUEST; NO_ROW where the card is unknown."""
         return self._index.find(requests, self.cards)
+
+    def renew(self, pairs: NDArray[np.uint64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+        """
+        Cards that are seen while the PAN key rotates: by today's key and by the one before, u8[n, 4].
+
+        Those that stand under the one before move. Returns the rows of all that are known (u4[k]), and which moved (bool[k]).
+        """
+        rows, moved = self._index.renew(pairs, self.cards, self.count + self._renewed + len(pairs))
+        if moved.any():
+            self._renewed += int(moved.sum())
+            self.revision += 1
+            self._changed.append(rows[moved])
+        return rows, moved
 
     def expect(self, count: int, numbers: NDArray[Any]) -> None:
         """Make room at once for so many cards with these numbers (none where `count` is 0)."""
@@ -340,7 +355,7 @@ class Directory:
             self.cards["limits"][number] = self.limit_sets.take(int(self.cards["programme"][number]), found)
         self.limit_sets.give_back(before[before != 0].tolist())
         if moved.any():
-            self._index.enter(self.cards, rows[moved].astype(np.uint32), self.count)
+            self._index.enter(self.cards, rows[moved].astype(np.uint32), self.count + self._renewed)
         self._changed.append(rows.astype(np.uint32))
 
     def _share(self, control_set: ControlSet) -> int:

@@ -62,3 +62,11 @@ class Core(Protocol):
     def note_refused(self, count: int) -> None:
         """So many requests were refused because it is full."""
         ...
+
+    def renew(self, pairs: bytes) -> None:
+        """
+        Card numbers that the next parcel names, while their key rotates: packed pairs of keyed hashes, today's first.
+
+        Cards that stand under the second stand under the first from now on.
+        """
+        ...

@@ -38,6 +38,7 @@ from server.dock.frames import (
     read_disowned,
     read_hello,
     read_parcel,
+    read_renewals,
 )
 from server.dock.passage import Passage
 from server.telemetry import Family
@@ -188,6 +189,8 @@ class Dock:
                 self._take(passage, body)
         elif kind == Kind.DISOWNED:
             self._take_disowned(passage, berth, read_disowned(body))
+        elif kind == Kind.RENEW:
+            self._core.renew(read_renewals(body))
         elif kind == Kind.CALL:
             self._spawn(self._call(passage, *read_call(body)))
         elif kind == Kind.REFUSED:

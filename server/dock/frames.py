@@ -28,6 +28,7 @@ _BATCH: Final = struct.Struct("<QI")
 _PARCEL: Final = struct.Struct("<QIQ")
 _FAILED: Final = struct.Struct("<QB")
 _NUMBER: Final = struct.Struct("<Q")
+_RENEWAL_SIZE: Final = 32
 
 
 class Kind(IntEnum):
@@ -43,6 +44,7 @@ class Kind(IntEnum):
     DISOWNED = 8  # front: requests that I answered myself, and with which code
     SETTLED = 9  # core: what a DISOWNED said is on disk
     REFUSED = 10  # core: I don't speak with you, and why
+    RENEW = 11  # front: cards that my next parcel names, by the PAN key of today and the one before
 
 
 class Failure(IntEnum):
@@ -177,6 +179,13 @@ def read_disowned(body: bytes) -> Disowned:
     codes = np.frombuffer(body, "S2", count, _BATCH.size)
     requests = np.frombuffer(bytearray(body[_BATCH.size + 2 * count :]), REQUEST)
     return Disowned(number, requests, codes)
+
+
+def read_renewals(body: bytes) -> bytes:
+    """The body of RENEW: pairs of keyed hashes, packed. Raises FrameError."""
+    if len(body) % _RENEWAL_SIZE:
+        raise FrameError(f"pairs of keys in {len(body)} bytes")
+    return body
 
 
 def pack_number(number: int) -> bytes:

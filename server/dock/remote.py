@@ -180,6 +180,11 @@ class RemoteCore:
         heapq.heappush(self._dues, (self._loop.time() + left + ANSWERING_S + GRACE_S, self._next))
         self._watch_over()
 
+    def renew(self, pairs: bytes) -> None:
+        """See `Core`. A core that is away hears of them again, when they are next seen."""
+        if self._passage is not None:
+            self._passage.send(Kind.RENEW, pairs)
+
     async def call(self, method: str, caller: str, raw: bytes) -> tuple[bool, bytes]:
         """
         A unary call of the contract, carried out in the core's process: (True, the answer), or (False, its Status).

@@ -28,8 +28,10 @@ frames      a link's frames: the ordinary messages at once, the rest one by one
 permits     what a caller may do, and how much of it (Numba)
 reading     bytes to records: every bad field named
 fields      what messages share, checked: keys, cards, merchants, times
+card_keys   card numbers as their keyed hashes, also while the key rotates
 decoding    the ordinary message, decoded by a kernel
 wire        what a protobuf message is made of, read by kernels
 identity    who sends
+masking     card numbers where none belongs: masked in texts, found in identifiers (Numba)
 codes       countries and currencies, letters to numbers and back
 """

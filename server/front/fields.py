@@ -15,7 +15,9 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from server.core.record import CardReference, Operation, id_pair, merchant_digest
+from server.front.card_keys import CardKeys
 from server.front.codes import country_numbers, currency_numbers
+from server.front.masking import DIGITS_MIN, masked
 from server.keys import Keys
 
 _HASHED_KEY: Final = struct.Struct("<BQqI11s12s8s")
@@ -60,8 +62,15 @@ def parse(kind: type[Any], raw: bytes) -> Any:
 class Fields:
     """Checks fields into `bad`, a list that grows. Holds the keys; knows no socket."""
 
-    def __init__(self, keys: Keys, clock_ns: Callable[[], int], *, message_time: bool) -> None:
-        self._keys = keys
+    def __init__(
+        self,
+        keys: Keys,
+        clock_ns: Callable[[], int],
+        *,
+        message_time: bool,
+        card_keys: CardKeys | None = None,
+    ) -> None:
+        self._card_keys = card_keys or CardKeys(keys)
         self._identifier_key = keys.identifier_key
         self.clock_ns = clock_ns
         self._message_time = message_time
@@ -113,7 +122,7 @@ class Fields:
             pan = message.pan
             if 12 <= len(pan) <= 19 and pan.isascii() and pan.isdigit():
                 if luhn_holds(pan.encode()):
-                    return (CardReference.PAN, *self._keys.pan_key(pan))
+                    return (CardReference.PAN, *words_of(self._card_keys.key(pan.encode())))
                 bad.append(Violation("pan", "its check digit (Luhn) does not hold"))
             else:
                 bad.append(Violation("pan", "must be 12 to 19 digits"))
@@ -128,6 +137,22 @@ class Fields:
             bad.append(Violation("card", "must be given as pan or card_token"))
         return CardReference.NONE, 0, 0
 
+    def check_unnamed(self, message: Any, identifiers: dict[str, bytes], bad: list[Violation]) -> None:
+        """Whether none of these identifiers (by their paths) holds the message's own card number."""
+        pan = message.pan.encode() if message.WhichOneof("card") == "pan" else b""
+        if len(pan) < DIGITS_MIN:
+            return
+        for path, identifier in identifiers.items():
+            if pan in identifier:
+                bad.append(Violation(path, "must not hold the card's number"))
+
+    def said_card(self, message: Any, sent_s: int, card_key: tuple[int, int]) -> tuple[int, int]:
+        """What stands for a message's card in what it says: its `card_key`, by the PAN key of when it was sent."""
+        said_key = self._card_keys.said_key
+        if said_key is None or message.WhichOneof("card") != "pan":
+            return card_key
+        return words_of(said_key(message.pan.encode(), sent_s))
+
     def merchant(self, merchant: Any, acquirer: bytes, bad: list[Violation]) -> tuple[Any, ...]:
         """Name, city, id, category, country, latitude, longitude and digest of a Merchant; nothing where any is bad."""
         merchant_id = merchant.merchant_id
@@ -135,9 +160,9 @@ class Fields:
             len(merchant_id) <= 15 and merchant_id.isascii() and merchant_id.isprintable()
         ):
             bad.append(Violation("merchant.merchant_id", "must be at most 15 printable ASCII characters"))
-        for name, text in (("merchant.name", merchant.name), ("merchant.city", merchant.city)):
+        for path, text in (("merchant.name", merchant.name), ("merchant.city", merchant.city)):
             if text and (len(text) > 25 or not text.isprintable()):
-                bad.append(Violation(name, "must be at most 25 printable characters"))
+                bad.append(Violation(path, "must be at most 25 printable characters"))
         category = merchant.category_code
         if not (len(category) == 4 and category.isascii() and category.isdigit()):
             bad.append(Violation("merchant.category_code", "must be 4 digits (MCC)"))
@@ -154,10 +179,10 @@ class Fields:
                 bad.append(Violation("merchant.longitude_deg", _degrees(longitude, 180)))
         if bad:
             return ()
-        name, identity = merchant.name.encode(), merchant_id.encode()
+        name, city, identity = masked(merchant.name), masked(merchant.city), merchant_id.encode()
         identity_digest = merchant_digest(acquirer, identity or name)
         return (
-            name, merchant.city.encode(), identity, int(category), country, latitude, longitude, identity_digest,
+            name, city, identity, int(category), country, latitude, longitude, identity_digest,
         )  # fmt: skip
 
     def identify(

@@ -17,6 +17,7 @@ from server.front.decoding import (
     letter_tables,
     take_hashes,
 )
+from server.front.masking import leave_named, mask_texts
 from server.front.permits import EVERYTHING, Permits
 from server.front.wire import PAN_SIZE_MAX
 
@@ -48,9 +49,15 @@ class FrameDecoder:
         clock_ns: Callable[[], int],
         *,
         message_time: bool,
+        said_key: Callable[[bytes, int], bytes] | None = None,
     ) -> None:
-        """`card_key` makes 16 bytes of a PAN's digits; `identifier_key` is what ids are hashed with."""
+        """
+        `card_key` makes 16 bytes of a PAN's digits; `identifier_key` is what ids are hashed with.
+
+        `said_key` makes those that stand for a PAN in the content, by the message's time too; None where they are the same.
+        """
         self._card_key = card_key
+        self._said_key = said_key
         self._identifier_key = identifier_key
         self._clock_ns = clock_ns
         self._message_time = message_time
@@ -89,6 +96,7 @@ class FrameDecoder:
                 permits.leave_forbidden(
                     records[:known], self._states[:known], self._pans[:known], self._pan_sizes[:known]
                 )
+            self._mask(known)
             self._take(frame, raw, known)
         # The next frame's kernel wants zeroed records; one that was given up may have written any of them.
         used = MESSAGES_MAX if frame.unread else known
@@ -99,10 +107,17 @@ class FrameDecoder:
     def warm_up(self) -> None:
         """Compile the kernels."""
         self.decode(b"", 0)
+        self._mask(0)
         self._hash(0)
         Permits(None).leave_forbidden(
             self._records[:0], self._states[:0], self._pans[:0], self._pan_sizes[:0]
         )
+
+    def _mask(self, count: int) -> None:
+        """No card number but as a hash: see `masking`."""
+        records = self._records[:count]
+        mask_texts(records)
+        leave_named(records, self._states[:count], self._pans[:count], self._pan_sizes[:count])
 
     def _take(self, frame: Frame, raw: bytes, count: int) -> None:
         states = self._states[:count].tolist()
@@ -148,6 +163,13 @@ class FrameDecoder:
             size = int(records["device_fingerprint_size"][place])
             records["device"][place] = digest(records["device_fingerprint"][place, :size].tobytes())
         content_bytes(records, self._content_bytes)
+        if self._said_key is not None:
+            sent = records["transmission_s"].tolist()
+            for place, size in enumerate(sizes):
+                if size > 0:
+                    at = place * PAN_SIZE_MAX
+                    said = self._said_key(pans[at : at + size], sent[place])
+                    self._content_bytes[place, : len(said)] = np.frombuffer(said, np.uint8)
         take_hashes(
             records,
             _hashes(self._key_bytes[:count], _KEY_HASH_SIZE, self._identifier_key),

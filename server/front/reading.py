@@ -22,6 +22,7 @@ from server.core.record import (
     digest,
     ip_pair,
 )
+from server.front.card_keys import CardKeys
 from server.front.fields import (
     BadRequest,
     Fields,
@@ -44,8 +45,15 @@ _REFERENCE_SIZE_MAX: Final = 23
 class Reader:
     """Reads messages of one sender into records. Holds the keys; knows no socket."""
 
-    def __init__(self, keys: Keys, clock_ns: Callable[[], int], *, message_time: bool) -> None:
-        self._fields = Fields(keys, clock_ns, message_time=message_time)
+    def __init__(
+        self,
+        keys: Keys,
+        clock_ns: Callable[[], int],
+        *,
+        message_time: bool,
+        card_keys: CardKeys | None = None,
+    ) -> None:
+        self._fields = Fields(keys, clock_ns, message_time=message_time, card_keys=card_keys)
 
     def authorize(self, message: Any, sender: int, *, is_advice: bool = False) -> bytes:
         """The REQUEST record of an AuthorizeRequest; of one in an advice, which may come late. Raises BadRequest."""
@@ -91,6 +99,8 @@ class Reader:
         fingerprint = message.device_fingerprint
         if len(fingerprint) > 32:
             bad.append(Violation("device_fingerprint", f"must be at most 32 bytes, got {len(fingerprint)}"))
+        named = {"merchant.merchant_id": merchant.merchant_id.encode(), "device_fingerprint": fingerprint}
+        fields.check_unnamed(message, named, bad)
         ip_low, ip_high = 0, 0
         if message.ip_address:
             try:
@@ -104,8 +114,9 @@ class Reader:
             Operation.AUTHORIZE, sender, key.stan, sent_s, acquirer, reference, terminal
         )
         name, city, merchant_id, category, country, latitude, longitude, seller = place
+        said = fields.said_card(message, sent_s, (low, high))
         content = hashlib.blake2b(
-            _CONTENT.pack(low, high, kind, amount, billing, cashback, currency, seller), digest_size=16
+            _CONTENT.pack(*said, kind, amount, billing, cashback, currency, seller), digest_size=16
         ).digest()
         return _PACK.pack(
             id_low, id_high, 0, 0, *words_of(content), low, high, sender,
@@ -201,6 +212,11 @@ class Reader:
         if len(reference) > _REFERENCE_SIZE_MAX or not (reference.isascii() and reference.isprintable()):
             text = f"must be at most {_REFERENCE_SIZE_MAX} printable ASCII characters"
             bad.append(Violation("network_reference", text))
+        named = {
+            "merchant.merchant_id": message.merchant.merchant_id.encode(),
+            "network_reference": reference.encode(),
+        }
+        self._fields.check_unnamed(message, named, bad)
         if message.HasField("merchant"):
             acquirer = message.key.acquirer_id.encode(errors="replace")
             place = self._fields.merchant(message.merchant, acquirer, bad)
@@ -218,7 +234,10 @@ class Reader:
         record["amount_minor"] = message.amount_minor
         record["final"], record["credit"] = message.final, message.credit
         record["network_reference"] = reference.encode()
-        return _sealed(record)
+        said = tuple(record["card_key"].tolist())
+        if names_card:
+            said = self._fields.said_card(message, int(record["transmission_s"]), said)
+        return _sealed(record, said)
 
     def _about(
         self,
@@ -259,11 +278,11 @@ class Reader:
         )
 
 
-def _sealed(record: Any) -> bytes:
-    """The record with the digest of what it says: same key, other content is 94."""
+def _sealed(record: Any, card: tuple[int, int] = (0, 0)) -> bytes:
+    """The record with the digest of what it says, of this card if of any: same key, other content is 94."""
     said = _CONTENT_ABOUT.pack(
         *record["original_id"].tolist(),
-        *record["card_key"].tolist(),
+        *card,
         record["amount_minor"],
         record["remaining_minor"],
         record["cumulative"],

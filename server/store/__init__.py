@@ -13,6 +13,7 @@ limits          limits of programmes, accounts and cards: set, listed, retired
 rules           rules: drafted, tried on paper, made live, retired
 blocks          block lists, line by line: written, lifted
 programmes      what programmes answer while the ledger is away, and what stand-in approved
+pan_keys        PAN keys as they rotate: cards under each, and cards moving to a new one
 lifecycle       the life of limits, rules and lines, drawn as a state machine; who moved what, and when
 portfolio       customers, accounts and cards by the thousand; the demo
 directory_feed  the directory's rows as arrays, at the start and as they change

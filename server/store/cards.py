@@ -111,6 +111,7 @@ class Cards:
                 account,
                 programme["number"],
                 self._keys.pan_hash(pan),
+                self._keys.fingerprint,
                 ISSUED_BIN,
                 self._keys.seal("cards.last_four", pan[-4:]),
                 wanted.expiry_yymm,
@@ -191,7 +192,7 @@ class Cards:
         for _ in range(_DRAWS_MAX):
             digits = f"{ISSUED_BIN}{secrets.randbelow(10**9):09d}"
             pan = digits + luhn_digit(digits)
-            if not await connection.fetch(query("known_pans"), [self._keys.pan_hash(pan)]):
+            if not await connection.fetch(query("known_pans"), self._keys.pan_hashes(pan)):
                 return pan
         raise StoreError(f"The BIN {ISSUED_BIN} is nearly used up.")
 
@@ -202,7 +203,7 @@ class Cards:
             return "id", UUID(hex=match[1])
         if text.isascii() and text.isdigit():
             if 12 <= len(text) <= 19 and luhn_digit(text[:-1]) == text[-1]:
-                return "pan", self._keys.pan_hash(text)
+                return "pan", self._keys.pan_hashes(text)
             if len(text) <= 10 and int(text) < 2**31:
                 return "number", int(text)
         raise StoreError(

@@ -171,10 +171,12 @@ class Database:
             give_way(connection.get_server_pid())
 
     async def belongs_to(self, keys: Keys) -> None:
-        """Remembers whose PAN key this database was hashed with; refuses another one with StoreError."""
+        """Remembers whose PAN key this database is hashed with; refuses another one with StoreError."""
         async with self.acquire() as connection:
             known = await connection.fetchval(query("claim_installation"), keys.fingerprint)
-        if known != keys.fingerprint:
+            if known == keys.previous_fingerprint:
+                await connection.execute(query("renew_installation"), keys.fingerprint)
+        if known not in keys.fingerprints:
             raise StoreError(
                 f"{self.place} was filled with another PAN key (its fingerprint is {known}, the one in "
                 f"HOLDFAST_HOME/keys is {keys.fingerprint}). Restore the keys folder that belongs to it, or choose "

@@ -209,10 +209,11 @@ class Portfolio:
         self, connection: Any, batch: list[NewCard], programme: int, currency: int
     ) -> int:
         await connection.execute(query("lock_numbers"))
-        hashes = [self._keys.pan_hash(card.pan) for card in batch]
-        known = {row["pan_hash"] for row in await connection.fetch(query("known_pans"), hashes)}
+        hashes = [self._keys.pan_hashes(card.pan) for card in batch]
+        rows = await connection.fetch(query("known_pans"), [one for all_of in hashes for one in all_of])
+        known = {row["pan_hash"] for row in rows}
         if known:
-            kept = [index for index, pan_hash in enumerate(hashes) if pan_hash not in known]
+            kept = [index for index, all_of in enumerate(hashes) if known.isdisjoint(all_of)]
             batch, hashes = [batch[index] for index in kept], [hashes[index] for index in kept]
         next_number = await connection.fetchrow(query("next_numbers"))
         customers = range(next_number["customer"], next_number["customer"] + len(batch))
@@ -225,7 +226,9 @@ class Portfolio:
             "accounts", columns=_ACCOUNT_COLUMNS, records=self._accounts(accounts, customers, batch, currency)
         )
         await connection.copy_records_to_table(
-            "cards", columns=_CARD_COLUMNS, records=self._cards(numbers, accounts, batch, hashes, programme)
+            "cards",
+            columns=_CARD_COLUMNS,
+            records=self._cards(numbers, accounts, batch, [first for first, *_ in hashes], programme),
         )
         return len(batch)
 
@@ -266,6 +269,7 @@ class Portfolio:
             accounts,
             [programme] * len(batch),
             hashes,
+            [self._keys.fingerprint] * len(batch),
             [card.pan[:6] for card in batch],
             self._keys.seal_many("cards.last_four", [card.pan[-4:] for card in batch]),
             [card.expiry_yymm for card in batch],
@@ -286,5 +290,5 @@ _ACCOUNT_COLUMNS: Final = (
     *("number", "customer_number", "account_number", "account_last_four", "currency", "opening_minor"),
 )
 _CARD_COLUMNS: Final = (
-    *("number", "account_number", "programme", "pan_hash", "bin", "last_four", "expiry_yymm"),
+    *("number", "account_number", "programme", "pan_hash", "pan_key", "bin", "last_four", "expiry_yymm"),
 )

@@ -27,6 +27,34 @@ INSERT INTO installation (pan_fingerprint) VALUES ($1)
 ON CONFLICT (only_row) DO UPDATE SET only_row = true
 RETURNING pan_fingerprint;
 
+-- name: renew_installation
+-- The database's PAN key is $1 from now on.
+UPDATE installation SET pan_fingerprint = $1;
+
+-- name: count_pan_keys
+-- How many cards stand under each PAN key.
+SELECT pan_key, count(*) AS cards FROM cards GROUP BY pan_key;
+
+-- name: count_pan_key
+-- How many cards stand under PAN key $1.
+SELECT count(*) FROM cards WHERE pan_key = $1;
+
+-- name: note_pan_key_made
+-- PAN key $1 was made by $2.
+INSERT INTO pan_keys (fingerprint, made_by, made_at) VALUES ($1, $2, clock_timestamp());
+
+-- name: note_pan_key_retired
+-- PAN key $1 was retired by $2.
+INSERT INTO pan_keys (fingerprint, retired_by, retired_at) VALUES ($1, $2, clock_timestamp())
+ON CONFLICT (fingerprint) DO UPDATE SET retired_by = excluded.retired_by, retired_at = excluded.retired_at;
+
+-- name: renew_cards
+-- Cards $1 stand under PAN key $3 with the hashes $2; where another card has such a hash, it is left as it is.
+UPDATE cards SET pan_hash = renewed.pan_hash, pan_key = $3
+FROM unnest($1::integer[], $2::bytea[]) AS renewed (number, pan_hash)
+WHERE cards.number = renewed.number AND cards.pan_key <> $3
+  AND NOT EXISTS (SELECT FROM cards AS other WHERE other.pan_hash = renewed.pan_hash AND other.number <> renewed.number);
+
 -- name: lock_numbers
 -- Until the transaction ends, nobody else takes numbers of customers, accounts, cards or programmes.
 SELECT pg_advisory_xact_lock(7235);
@@ -293,8 +321,8 @@ WHERE accounts.number = $1;
 
 -- name: add_card
 -- A new card under the next free number, which it returns; under the lock.
-INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm, state, single_use)
-SELECT coalesce(max(number) + 1, 0), $1, $2, $3, $4, $5, $6, $7, $8 FROM cards
+INSERT INTO cards (number, account_number, programme, pan_hash, pan_key, bin, last_four, expiry_yymm, state, single_use)
+SELECT coalesce(max(number) + 1, 0), $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM cards
 RETURNING number;
 
 -- name: list_cards
@@ -310,8 +338,8 @@ SELECT * FROM shown_cards WHERE number = $1;
 SELECT * FROM shown_cards WHERE id = $1;
 
 -- name: show_card_by_pan
--- The card of that PAN's hash.
-SELECT * FROM shown_cards WHERE pan_hash = $1;
+-- The card of that PAN, by its hashes.
+SELECT * FROM shown_cards WHERE pan_hash = ANY ($1::bytea[]);
 
 -- name: change_card
 -- Moves card $1 to state $2 where it is in one of the states $3.
@@ -800,5 +828,5 @@ SELECT i, i, '\x01', '\x01', 840 FROM generate_series($1::integer, $2::integer) 
 
 -- name: fill_cards
 -- A card on each of those.
-INSERT INTO cards (number, account_number, programme, pan_hash, bin, last_four, expiry_yymm)
-SELECT i, i, 0, decode(md5(i::text), 'hex'), '999999', '\x01', 3012 FROM generate_series($1::integer, $2::integer) AS i;
+INSERT INTO cards (number, account_number, programme, pan_hash, pan_key, bin, last_four, expiry_yymm)
+SELECT i, i, 0, decode(md5(i::text), 'hex'), '', '999999', '\x01', 3012 FROM generate_series($1::integer, $2::integer) AS i;
