@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 HOLDFAST_HOME ?= var
 export HOLDFAST_HOME
 
-.PHONY: install run test lint lock stubs loadtest kills kills-compliance kills-all away day lives differential simulation fuzz
+.PHONY: install run test lint lock stubs loadtest kills kills-compliance kills-all away day lives differential simulation power-failures fuzz
 
 install: $(VENV)/.installed
 
@@ -64,6 +64,10 @@ day: install
 # The core with everything around it faked and failing, under one seed each.
 simulation: install
 	$(BIN)/python -m tests.simulation.campaign --seeds 100000
+
+# Power failures at any instant of a run: unsynced writes lost, torn, reordered. Needs a C compiler.
+power-failures: install
+	HOLDFAST_POWER_FAILURES=1000 $(BIN)/python -m pytest tests/adversity/test_power_failure.py
 
 # Damaged bytes, ten minutes for each reader of them.
 fuzz: install
