@@ -211,7 +211,8 @@ class Server:
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
-        self.core.on_late_approval = self._take_back
+        self.core.on_late_approval = lambda intents: self._let_stand(intents["request"])
+        self.core.on_expired = self._let_stand
         if keys.previous_pan is not None:
             self._open_renewals(database, keys)
         if self.settings.traces_share:
@@ -417,9 +418,8 @@ class Server:
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
 
-    def _take_back(self, intents: NDArray[Any]) -> None:
-        """Approvals that came when their senders had been told 91: what was told stands."""
-        requests = intents["request"]
+    def _let_stand(self, requests: NDArray[Any]) -> None:
+        """The senders of these authorizations were told 91 by time: that is their answer, also to repeats."""
         records = disowning(requests, np.full(len(requests), b"91", "S2")).tobytes()
         self._submit_own(
             Parcel(records, list(range(len(requests))), lambda _places, _decisions: None, self._fail)

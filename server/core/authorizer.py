@@ -47,7 +47,7 @@ from server.core.disown import Disowned
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
 from server.core.parcel import Overloaded, Parcel, Stopped
-from server.core.record import DECISION, REQUEST
+from server.core.record import DECISION, REQUEST, Operation
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
 from server.core.timing import Timing
@@ -123,6 +123,8 @@ class Authorizer:
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
         self.on_timed: OnTimed = lambda _marks_ns, _intents, _decisions: None
         """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
+        self.on_expired: Callable[[NDArray[Any]], None] = lambda _requests: None
+        """Hears of authorizations (REQUEST[n]) that were told 91 before a turn took them: of those nothing is known here."""
         self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
         """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
         self.on_renewed: Callable[[NDArray[np.uint32], NDArray[np.bool_]], None] = lambda _rows, _moved: None
@@ -455,11 +457,15 @@ class Authorizer:
             self._watch = self._loop.call_at(self._watch_s, self._expire)
 
     def _expire(self) -> None:
-        """The time of some is over before a turn has taken them: 91, of which nothing is kept."""
+        """The time of some is over before a turn has taken them: 91, of which nothing is kept here."""
         self._watch, self._watch_s = None, math.inf
         for parcel in self._waiting.take_overdue(self._loop.time()):
             self.counters.expired += len(parcel.places)
             _tell_away(parcel)
+            requests = np.frombuffer(parcel.records, REQUEST)
+            authorizations = requests[requests["operation"] == Operation.AUTHORIZE]
+            if len(authorizations):
+                self.on_expired(authorizations)
         self._watch_over()
         self._look_idle()
 
