@@ -16,6 +16,7 @@ import structlog
 from numpy.typing import NDArray
 
 from server.core.authorizer import Authorizer
+from server.core.deadline import PATIENT_MS
 from server.core.entries import EntryState
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import MISSING_S, REQUEST, REQUEST_VERSION, Operation
@@ -110,6 +111,7 @@ class Booking:
         requests["transmission_s"] = self._now_s()
         requests["local_s"] = MISSING_S
         requests["arrival_ns"] = self._arrival_ns()
+        requests["deadline_ms"] = PATIENT_MS
         return Parcel(requests.tobytes(), list(range(len(due))), self._count, _note)
 
     def _count(self, _places: list[int], decisions: NDArray[Any]) -> None:
