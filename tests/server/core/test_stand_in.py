@@ -1,6 +1,7 @@
 """Approvals without the ledger: within which limits, and how they come into the ledger once, whatever happens between."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -51,12 +52,10 @@ class Away:
     def __enter__(self):
         self._ledger = self.core.books.ledger
         self.core.books.ledger = self.core.chains.ledger = AwayLedger()
-        self.core.books.deadline_s = 0.05
         return self.booking
 
     def __exit__(self, *_):
         self.core.books.ledger = self.core.chains.ledger = self._ledger
-        self.core.books.deadline_s = WAIT_S
 
     async def back(self):
         """The ledger is asked again, and what waited is booked."""
@@ -66,6 +65,13 @@ class Away:
             self.booking.look()
             await asyncio.sleep(0)
             await self.core.authorizer.drain()
+
+
+def soon(request):
+    """The same request, to be answered by time."""
+    request = request.copy()
+    request["deadline_ms"], request["arrival_ns"] = 50, time.time_ns()
+    return request
 
 
 def standing_in(stand_in=LIMITS, **fields):
@@ -233,7 +239,7 @@ def test_a_clearing_before_the_booking_is_posted_and_only_its_rest_is_booked(wit
         away = Away(core)
         with away:
             await core.ask(final, more, refunded)
-            codes = await core.codes(*messages)
+            codes = [code for asked in messages for code in await core.codes(soon(asked))]
         await core.authorizer.drain()
         answers = await core.ask(*messages)
         states = core.state.repeats.find(
@@ -266,7 +272,7 @@ def test_an_increment_waits_for_the_booking(with_core):
         away = Away(core)
         with away:
             await core.ask(first)
-            codes = await core.codes(more)
+            codes = await core.codes(soon(more))
         await away.back()
         return codes, await core.ask(more), await books_of(core.ledger, [0])
 
@@ -428,7 +434,7 @@ def test_books_stay_those_of_plain_lives_through_many_outages(with_core):
                     rest = int(rng.choice([0, 4_000]))
                     promised[open_[key]] = (request, min(standing, rest))
                     # Of a hold that the ledger has, it is carried out on its return, and 91 until then.
-                    await core.codes(reverse(request, rest))
+                    await core.codes(soon(reverse(request, rest)))
                 for request in fresh[:2]:
                     assert await core.codes(reverse(request, 4_000)) == ["00"]
                     promised[request["authorization_id"].tobytes()] = (request, 4_000)
