@@ -167,19 +167,15 @@ class _Shape(LoadTestShape):  # type: ignore[misc]  # Locust has no types
         share = self.get_run_time() / seconds
         return None if share >= 1 else (max(1, round(users * self.level(share))), users)
 
-    def level(self, share: float) -> float:
-        """Share of the users, at this share of the time."""
-        raise NotImplementedError
+    def level(self, _share: float) -> float:
+        """Share of the users, at this share of the time: all of them, where a shape says nothing else."""
+        return 1.0
 
 
 class Steady(_Shape):
     """All of them, all of the time."""
 
     abstract = not PICKS and "steady" not in SHAPES
-
-    def level(self, _share: float) -> float:
-        """All."""
-        return 1.0
 
 
 class Ramp(_Shape):

@@ -9,11 +9,10 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from ledger.book import Ledger, LedgerStopped
 from ledger.embedded import EmbeddedLedger
@@ -31,13 +30,11 @@ from server.core.controls import Controls
 from server.core.deadline import Deadlines
 from server.core.directory import Directory, slices
 from server.core.directory_file import DIRECTORY, DirectoryFile
-from server.core.disown import disowning
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal import Journal, JournalReader
 from server.core.keeper import Keeper, KeeperLimits
 from server.core.lifecycle import Lifecycle
-from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.rates import table_of
 from server.core.record import NO_ROW
 from server.core.recovery import decide_undecided, restore
@@ -89,7 +86,6 @@ Told = Callable[[str], None]
 Populate = Callable[[Portfolio], Awaitable[None]]
 """Fills the portfolio before the directory is read: the demo's cards, or a replay's."""
 
-_OWN_AGAIN_S: Final = 0.02
 _AWAY: Final = (StoreError, *TRANSIENT)
 
 
@@ -211,8 +207,6 @@ class Server:
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer
-        self.core.on_late_approval = lambda intents: self._let_stand(intents["request"])
-        self.core.on_expired = self._let_stand
         if keys.previous_pan is not None:
             self._open_renewals(database, keys)
         if self.settings.traces_share:
@@ -417,21 +411,6 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
                 await self.core.drain()
-
-    def _let_stand(self, requests: NDArray[Any]) -> None:
-        """The senders of these authorizations were told 91 by time: that is their answer, also to repeats."""
-        records = disowning(requests, np.full(len(requests), b"91", "S2")).tobytes()
-        self._submit_own(
-            Parcel(records, list(range(len(requests))), lambda _places, _decisions: None, self._fail)
-        )
-
-    def _submit_own(self, parcel: Parcel) -> None:
-        """Nobody waits for it: it goes as soon as the core has room. A core that has stopped is told of elsewhere."""
-        with contextlib.suppress(Stopped):
-            try:
-                self.core.submit(parcel)
-            except Overloaded:
-                asyncio.get_running_loop().call_later(_OWN_AGAIN_S, self._submit_own, parcel)
 
     def _open_renewals(self, database: Database, keys: Keys) -> None:
         """The PAN key rotates: cards that are seen move to the new one."""

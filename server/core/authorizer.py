@@ -43,10 +43,11 @@ from server.core.books import Books, Moved
 from server.core.controls import Controls
 from server.core.deadline import Deadlines, left_s
 from server.core.directory import Directory
-from server.core.disown import Disowned
+from server.core.disown import Disowned, disowning
+from server.core.entries import EntryState
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
-from server.core.parcel import Overloaded, Parcel, Stopped
+from server.core.parcel import Deliver, Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST, Operation
 from server.core.repeats import Admission, Admitted
 from server.core.state import State
@@ -123,10 +124,6 @@ class Authorizer:
         """Hears of authorizations (INTENT[n], DECISION[n]) once they are answered; must not take long."""
         self.on_timed: OnTimed = lambda _marks_ns, _intents, _decisions: None
         """Hears of a turn that nobody was given up in: its marks (perf_counter_ns), INTENT[n], DECISION[n]."""
-        self.on_expired: Callable[[NDArray[Any]], None] = lambda _requests: None
-        """Hears of authorizations (REQUEST[n]) that were told 91 before a turn took them: of those nothing is known here."""
-        self.on_late_approval: Callable[[NDArray[Any]], None] = lambda _intents: None
-        """Hears of authorizations (INTENT[n]) that are approved, and whose senders had been told 91 by then."""
         self.on_renewed: Callable[[NDArray[np.uint32], NDArray[np.bool_]], None] = lambda _rows, _moved: None
         """Hears of cards (u4[n]) that were seen while the PAN key rotates, and which of them moved to today's (bool[n])."""
         self._clock_ns = clock_ns
@@ -164,12 +161,28 @@ class Authorizer:
         count = len(parcel.places)
         self._check_room(count, parcel.source)
         self.counters.requests += count
-        self._idle.clear()
         left = left_s(parcel.records, self._clock_ns(), self._deadlines.default_ms)
         parcel.due_s = self._loop.time() + left
         self._waiting.put(parcel)
-        self._watch_over()
-        self._schedule()
+        self._begin_waiting()
+
+    def take_over(
+        self,
+        requests: NDArray[Any],
+        codes: NDArray[np.bytes_],
+        deliver: Deliver = lambda _places, _decisions: None,
+        fail: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
+        """
+        What the senders of authorizations REQUEST[n] were told (S2[n]) is their answer, also to repeats; see `disown`.
+
+        It has its place before all that waits, however much that is. Raises Stopped.
+        """
+        if self.stopped is not None:
+            raise Stopped(str(self.stopped))
+        records = disowning(requests, codes).tobytes()
+        self._waiting.put_in_front([Parcel(records, list(range(len(requests))), deliver, fail)])
+        self._begin_waiting()
 
     def is_full(self, source: int = 0, count: int = 1) -> bool:
         """Whether what waits before `count` more requests of this source is as much as may."""
@@ -301,7 +314,7 @@ class Authorizer:
         self.state.repeats.resolve(intents, decisions)
         late = asked.tell(places, decisions)
         if late.any() and (late := late & is_approval(decisions)).any():
-            self.on_late_approval(intents[late])
+            self._let_stand(intents["request"][late])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
@@ -430,6 +443,16 @@ class Authorizer:
         self.counters.expired += 1
         _tell_away(parcel)
 
+    def _let_stand(self, requests: NDArray[Any]) -> None:
+        """The senders of these authorizations were told 91 by time."""
+        if len(requests) and self.stopped is None:
+            self.take_over(requests, np.full(len(requests), policy.LEDGER_AWAY))
+
+    def _begin_waiting(self) -> None:
+        self._idle.clear()
+        self._watch_over()
+        self._schedule()
+
     def _release_deferred(self, intents: NDArray[Any]) -> None:
         """What waited for these entries comes again, before anything that arrived later."""
         self._disowned.done(intents["request"])
@@ -441,8 +464,7 @@ class Authorizer:
                 again += self._deferred.pop((low, high), [])
         self._deferred_count -= len(again)
         self._waiting.put_in_front(again)
-        self._watch_over()
-        self._schedule()
+        self._begin_waiting()
 
     def _count_codes(self, decisions: NDArray[Any]) -> None:
         for code, count in Counter(decisions["response_code"].tolist()).items():
@@ -457,15 +479,16 @@ class Authorizer:
             self._watch = self._loop.call_at(self._watch_s, self._expire)
 
     def _expire(self) -> None:
-        """The time of some is over before a turn has taken them: 91, of which nothing is kept here."""
+        """The time of some is over before a turn has taken them: 91, which stands."""
         self._watch, self._watch_s = None, math.inf
         for parcel in self._waiting.take_overdue(self._loop.time()):
             self.counters.expired += len(parcel.places)
             _tell_away(parcel)
             requests = np.frombuffer(parcel.records, REQUEST)
             authorizations = requests[requests["operation"] == Operation.AUTHORIZE]
-            if len(authorizations):
-                self.on_expired(authorizations)
+            # A copy of one that is known is a repeat: what its first sender hears stands.
+            known = self.state.repeats.find(authorizations["authorization_id"])["state"] != EntryState.FREE
+            self._let_stand(authorizations[~known])
         self._watch_over()
         self._look_idle()
 

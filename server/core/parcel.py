@@ -23,6 +23,9 @@ class Stopped(RuntimeError):  # noqa: N818 - a state
     """The core answers nothing more; the text says why."""
 
 
+Deliver = Callable[[list[int], NDArray[Any]], None]
+
+
 @dataclass(slots=True)
 class Parcel:
     """
@@ -35,7 +38,7 @@ class Parcel:
 
     records: bytes
     places: list[int]
-    deliver: Callable[[list[int], NDArray[Any]], None]
+    deliver: Deliver
     fail: Callable[[Exception], None]
     due_s: float = math.inf
     source: int = 0

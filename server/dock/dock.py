@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ import structlog
 from numpy.typing import NDArray
 
 from server.core.authorizer import Authorizer
-from server.core.disown import disowning
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.dock.frames import (
@@ -44,7 +42,6 @@ from server.dock.passage import Passage
 from server.telemetry import Family
 
 PATIENCE_S: Final = 2.0
-AGAIN_S: Final = 0.02
 _SOURCE_BITS: Final = 40
 
 CarryOut = Callable[[str, str, bytes], Awaitable[tuple[bool, bytes]]]
@@ -128,7 +125,6 @@ class Dock:
         """Fronts that have not yet said what they answered before."""
         self._berths: dict[Passage, _Berth] = {}
         self._held: list[tuple[Passage, bytes]] = []
-        self._own: deque[Parcel] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -272,27 +268,14 @@ class Dock:
         def fail(error: Exception) -> None:
             _log.warning("what a front answered is not on disk", requests=left, reason=str(error))
 
-        records = disowning(disowned.requests, disowned.codes).tobytes()
-        self._own.append(Parcel(records, list(range(count)), deliver, fail))
-        if len(self._own) == 1:
-            self._submit_own()
-
-    def _submit_own(self) -> None:
-        """In order; what the core has no room for now goes as soon as it has."""
-        while self._own:
-            try:
-                self._core.submit(self._own[0])
-            except Overloaded:
-                self._loop.call_later(AGAIN_S, self._submit_own)
-                return
-            except Stopped as error:
-                self._own[0].fail(error)
-            self._own.popleft()
-        self._look_complete()
+        try:
+            self._core.take_over(disowned.requests, disowned.codes, deliver, fail)
+        except Stopped as error:
+            fail(error)
 
     def _look_complete(self) -> None:
         """Whether every front has said what it answered, and the core has it before anything else."""
-        if self._missing and not self._own:
+        if self._missing:
             self._missing -= {berth.number for berth in self._berths.values() if berth.told_all}
             if not self._missing:
                 self._admit()

@@ -34,7 +34,7 @@ class Books:
         self.cards = {}
         """Card number by authorization id."""
         self.originals = {}
-        """Authorization id by the id of the reversal that was accepted for it, or of a front's answer to it."""
+        """Authorization id by the id of the reversal that was accepted for it, of its expiry, or of a front's answer to it."""
         self.undecided = set()
         reader = JournalReader(home / "journal.sqlite")
         try:
@@ -48,7 +48,7 @@ class Books:
             identifier = hex_of(request["authorization_id"])
             self.cards[identifier] = card
             self.undecided.add(identifier)
-            if request["operation"] in {Operation.REVERSE, Operation.DISOWN}:
+            if request["operation"] in {Operation.REVERSE, Operation.DISOWN, Operation.EXPIRE}:
                 self.originals[identifier] = hex_of(request["original_id"])
         for decision in batch.decisions:
             identifier = hex_of(decision["authorization_id"])

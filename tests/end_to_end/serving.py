@@ -35,6 +35,16 @@ ROOT = Path(__file__).parents[2]
 NOWHERE = "postgresql://holdfast@127.0.0.1:1/holdfast"
 """A PostgreSQL that is never there."""
 
+PATIENT = {
+    "HOLDFAST_DEADLINE_MS": "30000",
+    "HOLDFAST_DEADLINE_MS_MAX": "60000",
+    "HOLDFAST_LEDGER_DEADLINE_MS": "30000",
+    "HOLDFAST_QUEUE_MS_MAX": "30000",
+}
+"""Answers that are late come all the same: a crowded machine changes none."""
+TIMELY = {"HOLDFAST_DEADLINE_MS": "300", "HOLDFAST_DEADLINE_MS_MAX": "1500"}
+"""As without any setting: for tests of what isn't answered in time."""
+
 _TRUST = """
     INSERT INTO programmes (number, name, currency, country, timezone, decline_threshold, step_up_threshold)
     SELECT max(number) + 1, 'trusted', 840, 840, 'America/New_York', 1, 1 FROM programmes;
@@ -73,6 +83,7 @@ class Holdfast:
                 **os.environ,
                 "HOLDFAST_HOME": str(home),
                 "PYTHONFAULTHANDLER": "1",  # a hang is told by its stacks
+                **PATIENT,
                 **(environment or {}),
             },
             text=True,

@@ -25,7 +25,7 @@ from tests.end_to_end.callers import (
     reversal,
     same,
 )
-from tests.end_to_end.serving import ROOT, serving
+from tests.end_to_end.serving import ROOT, TIMELY, serving
 
 BACK_S = 60
 EFFECT_S = 1.0
@@ -102,6 +102,7 @@ def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_boo
     environment = {
         "HOLDFAST_LEDGER": f"tigerbeetle://{CLUSTER}@{address}",
         "HOLDFAST_LEDGER_DEADLINE_MS": str(DEADLINE_MS),
+        **TIMELY,
     }
     kept, let_go, presented = purchase(60, 4_000), purchase(61, 4_000), purchase(62, 4_000)
     with serving(home, environment=environment, cards=100) as server, connected(server.target) as channel:

@@ -21,7 +21,7 @@ from tests.end_to_end.callers import (
     reversal,
     same,
 )
-from tests.end_to_end.serving import Holdfast, fresh_home, serving
+from tests.end_to_end.serving import TIMELY, Holdfast, fresh_home, serving
 
 DEADLINE_MS = 400
 BACK_S = 30
@@ -54,6 +54,7 @@ def on_cluster(own_cluster, home):
         environment={
             "HOLDFAST_LEDGER": f"tigerbeetle://{own_cluster.cluster_id}@{address}",
             "HOLDFAST_LEDGER_DEADLINE_MS": str(DEADLINE_MS),
+            **TIMELY,
         },
         cards=100,
     )

@@ -127,9 +127,10 @@ def test_cut_resets_what_is_there_and_takes_what_comes_then(proxy, line):
 def test_connections_are_refused_until_the_weather_is_fair(proxy, line):
     """Neither the old connection lives on nor a new one."""
     proxy.refuse()
-    for refused in (line, connect(proxy)):
-        with refused, pytest.raises(ConnectionError):
-            refused.recv(1)
+    with pytest.raises(ConnectionError):
+        line.recv(1)
+    with pytest.raises(ConnectionError), connect(proxy) as refused:
+        refused.recv(1)
     proxy.fair()
     with connect(proxy) as new:
         assert ask(new) == b"hello"

@@ -193,8 +193,8 @@ class Model:
         self._let_go(hold, 0, "EXPIRED", said)
 
     def disown(self, said):
-        """The core's own: what came when its sender had been told 91 is let go, and 91 stands."""
-        hold = self._holds[said.original]
+        """The core's own: 91 stands, which its sender was told before there was an answer, or before a turn took it."""
+        hold = self._holds.setdefault(said.original, Hold(said.card, said.day))
         assert said.code == "00", f"{said}"
         if hold.state == "OPEN":
             self._let_go(hold, 0, "DONE", said)

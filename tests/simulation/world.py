@@ -1,12 +1,9 @@
 """One run: a core that lives, dies and lives again, on a disk and a ledger that stay, under one seed."""
 
 import asyncio
-import contextlib
 import hashlib
 import shutil
 from pathlib import Path
-
-import numpy as np
 
 from ledger.book import LedgerError
 from server.core.authorizer import Authorizer, CoreLimits
@@ -16,11 +13,9 @@ from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.deadline import Deadlines
 from server.core.directory import Posture
-from server.core.disown import disowning
 from server.core.expiry import Expiry
 from server.core.journal import JournalStopped
 from server.core.lifecycle import Lifecycle
-from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.state import State, position_of
@@ -40,7 +35,6 @@ RESOLVED_S = 5.0
 APART_NS = 4 * 10**9
 """How far either clock may lie from the true time."""
 
-OWN_AGAIN_S = 0.1
 AGAIN_S = 1.0
 LATER = 0.25
 """In so many runs, time goes on until what is held expires."""
@@ -105,24 +99,10 @@ class Life:
             deadlines=Deadlines(int(DEADLINE_S * 1000)),
         )
         core.on_stop = self._stop
-        core.on_late_approval = self._take_back
         expiry = Expiry(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
         booking = Booking(core, lambda: world.clock_ns() // 10**9, world.clock_ns)
         self._beside = [asyncio.ensure_future(expiry.run()), asyncio.ensure_future(booking.run())]
         self.core = core
-
-    def _take_back(self, intents):
-        """As the server does: what its sender was told stands."""
-        requests = intents["request"]
-        records = disowning(requests, np.full(len(requests), b"91", "S2")).tobytes()
-        self._submit_own(Parcel(records, list(range(len(requests))), lambda *_: None, lambda _error: None))
-
-    def _submit_own(self, parcel):
-        with contextlib.suppress(Stopped):
-            try:
-                self.core.submit(parcel)
-            except Overloaded:
-                asyncio.get_running_loop().call_later(OWN_AGAIN_S, self._submit_own, parcel)
 
     def _stop(self, error):
         self.world.witness.hear_stop(error)

@@ -116,8 +116,8 @@ def test_a_given_up_answer_is_kept_and_the_others_of_its_batch_are_too_after_a_k
     assert with_warm_core(again) == [(b"91", 1), (b"00", 1)]
 
 
-def test_what_no_turn_has_taken_in_time_is_a_91_and_untouched(with_warm_core):
-    """Its key is free: sent again, it is decided."""
+def test_what_no_turn_has_taken_in_time_is_a_91_to_repeats_too(with_warm_core):
+    """It is entered as answered, though nothing was done for it; a repeat that came before that waits for it."""
     late = purchase(1)
 
     async def act(core):
@@ -129,28 +129,49 @@ def test_what_no_turn_has_taken_in_time_is_a_91_and_untouched(with_warm_core):
         hanging.go.set()
         codes += await stuck
         again = await core.ask(soon(late, LONG_MS))
-        return codes, (expired, given_up), again[["response_code", "replayed"]].tolist()
+        await core.authorizer.drain()
+        books, _ = await books_of(core.ledger, [1])
+        return codes, (expired, given_up), again[["response_code", "replayed"]].tolist(), books[1][1]
 
-    assert with_warm_core(act, turns_max=1) == (["91", "00"], (1, 0), [(b"00", 0)])
+    assert with_warm_core(act, turns_max=1) == (["91", "00"], (1, 0), [(b"91", 1)], 0)
+
+
+def test_an_approval_stays_where_a_repeat_of_it_was_too_late_for_a_turn(with_warm_core):
+    """The copy hears 91; what its first sender hears is its answer, and what it holds stays held."""
+    asked = purchase(1)
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        first = asyncio.ensure_future(core.codes(soon(asked, LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = await core.codes(soon(asked))
+        hanging.go.set()
+        codes += await first
+        again = await core.codes(soon(asked, LONG_MS))
+        await core.authorizer.drain()
+        books, _ = await books_of(core.ledger, [1])
+        return codes + again, books[1][1]
+
+    assert with_warm_core(act, turns_max=1) == (["91", "00", "00"], 1_000)
 
 
 def test_a_decline_is_told_though_the_disk_hangs_and_an_approval_is_not(with_warm_core):
-    """Both by their deadline: the decline as it is, the approval as 91; no answer is 00 before it is on disk."""
+    """Both by their deadline: the decline as it is, the approval as 91, which stands: what it held is let go."""
     made = cards()
     made["state"][1] = CardState.LOST
+    requests = purchase(0), purchase(1), reversal(purchase(2))
 
     async def act(core):
         core.authorizer.journal = hanging = HangingJournal(core.journal)
-        asked = core.codes(*[soon(one, SOON_MS) for one in (purchase(0), purchase(1), reversal(purchase(2)))])
-        codes = await asked
+        codes = await core.codes(*[soon(one, SOON_MS) for one in requests])
         told = core.authorizer.counters.told_by_time
-        late = []
-        core.authorizer.on_late_approval = lambda intents: late.extend(intents["card_row"].tolist())
         hanging.go.set()
         await core.authorizer.drain()
-        return codes, told, late
+        again = await core.codes(*[soon(one, LONG_MS) for one in requests[:2]])
+        books, _ = await books_of(core.ledger, [0])
+        return codes, told, again, books[0][1]
 
-    assert with_warm_core(act, directory(made)) == (["91", "41", "91"], 3, [0])
+    assert with_warm_core(act, directory(made)) == (["91", "41", "91"], 3, ["91", "41"], 0)
 
 
 def test_others_pass_a_call_that_is_late_and_are_answered_at_once(with_warm_core):

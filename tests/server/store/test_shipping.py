@@ -57,9 +57,10 @@ async def ended(task):
         await task
 
 
-def child_of(process_id):
-    """The process that this one has started."""
-    (found,) = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+def shipper_of(process_id):
+    """The shipper that this process has started, among whatever else it has."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    (found,) = (c for c in children if b"server.store.shipping" in Path(f"/proc/{c}/cmdline").read_bytes())
     return int(found)
 
 
@@ -73,7 +74,7 @@ def test_each_row_arrives_once_when_the_process_is_killed_between(tmp_path, data
         half = len(listed) // 2
         await journalled(journal, listed[:half])
         await reached(shipping, half)
-        os.kill(child_of(os.getpid()), signal.SIGKILL)
+        os.kill(shipper_of(os.getpid()), signal.SIGKILL)
         await journalled(journal, listed[half:])
         await reached(shipping, len(listed))
         await ended(task)
