@@ -17,8 +17,8 @@ compliance_asking   what is asked of the desk, checked
 callers     who calls the office, in which role
 counter     what those services share: errors, pages, common fields
 service     the unary calls
-gathering   unary authorizations of many callers, taken together
 link        one long-lived link: frames in, frames of answers out
+gathering   messages that come one by one, of many callers and links, taken together
 refusing    frames refused without being read, while the core is full
 clients     who may call here: identities and what each is permitted, followed in their file
 clients_file  that file, read and checked

@@ -1,14 +1,15 @@
 """
-Unary authorizations of many callers, taken together.
+Messages that come one by one, taken together: unary authorizations, and links' frames of one message.
 
-A call of its own costs more in Python than all that its request needs. So the calls that one turn of the loop brings
-are decoded by one kernel call, go to the core as one parcel, and come back from it by one encoding.
+A message of its own costs more in Python than all that its request needs. So those that arrive within a moment are
+decoded by one kernel call, go to the core as one parcel, and come back from it by one encoding. The first after a pause
+goes at once.
 """
 
 import asyncio
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
@@ -18,6 +19,9 @@ from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
+
+GATHER_S: Final = 0.002
+"""From one parcel to the next, while messages keep coming."""
 
 _MESSAGES_TAG: Final = b"\x0a"
 """LinkRequest.messages, the field of a message in a frame."""
@@ -31,8 +35,31 @@ _Call = tuple[bytes, asyncio.Future[bytes], int]
 """A message, whoever waits for its answer, and its deadline, ms."""
 
 
+class Moments:
+    """When what was gathered goes: at once after a pause, else a moment after what went before it."""
+
+    def __init__(self, go: Callable[[], None]) -> None:
+        self._go = go
+        self._loop = asyncio.get_running_loop()
+        self._next_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Something waits."""
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._next_s, self.end)
+
+    def end(self) -> None:
+        """It goes now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._next_s = self._loop.time() + GATHER_S
+            self._go()
+
+
 class Gathering:
-    """Calls that wait for the end of this turn of the loop. One per front."""
+    """Unary calls. One per front."""
 
     def __init__(
         self,
@@ -47,6 +74,7 @@ class Gathering:
         self._read = read
         self._writer = writer
         self._loop = asyncio.get_running_loop()
+        self._moments = Moments(self._submit)
         self._calls: dict[Caller, list[_Call]] = {}
 
     async def ask(self, raw: bytes, caller: Caller, deadline_ms: int = 0) -> bytes:
@@ -56,8 +84,7 @@ class Gathering:
         Raises BadRequest, NotPermitted, and what `Authorizer.submit` raises.
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
-        if not self._calls:
-            self._loop.call_soon(self._submit)
+        self._moments.begin()
         self._calls.setdefault(caller, []).append((raw, future, deadline_ms))
         return await future
 
@@ -113,6 +140,95 @@ class Gathering:
         return kept, read
 
 
+class Sender(Protocol):
+    """A link, as whoever gathers its messages sees it."""
+
+    def answer(self, answers: bytes, count: int) -> None:
+        """So many of its messages are answered, by the answers of a LinkResponse."""
+        ...
+
+    def fail(self, sequences: list[int], error: Exception) -> None:
+        """These of its messages can't be answered."""
+        ...
+
+    def read(self, raw: bytes) -> None:
+        """The decoder leaves this frame to it."""
+        ...
+
+
+class Singles:
+    """Frames of one message each, of all links. One per front. A link's messages stay in their order."""
+
+    def __init__(self, core: Core, decoder: FrameDecoder, writer: AnswerWriter) -> None:
+        self._core = core
+        self._decoder = decoder
+        self._writer = writer
+        self._moments = Moments(self._submit)
+        self._frames: dict[Caller, list[tuple[Sender, bytes]]] = {}
+
+    def put(self, link: Sender, caller: Caller, raw: bytes) -> None:
+        """A frame for which `is_single` holds."""
+        self._moments.begin()
+        self._frames.setdefault(caller, []).append((link, raw))
+
+    def flush(self) -> None:
+        """What waits goes now: something comes that must not overtake it."""
+        self._moments.end()
+
+    def _submit(self) -> None:
+        gathered, self._frames = self._frames, {}
+        for caller, frames in gathered.items():
+            for first in range(0, len(frames), MESSAGES_MAX):
+                self._submit_frames(caller, frames[first : first + MESSAGES_MAX])
+
+    def _submit_frames(self, caller: Caller, frames: list[tuple[Sender, bytes]]) -> None:
+        decoded = self._decoder.decode(b"".join([raw for _, raw in frames]), caller.sender, caller.permits)
+        if decoded.unread:
+            for link, raw in frames:
+                link.read(raw)
+            return
+        links: list[Sender] = []
+        sequences: list[int] = []
+        records: list[bytes] = []
+        for (link, raw), sequence, record in zip(frames, decoded.sequences, decoded.records, strict=True):
+            if record is None:
+                self._ask(links, sequences, records)
+                links, sequences, records = [], [], []
+                link.read(raw)
+            else:
+                links.append(link)
+                sequences.append(sequence)
+                records.append(record)
+        self._ask(links, sequences, records)
+
+    def _ask(self, links: list[Sender], sequences: list[int], records: list[bytes]) -> None:
+        if not records:
+            return
+        unanswered = set(range(len(records)))
+
+        def deliver(places: list[int], decisions: NDArray[Any]) -> None:
+            unanswered.difference_update(places)
+            answers = self._writer.each_link_answer([sequences[place] for place in places], decisions)
+            by_link: dict[Sender, list[bytes]] = {}
+            for place, answer in zip(places, answers, strict=True):
+                by_link.setdefault(links[place], []).append(answer)
+            for link, parts in by_link.items():
+                link.answer(b"".join(parts), len(parts))
+
+        def fail(error: Exception) -> None:
+            by_link: dict[Sender, list[int]] = {}
+            for place in unanswered:
+                by_link.setdefault(links[place], []).append(sequences[place])
+            unanswered.clear()
+            for link, failed in by_link.items():
+                link.fail(failed, error)
+
+        try:
+            self._core.submit(Parcel(b"".join(records), list(range(len(records))), deliver, fail))
+        except (Overloaded, Stopped) as error:
+            fail(error)
+
+
 def _fail(calls: list[_Call], error: Exception) -> None:
     for _, future, _ in calls:
         if not future.done():
@@ -137,3 +253,15 @@ def _varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*out, value])
+
+
+def is_single(raw: bytes) -> bool:
+    """Whether a LinkRequest holds one message and nothing else, of less than 16 KiB."""
+    if len(raw) < 3 or raw[0] != _MESSAGES_TAG[0]:
+        return False
+    size, at = raw[1], 2
+    if size & 0x80:
+        if raw[2] & 0x80:
+            return False
+        size, at = size & 0x7F | raw[2] << 7, 3
+    return at + size == len(raw)

@@ -19,6 +19,7 @@ from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.clients import check_message
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.gathering import Singles, is_single
 from server.front.permits import Caller, NotPermitted
 from server.front.reading import Reader
 from server.front.refusing import Refuser
@@ -45,6 +46,7 @@ class Link:
         decoder: FrameDecoder,
         reader: Reader,
         writer: AnswerWriter,
+        singles: Singles,
         caller: Caller,
         *,
         source: int,
@@ -60,6 +62,7 @@ class Link:
             "clear": reader.clear,
         }
         self._writer = writer
+        self._singles = singles
         self._caller = caller
         self._source = source
         self._pause_s = 0.0
@@ -108,12 +111,46 @@ class Link:
         return self._in_flight < self._in_flight_max and self._ready_bytes <= READY_BYTES_MAX
 
     def _take(self, raw: bytes) -> None:
-        """Read a frame; what is good goes to the core as one parcel, what is bad gets its fault."""
+        """Read a frame, or have it gathered; what would not get in is refused unread."""
         if self._core.is_full(self._source) and (refused := self._refuser.refuse(raw)) is not None:
             answers, count = refused
             self._core.note_refused(count)
             self._put(answers)
             return
+        if not is_single(raw):
+            self._singles.flush()
+            self._take_frame(raw, self._admitted)
+        elif self._admitted(1):
+            self._in_flight += 1
+            self._singles.put(self, self._caller, raw)
+        else:
+            self._take_frame(raw, lambda _count: 0)
+
+    def answer(self, answers: bytes, count: int) -> None:
+        """See `Sender`."""
+        self._in_flight -= count
+        self._put(answers)
+        self._caller.done(count)
+        if self._has_room():
+            self._room.set()
+
+    def fail(self, sequences: list[int], error: Exception) -> None:
+        """See `Sender`."""
+        self._in_flight -= len(sequences)
+        self._room.set()
+        self._caller.done(len(sequences))
+        for sequence in sequences:
+            self._fault(sequence, _code_of(error), str(error), ())
+
+    def read(self, raw: bytes) -> None:
+        """See `Sender`."""
+        self._in_flight -= 1
+        self._take_frame(raw, lambda count: count)
+        self._wake.set()
+        self._room.set()
+
+    def _take_frame(self, raw: bytes, admit: Callable[[int], int]) -> None:
+        """What is good goes to the core as one parcel, what is bad gets its fault; `admit` says how many may come in."""
         frame = self._decoder.decode(raw, self._caller.sender, self._caller.permits)
         try:
             # A frame that the decoder can't take is the library's to judge: it skips what it does not know.
@@ -122,7 +159,7 @@ class Link:
             parsed = [kind.FromString(part) for part in left]
         except DecodeError:
             self._fault(0, code_pb2.INVALID_ARGUMENT, "the frame is no holdfast.v1.LinkRequest", ())
-            self._caller.done(self._admitted(1))
+            self._caller.done(admit(1))
             return
         if frame.unread:
             messages = parsed[0].messages
@@ -134,9 +171,9 @@ class Link:
             text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
             for sequence in sequences:
                 self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
-            self._caller.done(self._admitted(len(messages)))
+            self._caller.done(admit(len(messages)))
             return
-        admitted = self._admitted(len(records))
+        admitted = admit(len(records))
         if messages or admitted < len(records):
             sequences, records = self._read_left(sequences, records, iter(messages), admitted)
             self._caller.done(admitted - len(records))
@@ -195,29 +232,19 @@ class Link:
         unanswered = set(sequences)
 
         def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
-            self._in_flight -= len(answered)
-            self._put(self._writer.link_answers(answered, decisions))
             unanswered.difference_update(answered)
-            self._caller.done(len(answered))
-            if self._has_room():
-                self._room.set()
+            self.answer(self._writer.link_answers(answered, decisions), len(answered))
 
         def fail(error: Exception) -> None:
-            self._in_flight -= len(unanswered)
-            self._room.set()
-            self._caller.done(len(unanswered))
-            for sequence in unanswered:
-                self._fault(sequence, _code_of(error), str(error), ())
+            failed = list(unanswered)
             unanswered.clear()
+            self.fail(failed, error)
 
         self._in_flight += len(sequences)
         try:
             self._core.submit(Parcel(b"".join(records), sequences, deliver, fail, source=self._source))
         except (Overloaded, Stopped) as error:
-            self._in_flight -= len(sequences)
-            self._caller.done(len(sequences))
-            for sequence in sequences:
-                self._fault(sequence, _code_of(error), str(error), ())
+            self.fail(sequences, error)
 
     def _fault(self, sequence: int, code: int, text: str, fields: Any) -> None:
         self._say(

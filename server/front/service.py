@@ -21,7 +21,7 @@ from server.core.parcel import Core, Overloaded, Parcel, Stopped
 from server.front.clients import Callers, Unidentified, check_explanation, check_message, entered
 from server.front.fields import BadRequest, parse
 from server.front.frames import FrameDecoder
-from server.front.gathering import Gathering
+from server.front.gathering import Gathering, Singles
 from server.front.link import Link
 from server.front.permits import AUTHORIZE, Caller, NotPermitted, OverLimit
 from server.front.reading import Reader
@@ -66,6 +66,7 @@ class AuthorizationService:
         self._links: set[Link] = set()
         self._links_begun = 0
         self._gathering = Gathering(core, decoder, self._read_authorize, writer)
+        self._singles = Singles(core, decoder, writer)
 
     def end_links(self) -> None:
         """Read no more frames; each link ends when what it has under way is answered."""
@@ -127,6 +128,7 @@ class AuthorizationService:
             self._decoder,
             self._reader,
             self._writer,
+            self._singles,
             caller,
             source=self._links_begun,
             in_flight_max=self._link_in_flight_max,

@@ -254,8 +254,7 @@ class AnswerWriter:
 
     def answers(self, decisions: NDArray[Any]) -> list[bytes]:
         """The answer of each DECISION[n], by its operation."""
-        whole, ends = self._encode(decisions, np.zeros(len(decisions), np.uint64), linked=False)
-        return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        return _parts(*self._encode(decisions, np.zeros(len(decisions), np.uint64), linked=False))
 
     def answer(self, decision: NDArray[Any]) -> bytes:
         """The answer of DECISION[1]."""
@@ -264,6 +263,10 @@ class AnswerWriter:
     def link_answers(self, sequences: list[int], decisions: NDArray[Any]) -> bytes:
         """DECISION[n] as the answers of a LinkResponse, for the sender's n sequence numbers."""
         return self._encode(decisions, np.array(sequences, np.uint64), linked=True)[0]
+
+    def each_link_answer(self, sequences: list[int], decisions: NDArray[Any]) -> list[bytes]:
+        """As `link_answers`, each for itself."""
+        return _parts(*self._encode(decisions, np.array(sequences, np.uint64), linked=True))
 
     def _encode(
         self, decisions: NDArray[Any], sequences: NDArray[np.uint64], *, linked: bool
@@ -285,3 +288,7 @@ class AnswerWriter:
             *REASON_TEXTS,
         )
         return out[: ends[-1]].tobytes(), ends.tolist()
+
+
+def _parts(whole: bytes, ends: list[int]) -> list[bytes]:
+    return [whole[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -189,14 +189,6 @@ SELECT * FROM directory_cards
 WHERE number IN (SELECT changed_cards(($1::bigint)::text::xid8))
 ORDER BY number;
 
--- name: create_staging
--- Where a connection copies rows before they move on; empty between transactions.
-CREATE TEMPORARY TABLE IF NOT EXISTS authorizations_staging (LIKE authorizations) ON COMMIT DELETE ROWS;
-
--- name: move_staging
--- Everything staged becomes authorizations.
-INSERT INTO authorizations SELECT * FROM authorizations_staging;
-
 -- name: find_position
 -- How far journal $1 was shipped; 0 at first.
 INSERT INTO journal_positions (journal, position) VALUES ($1, 0)

@@ -152,8 +152,6 @@ class Shipper:
     async def _connect(self) -> Any:
         await self._database.open()
         connection = await self._database.connect()
-        await connection.execute("SET temp_buffers = '16MB'")
-        await connection.execute(query("create_staging"))
         self.position = await connection.fetchval(query("find_position"), self._journal)
         last = await asyncio.to_thread(self._source.last)
         if last < self.position:
@@ -185,9 +183,8 @@ class Shipper:
         async with connection.transaction():
             if shipment.rows:
                 await connection.copy_to_table(
-                    "authorizations_staging", source=_whole(shipment.stream), format="binary"
+                    "authorizations", source=_whole(shipment.stream), format="binary"
                 )
-                await connection.execute(query("move_staging"))
             moved = await connection.execute(
                 query("move_position"), self._journal, self.position, shipment.position
             )

@@ -19,7 +19,7 @@ from server.cli.steady_away import KINDS, Troubled
 from server.core.record import id_pair
 from tests import clusters
 from tests.end_to_end.callers import calling, funded_minor, purchase, same
-from tests.end_to_end.serving import serving
+from tests.end_to_end.serving import TIMELY, serving
 
 DEADLINE_S = 0.4
 ANSWER_S = DEADLINE_S + 2.0
@@ -50,6 +50,7 @@ def server(troubled):
     """A server on them; at the end its books are held against theirs."""
     home = Path(tempfile.mkdtemp(prefix="holdfast-cluster-"))
     environment = {
+        **TIMELY,
         "HOLDFAST_LEDGER": troubled.setting,
         "HOLDFAST_DEADLINE_MS": str(round(DEADLINE_S * 1_000)),
         "HOLDFAST_LEDGER_DEADLINE_MS": str(round(DEADLINE_S * 1_000)),

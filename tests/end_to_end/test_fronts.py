@@ -15,7 +15,7 @@ from holdfast.v1 import authorization_pb2 as pb
 from loadtest.processes import free_port
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import Refused, calling, clear, connected, linked, purchase, reversal
-from tests.end_to_end.serving import TRUSTED_FROM, Holdfast, fresh_home, serving
+from tests.end_to_end.serving import TIMELY, TRUSTED_FROM, Holdfast, fresh_home, serving
 
 FRONTS = ("--fronts", "2")
 BACK_S = 60
@@ -58,6 +58,13 @@ def until(condition, text):
 def server():
     """A server with two fronts."""
     with serving(fresh_home(), arguments=FRONTS) as running:
+        yield running
+
+
+@pytest.fixture
+def hasty():
+    """One that answers in time or not at all."""
+    with serving(fresh_home(), arguments=FRONTS, environment=TIMELY) as running:
         yield running
 
 
@@ -196,10 +203,10 @@ def test_fronts_answer_while_the_core_is_killed_and_their_answers_stand(server):
     assert not {answer.authorization_id for _, answer in told} & set(books.holds)
 
 
-def test_answers_of_fronts_are_in_time_while_the_core_hangs(server):
+def test_answers_of_fronts_are_in_time_while_the_core_hangs(hasty):
     """Stopped, not dead: nobody waits longer than a deadline, and what it approved late is let go."""
-    (core,) = processes(server, CORE)
-    with asking(server.target, 2) as threads:
+    (core,) = processes(hasty, CORE)
+    with asking(hasty.target, 2) as threads:
         until(lambda: all(len(thread.heard) >= 10 for thread in threads), "traffic began")
         os.kill(core, signal.SIGSTOP)
         try:
@@ -209,10 +216,10 @@ def test_answers_of_fronts_are_in_time_while_the_core_hangs(server):
         until(lambda: all(thread.codes()[-2:] == ["00", "00"] for thread in threads), "the core went on")
     heard = [pair for thread in threads for pair in thread.heard]
     told = [pair for pair in heard if pair[1].response_code == "91"]
-    with calling(server.target) as caller:
+    with calling(hasty.target) as caller:
         assert {caller.authorize(request).response_code for request, _ in told} == {"91"}
-    assert server.stop() == 0, server.output
-    books = Books(server.home)
+    assert hasty.stop() == 0, hasty.output
+    books = Books(hasty.home)
     assert not {answer.authorization_id for _, answer in told} & set(books.holds)
 
 

@@ -33,6 +33,7 @@ from server.front.clients import contract
 from server.front.clients_file import ClientsUnreadable, read_clients
 from server.front.fields import BadRequest, parse
 from server.front.frames import MESSAGES_MAX, FrameDecoder
+from server.front.gathering import Singles
 from server.front.link import Link
 from server.front.permits import EVERYTHING, Caller
 from server.front.reading import Reader
@@ -176,12 +177,14 @@ def use_link(data):
         core = Answering()
         caller = Caller(SENDER, "fuzz", EVERYTHING)
         writer = AnswerWriter(Names())
-        link = Link(core, decoder(), reader(), writer, caller, source=1, in_flight_max=1_024)
+        singles = Singles(core, decoder(), writer)
+        link = Link(core, decoder(), reader(), writer, singles, caller, source=1, in_flight_max=1_024)
         at = 0
         while at < len(data):
             size = int.from_bytes(data[at : at + 2], "big")
             link._take(data[at + 2 : at + 2 + size])
             at += 2 + size
+        singles.flush()
         while link._ready:
             for answer in pb.LinkResponse.FromString(link._next_frame()).answers:
                 assert not answer.HasField("fault") or answer.fault.status_code in FAULT_CODES, answer

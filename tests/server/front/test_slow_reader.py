@@ -5,6 +5,7 @@ import asyncio
 from holdfast.v1 import authorization_pb2 as pb
 from server.front.clients import Everyone
 from server.front.frames import FrameDecoder
+from server.front.gathering import Singles
 from server.front.link import READY_BYTES_MAX, Link
 
 ECHO = "x" * 1_000
@@ -54,7 +55,8 @@ def test_nothing_more_is_read_of_a_sender_who_does_not_read_and_all_is_answered_
         context = UnreadContext()
         decoder = FrameDecoder(bytes, b"", lambda: 0, message_time=False)
         caller = Everyone().of(None)
-        link = Link(Idle(), decoder, Reading(), None, caller, source=1, in_flight_max=4_096)
+        singles = Singles(Idle(), decoder, None)
+        link = Link(Idle(), decoder, Reading(), None, singles, caller, source=1, in_flight_max=4_096)
         task = asyncio.ensure_future(link.run(frames(), context))
         before = -1
         while before != read:
