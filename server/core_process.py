@@ -4,6 +4,7 @@ import sys
 from typing import Any, Final
 
 from server.assembly import Server, StartError
+from server.garbage import settle
 from server.overseen import oversee, say
 from server.settings import Settings
 from server.telemetry import configure_logs
@@ -44,6 +45,7 @@ async def run(settings: Settings, demo_cards: int) -> int:
         told.server = await Server.open(
             settings, populate=populate if demo_cards else None, told=lambda text: say(told=text)
         )
+        settle()
         say(ready=True, cards=told.server.cards)
         return told.server
 

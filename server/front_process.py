@@ -13,6 +13,7 @@ from server.entrance import Entrance
 from server.front.certificates import DoorClosed
 from server.front.door import PortTaken
 from server.front.forwarding import SERVICES, Forwarded, explain
+from server.garbage import settle
 from server.keys import Keys, KeysError
 from server.overseen import oversee, say
 from server.reception import Reception, warm_up_front
@@ -66,6 +67,7 @@ class Front:
         if not spread(port, self._settings.fronts):
             _log.warning("connections are spread as the system likes: it takes no filter")
         self._tasks.run(self._count(port), "count of connections")
+        settle()
         return port
 
     async def close(self) -> None:

@@ -172,6 +172,7 @@ async def _serve(
 
 async def _open_server(settings: Any, demo_cards: int) -> Any:
     from server.assembly import Server
+    from server.garbage import settle
 
     with Progress(console=stderr, transient=True) as progress:
         step = progress.add_task("starting", total=None)
@@ -182,11 +183,13 @@ async def _open_server(settings: Any, demo_cards: int) -> Any:
                 demo_cards, lambda done, total: progress.update(filling, completed=done, total=total)
             )
 
-        return await Server.open(
+        server = await Server.open(
             settings,
             populate=populate if demo_cards else None,
             told=lambda text: progress.update(step, description=text),
         )
+        settle()
+        return server
 
 
 async def _open_supervisor(supervisor: Any, demo_cards: int, *, verbose: bool) -> Any:
