@@ -157,9 +157,9 @@ class Books:
             return moved
         try:
             await self._hold(moved, authorizations, wanted, wanted_count)
-            self.away = None
+            self._note(None)
         except LedgerError as error:
-            self.away = error
+            self._note(error)
             moved.outcome[:] = AWAY
             moved.is_unknown = not isinstance(error, LedgerStopped)
         return moved
@@ -178,7 +178,11 @@ class Books:
         self.unresolved += 1
 
     async def let_go(self, authorizations: NDArray[Any], attempts: NDArray[np.uint8]) -> None:
-        """INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised."""
+        """
+        INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised.
+
+        Raises LedgerStopped, as `fence`.
+        """
         try:
             if len(authorizations):
                 await self.release(authorizations["request"]["authorization_id"], attempts)
@@ -187,6 +191,11 @@ class Books:
             await self.fence(authorizations)
         finally:
             self.unresolved -= 1
+
+    def _note(self, error: LedgerError | None) -> None:
+        """How a call ended. Whatever else is still answered, a ledger that has stopped is away for good."""
+        if not isinstance(self.away, LedgerStopped):
+            self.away = error
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -284,7 +293,7 @@ class Books:
         """
         Make sure that INTENT[n], answered without the ledger, hold nothing, now and for ever; until it can be asked.
 
-        A ledger that has stopped is left to the next start.
+        Raises LedgerStopped: then it is left to the next start.
         """
         self.unresolved += 1
         self.unknown += len(intents)
@@ -297,12 +306,12 @@ class Books:
                     await self.void_found(intents)
                     break
                 except LedgerStopped:
-                    return
+                    raise
                 except LedgerError:
                     await asyncio.sleep(AGAIN_S)
             self.unknown_resolved += len(intents)
             if not self.overdue:
-                self.away = None
+                self._note(None)
         finally:
             self.unresolved -= 1
             self.unknown -= len(intents)
