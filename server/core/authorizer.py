@@ -289,6 +289,8 @@ class Authorizer:
         """What the ledger holds, or may hold, of those that were decided without it."""
         if moved.is_unknown and wanted.any():
             self._spawn(turn, self._resolve(self.books.fence(asked.intents[wanted])))
+        elif moved.is_unknown:
+            self._spawn(turn, self._resolve(self.books.ask_again(asked.intents)))
         if turn.is_given_up:
             zombies = ~asked.undecided & (moved.outcome == HoldOutcome.HELD)
             late = self.books.let_go(asked.intents[zombies], moved.attempt[zombies])

@@ -5,7 +5,7 @@ The ledger has the last word. A call is never cancelled: whoever awaits it may g
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -97,6 +97,7 @@ class Books:
         self.unresolved = 0
         """Batches that were answered without the ledger, and of which it may still hold something."""
         self._currencies_open: set[int] = set()
+        self._is_asking = False
 
     @property
     def is_there(self) -> bool:
@@ -110,14 +111,7 @@ class Books:
         `openings` has `account_number`, `currency` (ISO number) and `opening_minor`. Idempotent: the ids are the
         accounts' own. Asks until the ledger has answered. Raises LedgerStopped where it never will.
         """
-        while True:
-            try:
-                await self._open_accounts(openings)
-                return
-            except LedgerStopped:
-                raise
-            except LedgerError:
-                await asyncio.sleep(AGAIN_S)
+        await _until_answered(lambda: self._open_accounts(openings))
 
     async def _open_accounts(self, openings: NDArray[Any]) -> None:
         for currency in np.unique(openings["currency"]).tolist():
@@ -301,20 +295,24 @@ class Books:
 
     async def _find_out(self, intents: NDArray[Any]) -> None:
         try:
-            while True:
-                try:
-                    await self.void_found(intents)
-                    break
-                except LedgerStopped:
-                    raise
-                except LedgerError:
-                    await asyncio.sleep(AGAIN_S)
+            await _until_answered(lambda: self.void_found(intents))
             self.unknown_resolved += len(intents)
             if not self.overdue:
                 self._note(None)
         finally:
             self.unresolved -= 1
             self.unknown -= len(intents)
+
+    async def ask_again(self, intents: NDArray[Any]) -> None:
+        """A call for INTENT[n] failed that would have held nothing: ask until the ledger is there again, as `fence`."""
+        if not self._is_asking:
+            self._is_asking = True
+            try:
+                await _until_answered(lambda: self.balances(intents))
+                if not self.overdue:
+                    self._note(None)
+            finally:
+                self._is_asking = False
 
     async def void_found(self, intents: NDArray[Any]) -> int:
         """Fence authorizations INTENT[n] and void what they hold; return how many holds had stood."""
@@ -422,6 +420,18 @@ def accounts_of(intents: Any, accounts: Any, place: Any) -> int:
             count += 1
         place[i] = slots[slot]
     return count
+
+
+async def _until_answered(ask: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Ask the ledger until it has answered. Raises LedgerStopped where it never will."""
+    while True:
+        try:
+            await ask()
+            return
+        except LedgerStopped:
+            raise
+        except LedgerError:
+            await asyncio.sleep(AGAIN_S)
 
 
 def _available(ids: NDArray[np.uint64], accounts: Accounts) -> NDArray[np.int64]:

@@ -227,6 +227,32 @@ def test_a_session_that_was_interrupted_leaves_nothing_held_for_whoever_heard_91
     assert [books[card][1] for card in (0, 1)] == [0, 0]
 
 
+def test_a_ledger_that_failed_where_nothing_was_to_be_held_is_asked_again(with_warm_core):
+    """What stood in waits until it is there, and nobody else may come to ask."""
+    made = cards()
+    made["state"][0] = CardState.LOST
+
+    class Failing(HangingLedger):
+        """Loses the first question."""
+
+        def __getattr__(self, name):
+            async def call(*arguments):
+                if not self.go.is_set():
+                    self.go.set()
+                    raise LedgerError("the session was lost")
+                return await getattr(self._ledger, name)(*arguments)
+
+            return call
+
+    async def act(core):
+        core.books.ledger = Failing(core.ledger)
+        codes = await core.codes(soon(purchase(0), LONG_MS))
+        await core.authorizer.drain()
+        return codes, core.books.is_there
+
+    assert with_warm_core(act, directory(made)) == (["41"], True)
+
+
 def test_a_ledger_that_stops_before_it_tells_what_it_holds_stops_the_core_and_the_next_voids_it(
     with_warm_core,
 ):
