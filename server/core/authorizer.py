@@ -254,6 +254,9 @@ class Authorizer:
             self._let_go_late(turn, asked, wanted, moved)
             if len(rest):
                 await self._answer(asked, rest, wanted, moved, written)
+        if isinstance(self.books.away, LedgerStopped):
+            # It will not come back in this process: a restart reads from its journal what the disk has.
+            self._stop(self.books.away)
 
     async def _hold(
         self, turn: Turn, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -290,10 +293,20 @@ class Authorizer:
     def _let_go_late(self, turn: Turn, asked: Asked, wanted: NDArray[np.bool_], moved: Moved) -> None:
         """What the ledger holds, or may hold, of those that were decided without it."""
         if moved.is_unknown and wanted.any():
-            self._spawn(turn, self.books.fence(asked.intents[wanted]))
+            self._spawn(turn, self._resolve(self.books.fence(asked.intents[wanted])))
+        elif moved.is_unknown:
+            self._spawn(turn, self._resolve(self.books.ask_again(asked.intents)))
         if turn.is_given_up:
             zombies = ~asked.undecided & (moved.outcome == HoldOutcome.HELD)
-            self._spawn(turn, self.books.let_go(asked.intents[zombies], moved.attempt[zombies]))
+            late = self.books.let_go(asked.intents[zombies], moved.attempt[zombies])
+            self._spawn(turn, self._resolve(late))
+
+    async def _resolve(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let go of what is held late; where the ledger has stopped, the next start does."""
+        try:
+            await work
+        except LedgerStopped as error:
+            self._stop(error)
 
     async def _answer(
         self,
@@ -328,9 +341,6 @@ class Authorizer:
             self.on_timed(turn.marks_ns, intents, decisions)
         self.timing.answered(intents, self._clock_ns())
         self._count_codes(decisions)
-        if isinstance(self.books.away, LedgerStopped):
-            # It will not come back in this process: a restart reads from its journal what the disk has.
-            self._stop(self.books.away)
 
     @contextlib.contextmanager
     def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:

@@ -5,7 +5,7 @@ The ledger has the last word. A call is never cancelled: whoever awaits it may g
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import numpy as np
@@ -97,6 +97,7 @@ class Books:
         self.unresolved = 0
         """Batches that were answered without the ledger, and of which it may still hold something."""
         self._currencies_open: set[int] = set()
+        self._is_asking = False
 
     @property
     def is_there(self) -> bool:
@@ -110,14 +111,7 @@ class Books:
         `openings` has `account_number`, `currency` (ISO number) and `opening_minor`. Idempotent: the ids are the
         accounts' own. Asks until the ledger has answered. Raises LedgerStopped where it never will.
         """
-        while True:
-            try:
-                await self._open_accounts(openings)
-                return
-            except LedgerStopped:
-                raise
-            except LedgerError:
-                await asyncio.sleep(AGAIN_S)
+        await _until_answered(lambda: self._open_accounts(openings))
 
     async def _open_accounts(self, openings: NDArray[Any]) -> None:
         for currency in np.unique(openings["currency"]).tolist():
@@ -157,9 +151,9 @@ class Books:
             return moved
         try:
             await self._hold(moved, authorizations, wanted, wanted_count)
-            self.away = None
+            self._note(None)
         except LedgerError as error:
-            self.away = error
+            self._note(error)
             moved.outcome[:] = AWAY
             moved.is_unknown = not isinstance(error, LedgerStopped)
         return moved
@@ -178,7 +172,11 @@ class Books:
         self.unresolved += 1
 
     async def let_go(self, authorizations: NDArray[Any], attempts: NDArray[np.uint8]) -> None:
-        """INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised."""
+        """
+        INTENT[n] were given up, and the ledger holds for them, by these attempts, what nobody was promised.
+
+        Raises LedgerStopped, as `fence`.
+        """
         try:
             if len(authorizations):
                 await self.release(authorizations["request"]["authorization_id"], attempts)
@@ -187,6 +185,11 @@ class Books:
             await self.fence(authorizations)
         finally:
             self.unresolved -= 1
+
+    def _note(self, error: LedgerError | None) -> None:
+        """How a call ended. Whatever else is still answered, a ledger that has stopped is away for good."""
+        if not isinstance(self.away, LedgerStopped):
+            self.away = error
 
     async def _hold(
         self, moved: Moved, authorizations: NDArray[Any], wanted: NDArray[np.bool_], wanted_count: int
@@ -284,7 +287,7 @@ class Books:
         """
         Make sure that INTENT[n], answered without the ledger, hold nothing, now and for ever; until it can be asked.
 
-        A ledger that has stopped is left to the next start.
+        Raises LedgerStopped: then it is left to the next start.
         """
         self.unresolved += 1
         self.unknown += len(intents)
@@ -292,20 +295,24 @@ class Books:
 
     async def _find_out(self, intents: NDArray[Any]) -> None:
         try:
-            while True:
-                try:
-                    await self.void_found(intents)
-                    break
-                except LedgerStopped:
-                    return
-                except LedgerError:
-                    await asyncio.sleep(AGAIN_S)
+            await _until_answered(lambda: self.void_found(intents))
             self.unknown_resolved += len(intents)
             if not self.overdue:
-                self.away = None
+                self._note(None)
         finally:
             self.unresolved -= 1
             self.unknown -= len(intents)
+
+    async def ask_again(self, intents: NDArray[Any]) -> None:
+        """A call for INTENT[n] failed that would have held nothing: ask until the ledger is there again, as `fence`."""
+        if not self._is_asking:
+            self._is_asking = True
+            try:
+                await _until_answered(lambda: self.balances(intents))
+                if not self.overdue:
+                    self._note(None)
+            finally:
+                self._is_asking = False
 
     async def void_found(self, intents: NDArray[Any]) -> int:
         """Fence authorizations INTENT[n] and void what they hold; return how many holds had stood."""
@@ -413,6 +420,18 @@ def accounts_of(intents: Any, accounts: Any, place: Any) -> int:
             count += 1
         place[i] = slots[slot]
     return count
+
+
+async def _until_answered(ask: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Ask the ledger until it has answered. Raises LedgerStopped where it never will."""
+    while True:
+        try:
+            await ask()
+            return
+        except LedgerStopped:
+            raise
+        except LedgerError:
+            await asyncio.sleep(AGAIN_S)
 
 
 def _available(ids: NDArray[np.uint64], accounts: Accounts) -> NDArray[np.int64]:

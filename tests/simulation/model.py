@@ -8,6 +8,7 @@ right at some moment between question and answer.
 
 from collections import defaultdict
 from dataclasses import dataclass
+from operator import itemgetter
 
 from ledger.chart import HOUSE, AccountCode, account_id
 from server.core.directory import Posture
@@ -74,8 +75,9 @@ class Model:
         self._accounts = defaultdict(Account)
         self._consumed = defaultdict(list)  # by card
         self._parts_of = defaultdict(list)  # what an authorization and its messages consumed
-        self._stood_in = defaultdict(list)  # by card and day
+        self._spent = defaultdict(list)  # by card and day, in stand-in: (when, amount, count, what was said)
         self._by_key = {}
+        self._decided = {sequence: place for place, sequence in enumerate(world.disk.decisions)}
         self._balances = Balances(world)
 
     def follow(self):
@@ -90,6 +92,7 @@ class Model:
             self._by_key[said.key] = said
             getattr(self, said.operation.name.lower())(said)
             assert said.code != "96", f"{said}: 96 is our bug"
+        self._check_stand_in()
 
     def authorize(self, said):
         """Facts of the card, limits in order of arrival, then money."""
@@ -151,13 +154,9 @@ class Model:
         hold.state, hold.promised = "STOOD_IN", said.amount
         if hold.credit:
             return
-        before = [other for other in self._stood_in[said.card, said.day] if other.kept]
         self._consume(said, said.amount, float("inf"))
-        self._stood_in[said.card, said.day].append(self._consumed[said.card][-1])
         assert said.amount <= STAND_IN.amount_max_minor, f"{said} in stand-in"
-        assert len(before) < STAND_IN.count_max, f"{said} in stand-in after {len(before)}"
-        spent = sum(other.kept for other in before)
-        assert spent + said.amount <= STAND_IN.sum_max_minor, f"{said} in stand-in after {spent}"
+        self._spend(hold, said.amount, 1, said)
 
     def book(self, said):
         """The core's own: what stood in is held, beyond the balance as owed."""
@@ -299,6 +298,7 @@ class Model:
             hold.promised = left
             hold.state = "STOOD_IN" if left else "CLEARED"
             self._give_back(said.original, released)
+            self._spend(hold, -released, 0, said)
             return
         if hold is not None and hold.state == "OPEN" and hold.credit:
             account.net += said.amount
@@ -390,6 +390,7 @@ class Model:
         if not hold.promised:
             hold.state = "CLEARED" if hold.captured else "REVERSED"
         self._give_back(said.original, released)
+        self._spend(hold, -released, -1 if hold.state == "REVERSED" else 0, said)
         return released
 
     def _hold_again(self, hold, held, rest):
@@ -447,6 +448,23 @@ class Model:
             least += taken.kept if taken.day == said.day else 0
             fewest += taken.counts and taken.kept > 0
         return most, count, least, fewest
+
+    def _spend(self, hold, amount, count, said):
+        """Of what a card may have in a day without the ledger; what nobody has booked is given back."""
+        if not hold.credit:
+            spent = self._decided[said.sequence], amount, count, said
+            self._spent[hold.card, hold.day].append(spent)
+
+    def _check_stand_in(self):
+        """Within its limits, in the order of the answers: what is asked first may be answered later."""
+        for spent in self._spent.values():
+            total = stood_in = 0
+            for _, amount, count, said in sorted(spent, key=itemgetter(0)):
+                if count > 0:
+                    assert stood_in < STAND_IN.count_max, f"{said} in stand-in after {stood_in}"
+                    assert total + amount <= STAND_IN.sum_max_minor, f"{said} in stand-in after {total}"
+                total += amount
+                stood_in += count
 
     def _consume(self, said, kept, over_s, authorization=None, amount=None):
         counts = said.operation == Operation.AUTHORIZE

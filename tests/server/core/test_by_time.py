@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from ledger.book import LedgerError
+from ledger.book import LedgerError, LedgerStopped
 from server.core.authorizer import CoreLimits
 from server.core.directory import CardState
 from server.core.parcel import Overloaded, Parcel
@@ -225,6 +225,122 @@ def test_a_session_that_was_interrupted_leaves_nothing_held_for_whoever_heard_91
     assert codes == ["91", "91"]
     assert counts == (2, 0, 2, 1)
     assert [books[card][1] for card in (0, 1)] == [0, 0]
+
+
+def test_a_ledger_that_failed_where_nothing_was_to_be_held_is_asked_again(with_warm_core):
+    """What stood in waits until it is there, and nobody else may come to ask."""
+    made = cards()
+    made["state"][0] = CardState.LOST
+
+    class Failing(HangingLedger):
+        """Loses the first question."""
+
+        def __getattr__(self, name):
+            async def call(*arguments):
+                if not self.go.is_set():
+                    self.go.set()
+                    raise LedgerError("the session was lost")
+                return await getattr(self._ledger, name)(*arguments)
+
+            return call
+
+    async def act(core):
+        core.books.ledger = Failing(core.ledger)
+        codes = await core.codes(soon(purchase(0), LONG_MS))
+        await core.authorizer.drain()
+        return codes, core.books.is_there
+
+    assert with_warm_core(act, directory(made)) == (["41"], True)
+
+
+def test_a_ledger_that_stops_before_it_tells_what_it_holds_stops_the_core_and_the_next_voids_it(
+    with_warm_core,
+):
+    """Whoever heard 91 is not left with a hold until somebody else happens to ask."""
+
+    class Stopping(HangingLedger):
+        """Carries a batch of transfers out and does not tell, and then has stopped."""
+
+        def __getattr__(self, name):
+            async def call(batch):
+                if self.go.is_set():
+                    raise LedgerStopped("the engine has stopped")
+                self.go.set()
+                await self._ledger.create_transfers(batch)
+                raise LedgerError("the session was lost")
+
+            return call if name == "create_transfers" else getattr(self._ledger, name)
+
+    async def act(core):
+        core.books.ledger = Stopping(core.ledger)
+        codes = await core.codes(soon(purchase(0), LONG_MS))
+        await core.authorizer.drain()
+        books, _ = await books_of(core.ledger, [0])
+        return codes, isinstance(core.authorizer.stopped, LedgerStopped), books[0][1]
+
+    async def again(core):
+        books, _ = await books_of(core.ledger, [0])
+        return books[0][1]
+
+    assert with_warm_core(act) == (["91"], True, 1_000)
+    assert with_warm_core(again) == 0
+
+
+def test_a_ledger_that_stops_when_all_who_asked_are_answered_without_it_stops_the_core(with_warm_core):
+    """It may hold what they were not promised: nobody has to ask again before a restart looks."""
+
+    class Stopping(HangingLedger):
+        """Carries out what it was asked while nobody waits any more, and has stopped."""
+
+        def __getattr__(self, name):
+            async def call(batch):
+                if name == "create_transfers":
+                    await self._ledger.create_transfers(batch)
+                await self.go.wait()
+                raise LedgerStopped("the engine has stopped")
+
+            return call
+
+    async def act(core):
+        core.books.ledger = stopping = Stopping(core.ledger)
+        codes = await core.codes(soon(purchase(0)))
+        stopping.go.set()
+        await core.authorizer.drain()
+        return codes, isinstance(core.authorizer.stopped, LedgerStopped)
+
+    assert with_warm_core(act) == (["91"], True)
+
+
+def test_a_ledger_that_has_stopped_is_away_though_an_older_call_is_answered_yet(with_warm_core):
+    """The core does not go on as if it were there."""
+
+    class Stopped(HangingLedger):
+        """Answers nothing more."""
+
+        def __getattr__(self, _name):
+            async def call(_batch):
+                raise LedgerStopped("the engine has stopped")
+
+            return call
+
+    async def act(core):
+        ledger = core.books.ledger
+        core.books.ledger = hanging = HangingLedger(ledger)
+        first = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        core.authorizer.journal = disk = HangingJournal(core.journal)
+        core.books.ledger = Stopped(ledger)
+        second = asyncio.ensure_future(core.codes(soon(purchase(1), LONG_MS)))
+        await asyncio.wait_for(disk.asked.wait(), WAIT_S)
+        disk.asked.clear()
+        hanging.go.set()
+        await asyncio.wait_for(disk.asked.wait(), WAIT_S)
+        disk.go.set()
+        codes = await first + await second
+        await core.authorizer.drain()
+        return codes, isinstance(core.authorizer.stopped, LedgerStopped)
+
+    assert with_warm_core(act) == (["00", "91"], True)
 
 
 def test_more_than_turns_decide_in_the_time_given_is_refused_and_counted(with_warm_core):
