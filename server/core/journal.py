@@ -40,6 +40,10 @@ _NUMBER_MAX: Final = (1 << 63) - 1
 _LOG_BYTES: Final = 32 << 20
 """As much of the write-ahead log is on the disk before it is used."""
 
+_PAGE_BYTES: Final = 16_384
+"""A batch is one large value: the larger the pages, the fewer writes. An older file keeps its own."""
+
+_CHECKPOINT_BYTES: Final = 64 << 20
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
@@ -359,9 +363,10 @@ class Journal:
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=16384")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // _PAGE_BYTES}")
     connection.executescript(_SCHEMA)
     found = connection.execute("SELECT version FROM format").fetchone()
     if found is None:

@@ -1,12 +1,10 @@
 """
 PostgreSQL's binary COPY, out and in, as arrays: no Python object per row or field.
 
-Out: a query whose fields all have one length is an array of that layout behind a header. In: rows are laid side by
-side as wide as they can be, then one mask drops the bytes that a row doesn't have (the padding of a text, the zeros of
-a packed record), which leaves the stream.
+Out: a query whose fields all have one length is an array of that layout behind a header. In: each column says how long
+it is in each row, which says where everything goes, and kernels put it there, one column after the other (Numba).
 
-A packed record is a bitmap of its bytes that are not zero, then those bytes: half of a record or less, by array
-operations alone.
+A packed record is a bitmap of its bytes that are not zero, then those bytes: half of a record or less.
 
 Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
@@ -16,10 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
+_FIELDS_SIZE: Final = 2
+_SIZE_SIZE: Final = 4
 
 _Bytes = NDArray[np.uint8]
 
@@ -47,24 +48,20 @@ def read_rows(stream: bytes | bytearray, row: np.dtype[Any]) -> NDArray[Any]:
 @dataclass(frozen=True, slots=True)
 class Column:
     """
-    One field of every row: bytes, n by the most that a row has, and which of them each row has.
+    One field of every row: bytes, n by the most that a row has, and how many of them each row has, from the first.
 
-    `kept` and `sizes` are None where every row has them all; a size of -1 is a null.
+    Without `sizes` every row has them all; a size of -1 is a null. A column that `is_packed` is laid out as `packed` says.
     """
 
     data: _Bytes
-    kept: NDArray[np.bool_] | None = None
-    sizes: NDArray[np.int32] | None = None
+    sizes: NDArray[np.int64] | None = None
+    is_packed: bool = False
 
 
 def numbers(values: NDArray[Any], kind: str, null: NDArray[np.bool_] | None = None) -> Column:
     """Numbers in the big-endian `kind` of the column's type; null where `null` says so."""
     data = _bytes_of(np.ascontiguousarray(values, kind))
-    if null is None:
-        return Column(data)
-    return Column(
-        data, np.broadcast_to(~null[:, None], data.shape), np.where(null, -1, data.shape[1]).astype(np.int32)
-    )
+    return Column(data, None if null is None else np.where(null, -1, data.shape[1]))
 
 
 def uuids(pairs: NDArray[Any]) -> Column:
@@ -88,18 +85,15 @@ def smallints(values: NDArray[np.uint16]) -> Column:
 
 def texts(values: NDArray[Any]) -> Column:
     """Texts of zero-padded bytes, S[n]."""
-    sizes = np.char.str_len(values).astype(np.int32)
-    data = _bytes_of(np.ascontiguousarray(values))
-    return Column(data, np.arange(data.shape[1]) < sizes[:, None], sizes)
+    return Column(_bytes_of(np.ascontiguousarray(values)), np.char.str_len(values).astype(np.int64))
 
 
 def packed(records: NDArray[Any]) -> Column:
     """Records without their zero bytes; see `unpack`."""
     data = _bytes_of(np.ascontiguousarray(records))
-    kept = data != 0
-    bitmap = np.packbits(kept, axis=1)
-    sizes = (bitmap.shape[1] + np.count_nonzero(kept, axis=1)).astype(np.int32)
-    return Column(np.hstack([bitmap, data]), np.hstack([np.ones(bitmap.shape, np.bool_), kept]), sizes)
+    sizes = np.empty(len(data), np.int64)
+    measure_packed(data, sizes)
+    return Column(data, sizes, is_packed=True)
 
 
 def unpack(stored: bytes, record: np.dtype[Any]) -> NDArray[Any]:
@@ -127,21 +121,77 @@ def unpack_all(stored: Sequence[bytes], record: np.dtype[Any]) -> NDArray[Any]:
 
 def stream_of(columns: list[Column]) -> bytes:
     """The whole stream of these columns, each of the same number of rows."""
-    rows = len(columns[0].data)
-    width = 2 + sum(4 + column.data.shape[1] for column in columns)
-    matrix = np.empty((rows, width), np.uint8)
-    kept = np.ones((rows, width), np.bool_)
-    matrix[:, :2] = _bytes_of(np.full(rows, len(columns), ">i2"))
-    at = 2
-    for column in columns:
-        column_width = column.data.shape[1]
-        sizes = np.full(rows, column_width) if column.sizes is None else column.sizes
-        matrix[:, at : at + 4] = _bytes_of(sizes.astype(">i4"))
-        matrix[:, at + 4 : at + 4 + column_width] = column.data
-        if column.kept is not None:
-            kept[:, at + 4 : at + 4 + column_width] = column.kept
-        at += 4 + column_width
-    return HEADER + matrix[kept].tobytes() + TRAILER
+    sizes = [_sizes_of(column) for column in columns]
+    rows = np.full(len(sizes[0]), _FIELDS_SIZE)
+    for own in sizes:
+        rows += _SIZE_SIZE + np.maximum(own, 0)
+    ends = len(HEADER) + np.cumsum(rows)
+    out = np.empty(ends[-1] if len(ends) else len(HEADER), np.uint8)
+    out[: len(HEADER)] = np.frombuffer(HEADER, np.uint8)
+    places = ends - rows
+    put_number(out, places, np.full(len(rows), len(columns)), _FIELDS_SIZE)
+    for column, own in zip(columns, sizes, strict=True):
+        put_number(out, places, own, _SIZE_SIZE)
+        if column.is_packed:
+            put_packed(out, places, column.data)
+        else:
+            put_bytes(out, places, column.data, own)
+    return out.tobytes() + TRAILER
+
+
+def _sizes_of(column: Column) -> NDArray[np.int64]:
+    if column.sizes is not None:
+        return column.sizes
+    return np.full(len(column.data), column.data.shape[1])
+
+
+@njit(cache=True)
+def put_number(out: Any, places: Any, values: Any, size: int) -> None:
+    """Big-endian integers i8[n] of `size` bytes into u1[:] at i8[n], which move behind them."""
+    for row in range(len(values)):
+        for k in range(size):
+            out[places[row] + k] = (values[row] >> 8 * (size - 1 - k)) & 0xFF
+        places[row] += size
+
+
+@njit(cache=True)
+def put_bytes(out: Any, places: Any, data: Any, sizes: Any) -> None:
+    """The first i8[n] bytes of the rows u1[n, w], none of a null."""
+    for row in range(len(sizes)):
+        at = places[row]
+        for k in range(sizes[row]):
+            out[at + k] = data[row, k]
+        places[row] += max(sizes[row], 0)
+
+
+@njit(cache=True)
+def measure_packed(data: Any, sizes: Any) -> None:
+    """How long each of the records u1[n, w] is, packed: i8[n]."""
+    for row in range(len(data)):
+        count = 0
+        for k in range(data.shape[1]):
+            count += data[row, k] != 0
+        sizes[row] = (data.shape[1] + 7) // 8 + count
+
+
+@njit(cache=True)
+def put_packed(out: Any, places: Any, data: Any) -> None:
+    """The records u1[n, w]: a bitmap, its first bit the highest, and the bytes that are not zero."""
+    width = data.shape[1]
+    bitmap = (width + 7) // 8
+    for row in range(len(data)):
+        begin = places[row]
+        at = begin + bitmap
+        for byte in range(bitmap):
+            bits = 0
+            for bit in range(min(8, width - 8 * byte)):
+                value = data[row, 8 * byte + bit]
+                if value != 0:
+                    bits |= 0x80 >> bit
+                    out[at] = value
+                    at += 1
+            out[begin + byte] = bits
+        places[row] = at
 
 
 def _bytes_of(values: NDArray[Any]) -> _Bytes:

@@ -29,7 +29,7 @@ JOURNAL_NAME: Final = "decisions"
 ROWS_MAX: Final = 2_048
 """Decisions a transaction asks for: its array work stays in the milliseconds, beside the answer path."""
 
-READ_BATCHES: Final = 64
+READ_BATCHES: Final = 4
 WINDOW_BATCHES: Final = 64
 """Intents kept for the decisions that follow them; others are read again."""
 
