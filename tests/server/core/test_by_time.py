@@ -377,3 +377,20 @@ def test_time_is_counted_on_the_loop_whatever_the_clock_does_meanwhile(with_warm
         return await asked
 
     assert with_warm_core(act) == ["00"]
+
+
+def test_turns_that_follow_each_other_take_what_came_meanwhile_together(with_warm_core, monkeypatch):
+    """Ten requests, one after the other, soon after a turn: one turn for all; the first after a pause goes at once."""
+
+    async def act(core):
+        monkeypatch.setattr("server.core.authorizer.TURN_S", 1.0)
+        first = await core.codes(soon(purchase(0), LONG_MS))
+        turns = core.authorizer.counters.turns
+        asked = []
+        for card in range(10):
+            asked.append(asyncio.ensure_future(core.codes(soon(purchase(card), LONG_MS))))
+            await asyncio.sleep(0)
+        codes = [code for answer in asked for code in await answer]
+        return first + codes, core.authorizer.counters.turns - turns
+
+    assert with_warm_core(act) == (["00"] * 11, 1)
