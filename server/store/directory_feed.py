@@ -113,7 +113,8 @@ class DirectoryFeed:
         """
         Applies what changed since `position`, and then each change as it is announced, or found every POLL_S.
 
-        Never returns until cancelled. While PostgreSQL is away it tries again after RETRY_S, and `trouble` says why.
+        Never returns until cancelled. While PostgreSQL is away it tries again after RETRY_S, and `trouble` says why. Where
+        it was started anew meanwhile, everything is read again.
         What `apply` raises travels.
         """
         async with contextlib.aclosing(self._changes(position)) as chunks:
@@ -122,11 +123,16 @@ class DirectoryFeed:
 
     async def _changes(self, position: FeedPosition | None) -> AsyncGenerator[FeedChunk, None]:
         failures = 0
+        started = None
         while True:
             connection = None
             try:
                 await self._database.open()
                 connection = await self._database.connect()
+                before, started = started, await connection.fetchval(query("started_at"))
+                if before not in (None, started):
+                    # Started anew, it may be an older copy of itself, whose numbers have grown past our position.
+                    position = None
                 announced = asyncio.Event()
                 await connection.add_listener(CHANNEL, lambda *_, event=announced: event.set())
                 connection.add_termination_listener(lambda *_, event=announced: event.set())

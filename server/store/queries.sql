@@ -83,6 +83,10 @@ SELECT count(*) FROM cards WHERE bin = $2 AND programme = (SELECT number FROM pr
 -- Which of these PAN hashes are cards already.
 SELECT pan_hash FROM cards WHERE pan_hash = ANY ($1::bytea[]);
 
+-- name: started_at
+-- When this PostgreSQL was started.
+SELECT pg_postmaster_start_time();
+
 -- name: feed_snapshot
 -- What this snapshot can tell a reader at version $1: the next position, and whether rows wait for it.
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -365,6 +366,58 @@ def test_changes_go_on_when_postgresql_was_killed_and_restarted(run, keys):
                     await mirror.until(lambda seen, wanted=wanted: seen.cards[2]["state"] == wanted)
 
     try:
+        run(body())
+    finally:
+        server.close()
+        shutil.rmtree(home)
+
+
+def test_everything_is_read_again_when_an_older_copy_took_its_place_and_grew_past_our_position(run, keys):
+    """Its changes have numbers below the position that the one before had reached."""
+    home = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
+    server = EmbeddedPostgres(home)
+    url = server.start()
+
+    async def spend(count):
+        for _ in range(count):
+            await _execute(url, "SELECT pg_current_xact_id()")
+
+    async def fill():
+        async with Database(url) as database:
+            await Portfolio(database, keys).ensure_demo(5)
+
+    async def body():
+        gate = asyncio.Event()
+        gate.set()
+        async with Database(url) as database:
+            connect = database.connect
+
+            async def connect_by_the_gate():
+                await gate.wait()
+                return await connect()
+
+            database.connect = connect_by_the_gate
+            async with _following(DirectoryFeed(database)) as mirror:
+                await mirror.until(lambda seen: len(seen.cards) == 5)
+                await spend(50)
+                await _execute(url, "UPDATE cards SET state = 'frozen' WHERE number = 1")
+                await mirror.until(lambda seen: seen.cards[1]["state"] == CardState.FROZEN)
+                gate.clear()
+                os.kill(server.process_id(), signal.SIGKILL)
+                shutil.rmtree(server.folder)
+                shutil.move(home / "older", server.folder)
+                await asyncio.to_thread(server.start)
+                await _execute(url, "UPDATE cards SET state = 'lost' WHERE number = 2")
+                await spend(100)
+                gate.set()
+                await mirror.until(lambda seen: seen.cards[2]["state"] == CardState.LOST)
+                assert mirror.cards[1]["state"] != CardState.FROZEN
+
+    try:
+        run(fill())
+        server.close()
+        subprocess.run(["cp", "-a", str(server.folder), str(home / "older")], check=True)
+        server.start()
         run(body())
     finally:
         server.close()
