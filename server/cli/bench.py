@@ -12,7 +12,7 @@ from rich.console import Group
 
 from server.cli import bench_compliance, bench_path, bench_scale, bench_steady
 from server.cli.desk import AsJson
-from server.cli.output import FAILED, fail, rows, show, stderr
+from server.cli.output import FAILED, fail, rows, show, steps
 
 app = typer.Typer(invoke_without_command=True)
 app.registered_commands += bench_path.app.registered_commands
@@ -55,17 +55,8 @@ def bench(
         )
     except ValueError as error:
         fail(str(error))
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        try:
-            result = run(options, told)
-        except (OSError, RuntimeError, ValueError) as error:  # a server or the client is lost: its last words
-            fail(str(error))
+    with steps(OSError, RuntimeError, ValueError) as told:  # a server or the client is lost: its last words
+        result = run(options, told)
     show(result, as_json=as_json, table=lambda: bench_table(result))
     if not result["passes"]:
         raise typer.Exit(FAILED)
@@ -94,17 +85,8 @@ def bench_ledger(
     """
     if engine not in ENGINES:
         fail(f"--engine is one of {', '.join(ENGINES)}, not {engine}")
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        try:
-            document = asyncio.run(_ledger_figures(engine, transfers, rounds, folder, told))
-        except (OSError, RuntimeError) as error:
-            fail(str(error))
+    with steps(OSError, RuntimeError) as told:
+        document = asyncio.run(_ledger_figures(engine, transfers, rounds, folder, told))
     show(document, as_json=as_json, table=lambda: _ledger_table(document))
     if not document["passes"]:
         raise typer.Exit(FAILED)
@@ -141,17 +123,8 @@ def bench_scoring(
         options = ScoringOptions(tuple(parts or PARTS), data, model, seeds)
     except ValueError as error:
         fail(str(error))
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        try:
-            document = scoring_figures(options, told)
-        except (OSError, RuntimeError, HistoryError, ModelError) as error:
-            fail(str(error))
+    with steps(OSError, RuntimeError, HistoryError, ModelError) as told:
+        document = scoring_figures(options, told)
     show(document, as_json=as_json, table=lambda: _scoring_table(document))
     if not document["passes"]:
         raise typer.Exit(FAILED)

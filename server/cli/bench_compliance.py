@@ -10,7 +10,7 @@ import typer
 from rich.console import Group
 
 from server.cli.desk import AsJson
-from server.cli.output import FAILED, fail, rows, show, stderr
+from server.cli.output import FAILED, fail, rows, show, steps
 
 app = typer.Typer()
 
@@ -140,17 +140,8 @@ def measure(
     beside: Callable[[Mapping[str, Any]], Any] | None = None,
 ) -> None:
     """Run a measurement whose document holds `figures`, `details` and `passes`; show it; exit 1 where a bar is missed."""
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        try:
-            document = work(told)
-        except (OSError, RuntimeError, ValueError) as error:
-            fail(str(error))
+    with steps(OSError, RuntimeError, ValueError) as told:
+        document = work(told)
 
     def table() -> Group:
         lines = [

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli.output import FAILED, fail, show, stderr
+from server.cli.output import FAILED, fail, show, steps
 
 app = typer.Typer()
 
@@ -86,17 +86,8 @@ def bench_path(
         )
     except ValueError as error:
         fail(str(error))
-    with stderr.status("starting") as status:
-
-        def told(step: str) -> None:
-            status.update(step)
-            if not stderr.is_terminal:
-                stderr.print(step)
-
-        try:
-            document = run(options, told, _postgres)
-        except (OSError, RuntimeError, ValueError) as error:
-            fail(str(error))
+    with steps(OSError, RuntimeError, ValueError) as told:
+        document = run(options, told, _postgres)
     try:
         if plot is not None:
             write_png(document, plot)

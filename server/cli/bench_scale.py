@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from server.cli.desk import AsJson
-from server.cli.output import FAILED, fail, rows, show, stderr
+from server.cli.output import FAILED, rows, show, steps
 
 app = typer.Typer()
 
@@ -27,8 +27,8 @@ def bench_directory(
     """
     from server.cli.directory_figures import directory_figures
 
-    with stderr.status("starting") as status:
-        document = asyncio.run(directory_figures(cards, _telling(status)))
+    with steps() as told:
+        document = asyncio.run(directory_figures(cards, told))
     _show("directory bench", document, as_json=as_json)
 
 
@@ -48,7 +48,7 @@ def bench_memory(
 
     with (
         tempfile.TemporaryDirectory(prefix="holdfast-memory-") as folder,
-        stderr.status("starting") as status,
+        steps(ServerFailed, OSError) as told,
     ):
         Path(folder).chmod(0o755)
         port, metrics_port = free_port(), free_port()
@@ -59,19 +59,14 @@ def bench_memory(
             "HOLDFAST_CLOCK": "message",
         }
         command = holdfast_command(port, cards)[:-2]
-        try:
-            with running(
-                command,
-                f"{HOST}:{port}",
-                Path(folder) / "log",
-                ready_timeout_s=1_800,
-                environment=environment,
-            ) as server:
-                samples = asyncio.run(
-                    press(port, metrics_port, server.pid, requests, cards, _telling(status))
-                )
-        except (ServerFailed, OSError) as error:
-            fail(str(error))
+        with running(
+            command,
+            f"{HOST}:{port}",
+            Path(folder) / "log",
+            ready_timeout_s=1_800,
+            environment=environment,
+        ) as server:
+            samples = asyncio.run(press(port, metrics_port, server.pid, requests, cards, told))
     figures = [figure.document() for figure in steadiness_figures(samples)]
     document = {
         "requests": requests,
@@ -82,15 +77,6 @@ def bench_memory(
         "passes": all(figure["passes"] for figure in figures),
     }
     _show("memory bench", document, as_json=as_json)
-
-
-def _telling(status: Any) -> Any:
-    def told(step: str) -> None:
-        status.update(step)
-        if not stderr.is_terminal:
-            stderr.print(step)
-
-    return told
 
 
 def _show(title: str, document: dict[str, Any], *, as_json: bool) -> None:

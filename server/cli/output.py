@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
@@ -25,6 +26,26 @@ def show(document: Mapping[str, Any] | Sequence[Any], *, as_json: bool, table: C
         sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
     else:
         _stdout.print(table())
+
+
+@contextmanager
+def steps(*expected: type[Exception]) -> Iterator[Callable[[str], None]]:
+    """
+    What a long command is at: a line that changes in a terminal, else a line each.
+
+    Where one of the `expected` errors ends the block, the command fails by its text.
+    """
+    with stderr.status("starting") as status:
+
+        def told(step: str) -> None:
+            status.update(step)
+            if not stderr.is_terminal:
+                stderr.print(step)
+
+        try:
+            yield told
+        except expected as error:
+            fail(str(error))
 
 
 def say(text: str, *, markup: bool = True) -> None:
