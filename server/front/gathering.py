@@ -21,7 +21,8 @@ from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
 
 GATHER_S: Final = 0.002
-"""From one parcel to the next, while messages keep coming."""
+GATHER_EACH_S: Final = 0.001
+"""From one parcel to the next: so long for each message of the first, GATHER_S at the most."""
 
 _MESSAGES_TAG: Final = b"\x0a"
 """LinkRequest.messages, the field of a message in a frame."""
@@ -36,9 +37,10 @@ _Call = tuple[bytes, asyncio.Future[bytes], int]
 
 
 class Moments:
-    """When what was gathered goes: at once after a pause, else a moment after what went before it."""
+    """When what was gathered goes: at once after a pause, else a moment after what went before it, by how much that was."""
 
-    def __init__(self, go: Callable[[], None]) -> None:
+    def __init__(self, go: Callable[[], int]) -> None:
+        """`go` says how many messages went."""
         self._go = go
         self._loop = asyncio.get_running_loop()
         self._next_s = 0.0
@@ -54,8 +56,8 @@ class Moments:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._next_s = self._loop.time() + GATHER_S
-            self._go()
+            began_s = self._loop.time()
+            self._next_s = began_s + min(GATHER_S, GATHER_EACH_S * self._go())
 
 
 class Gathering:
@@ -88,7 +90,7 @@ class Gathering:
         self._calls.setdefault(caller, []).append((raw, future, deadline_ms))
         return await future
 
-    def _submit(self) -> None:
+    def _submit(self) -> int:
         gathered, self._calls = self._calls, {}
         for caller, calls in gathered.items():
             for first in range(0, len(calls), MESSAGES_MAX):
@@ -97,6 +99,7 @@ class Gathering:
                     self._submit_frame(caller, frame)
                 except Exception as error:  # a bug of ours: nobody may be left waiting for it
                     _fail(frame, error)
+        return sum(map(len, gathered.values()))
 
     def _submit_frame(self, caller: Caller, calls: list[_Call]) -> None:
         frame = b"".join([framed(raw) for raw, *_ in calls])
@@ -175,11 +178,12 @@ class Singles:
         """What waits goes now: something comes that must not overtake it."""
         self._moments.end()
 
-    def _submit(self) -> None:
+    def _submit(self) -> int:
         gathered, self._frames = self._frames, {}
         for caller, frames in gathered.items():
             for first in range(0, len(frames), MESSAGES_MAX):
                 self._submit_frames(caller, frames[first : first + MESSAGES_MAX])
+        return sum(map(len, gathered.values()))
 
     def _submit_frames(self, caller: Caller, frames: list[tuple[Sender, bytes]]) -> None:
         decoded = self._decoder.decode(b"".join([raw for _, raw in frames]), caller.sender, caller.permits)

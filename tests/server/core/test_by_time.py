@@ -384,6 +384,7 @@ def test_turns_that_follow_each_other_take_what_came_meanwhile_together(with_war
 
     async def act(core):
         monkeypatch.setattr("server.core.authorizer.TURN_S", 1.0)
+        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", 1.0)
         first = await core.codes(soon(purchase(0), LONG_MS))
         turns = core.authorizer.counters.turns
         asked = []
