@@ -158,6 +158,10 @@ class Sender(Protocol):
         """The decoder leaves this frame to it."""
         ...
 
+    def break_off(self, error: Exception) -> None:
+        """Some of its messages will never be answered: the link ends."""
+        ...
+
 
 class Singles:
     """Frames of one message each, of all links. One per front. A link's messages stay in their order."""
@@ -182,7 +186,12 @@ class Singles:
         gathered, self._frames = self._frames, {}
         for caller, frames in gathered.items():
             for first in range(0, len(frames), MESSAGES_MAX):
-                self._submit_frames(caller, frames[first : first + MESSAGES_MAX])
+                part = frames[first : first + MESSAGES_MAX]
+                try:
+                    self._submit_frames(caller, part)
+                except Exception as error:  # a bug of ours: nobody may be left waiting for it
+                    for link, _ in part:
+                        link.break_off(error)
         return sum(map(len, gathered.values()))
 
     def _submit_frames(self, caller: Caller, frames: list[tuple[Sender, bytes]]) -> None:

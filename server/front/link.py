@@ -74,6 +74,7 @@ class Link:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._broken: Exception | None = None
         self._reading: asyncio.Future[None] | None = None
 
     async def run(self, frames: Any, context: Any) -> None:
@@ -148,6 +149,11 @@ class Link:
         self._take_frame(raw, lambda count: count)
         self._wake.set()
         self._room.set()
+
+    def break_off(self, error: Exception) -> None:
+        """See `Sender`."""
+        self._broken = error
+        self._wake.set()
 
     def _take_frame(self, raw: bytes, admit: Callable[[int], int]) -> None:
         """What is good goes to the core as one parcel, what is bad gets its fault; `admit` says how many may come in."""
@@ -263,6 +269,8 @@ class Link:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._broken is not None:
+                raise self._broken
             while self._ready:
                 await context.write(self._next_frame())
             if self._ended and not self._in_flight:

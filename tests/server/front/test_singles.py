@@ -181,6 +181,14 @@ def test_a_sender_of_singles_over_its_rate_is_refused_and_owes_nothing_after(key
     assert meter.under_way == 0
 
 
+def test_links_end_where_a_bug_of_ours_meets_their_messages(keys, monkeypatch):
+    """None is left waiting for an answer that never comes."""
+    monkeypatch.setattr(FrameDecoder, "decode", lambda *_: 1 / 0)
+    raws = Traffic(9, 500, run=9).serialized(2, NOW_S)
+    with pytest.raises(ZeroDivisionError):
+        heard(keys, Approving(), [frames(raws)])
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
