@@ -14,6 +14,7 @@ search       how a cluster that doesn't answer is found again
 native       TigerBeetle's client library by its C interface
 replay       from snapshot and journal to the books as they were
 journal      every batch on disk, in SQLite, before it is answered
+write_ahead  SQLite's write-ahead log: on the disk beforehand, brought home beside the writer
 snapshot     the books in one file, so that a start needs only the journal's tail
 witness      what every account was after a batch, so that a restart proves itself
 scans        requests with a filter, a slice at a time

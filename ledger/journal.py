@@ -7,7 +7,6 @@ replay by other rules is noticed. Nothing damaged is guessed over: LedgerCorrupt
 and the last good one.
 """
 
-import os
 import sqlite3
 import struct
 import zlib
@@ -21,12 +20,11 @@ from urllib.parse import quote
 
 from ledger.book import LedgerCorrupt
 from ledger.log_check import damage_of
+from ledger.write_ahead import WriteAheadLog
 
 FORMAT = 1
 
 _PAGE_BYTES = 8192
-_LOG_BYTES = 32 << 20  # the write-ahead log goes home into the file when it is this long
-_FILL_BYTES = 1 << 20
 _READ_ROWS = 4  # read at once: in between, the log may go home into the file
 
 _SCHEMA = """
@@ -82,6 +80,7 @@ class Journal:
         Raises LedgerCorrupt where the file is not one, or its log has lost what was acknowledged.
         """
         self.path = path
+        self._log: WriteAheadLog | None = None
         if read_only:
             self._connection = _reading(path)
             self.last: int = self._connection.execute(_LAST).fetchone()[0]
@@ -92,10 +91,9 @@ class Journal:
             self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_BYTES // _PAGE_BYTES}")
             self._connection.execute(_SCHEMA)
             self.last = self._connection.execute(_LAST).fetchone()[0]
-            fill_log(path, _LOG_BYTES)
+            self._log = WriteAheadLog(path, self._connection, _PAGE_BYTES)
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise LedgerCorrupt(f"{path} can't be read as a journal: {error}") from error
@@ -110,6 +108,8 @@ class Journal:
             self._connection.executemany(_INSERT, rows)
             self._connection.execute("COMMIT")
         self.last += len(rows)
+        if self._log is not None:
+            self._log.wrote(len(rows), sum(len(entry.body) for entry in entries))
 
     def read(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """The batches after this sequence, in order, as far as `until`, each checked. Raises LedgerCorrupt."""
@@ -158,6 +158,8 @@ class Journal:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
         self._connection.close()
 
     def _corrupt(self, what: str, good: int) -> LedgerCorrupt:
@@ -173,25 +175,6 @@ def _reading(path: Path) -> sqlite3.Connection:
         timeout=60,
         check_same_thread=False,
     )
-
-
-def fill_log(path: Path, size: int) -> None:
-    """
-    Lengthen the write-ahead log of the SQLite file at `path`, which is open and unused meanwhile, by zeros.
-
-    A commit's fdatasync then finds its blocks on the disk already: a third less to wait, until the log begins anew,
-    which overwrites it. Zeros are no frame: a recovery ends where they begin (sqlite.org/fileformat2.html, 4.1). The
-    log bears no locks of SQLite's, so that closing it here loses none. A disk without room for it stays as it is: what
-    it has is for commits, and the first that finds none says so.
-    """
-    with Path(f"{path}-wal").open("r+b", buffering=0) as log:
-        before = length = log.seek(0, os.SEEK_END)
-        try:
-            while length < size:
-                length += log.write(bytes(min(size - length, _FILL_BYTES))) or 0
-            os.fdatasync(log.fileno())
-        except OSError:
-            log.truncate(before)
 
 
 def _crc32(sequence: int, entry: Entry) -> int:

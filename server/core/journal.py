@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.journal import fill_log
+from ledger.write_ahead import WriteAheadLog
 from server.core.formats import UnknownFormat, read_decisions, read_intents
 from server.core.policy import UNHEARD
 from server.core.record import DECISION, INTENT, Operation
@@ -37,13 +37,9 @@ INTENTS_KIND: Final = 1
 _DECISIONS: Final = 2
 _TRIM: Final = 0
 _NUMBER_MAX: Final = (1 << 63) - 1
-_LOG_BYTES: Final = 32 << 20
-"""As much of the write-ahead log is on the disk before it is used."""
-
 _PAGE_BYTES: Final = 4_096
 """Four times as large, they took a third off the CPU of large batches, and wrote a third more for small ones."""
 
-_CHECKPOINT_BYTES: Final = 64 << 20
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
@@ -274,6 +270,7 @@ class Journal:
         self.path = path
         try:
             self._connection = _open(path)
+            self._log = WriteAheadLog(path, self._connection, _PAGE_BYTES)
         except sqlite3.Error as error:
             raise JournalStopped(f"the journal {path} can't be opened: {error}") from error
         self.number = self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
@@ -303,6 +300,7 @@ class Journal:
         """Write what waits, and close."""
         self._waiting.put(None)
         self._thread.join()
+        self._log.close()
         self._connection.close()
 
     def _append(self, kind: int, records: NDArray[Any]) -> asyncio.Future[int]:
@@ -354,6 +352,7 @@ class Journal:
                     self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
             if len(batch) > 1:
                 self._connection.execute("COMMIT")
+            self._log.wrote(len(batch), sum([len(entry.records) for entry in batch]))
         except Exception as error:  # whatever it is, nobody may be left waiting for this thread
             return JournalStopped(
                 f"the journal {self.path} can't be written ({error}); nothing more is answered"
@@ -366,14 +365,12 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // _PAGE_BYTES}")
     connection.executescript(_SCHEMA)
     found = connection.execute("SELECT version FROM format").fetchone()
     if found is None:
         connection.execute("INSERT INTO format VALUES (?)", (FORMAT,))
     elif found[0] != FORMAT:
         raise JournalCorrupt(f"{path} has format {found[0]}; this server reads format {FORMAT}")
-    fill_log(path, _LOG_BYTES)
     return connection
 
 

@@ -1,0 +1,114 @@
+"""The write-ahead log: filled beforehand, brought home beside its writer, begun anew, and never in the way of a commit."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from ledger.write_ahead import LOG_BYTES, WriteAheadLog
+
+PAGE = 4096
+ROW = 64 << 10
+WAIT_S = 20
+
+
+class Written:
+    """A file with one table, its writer and its log."""
+
+    def __init__(self, path):
+        self.path = path
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection.execute(f"PRAGMA page_size = {PAGE}")
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, body BLOB)")
+        self.log = WriteAheadLog(path, self.connection, PAGE)
+        self.rows = 0
+
+    def write(self, megabytes):
+        for _ in range(megabytes * (1 << 20) // ROW):
+            self.rows += 1
+            self.connection.execute(
+                "INSERT INTO rows VALUES (?, ?)", (self.rows, bytes([self.rows % 251]) * ROW)
+            )
+            self.log.wrote(1, ROW)
+
+    def keep_up(self):
+        """Until the thread has begun what it was told: it is one step behind at most."""
+        deadline = time.monotonic() + WAIT_S
+        while not self.log._steps.empty():
+            assert time.monotonic() < deadline, "the thread doesn't keep up"
+            os.sched_yield()
+
+    def close(self):
+        self.log.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Open; closed at the end."""
+    with closing(Written(tmp_path / "rows.sqlite")) as opened:
+        yield opened
+
+
+def size_of(file):
+    return (file.path.parent / f"{file.path.name}-wal").stat().st_size
+
+
+def is_whole(path, rows):
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(
+            "SELECT number, substr(body, 1, 1), length(body) FROM rows ORDER BY number"
+        )
+        return found.fetchall() == [(n, bytes([n % 251]), ROW) for n in range(1, rows + 1)]
+
+
+def test_the_log_stays_as_long_as_it_was_filled(file):
+    """Five times its length goes through it: it begins anew, and the file has what was brought home."""
+    assert size_of(file) == LOG_BYTES
+    for _ in range(40):
+        file.write(4)
+        file.keep_up()
+    assert size_of(file) <= 2 * LOG_BYTES
+    assert file.path.stat().st_size > 100 << 20
+    assert is_whole(file.path, file.rows)
+
+
+def test_a_reader_in_the_way_costs_room_and_nothing_else(file):
+    """While a reader holds on to the past the log grows; after it, what was written goes home."""
+    file.write(1)
+    with closing(sqlite3.connect(file.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (16,)
+        file.write(60)
+        assert size_of(file) > LOG_BYTES
+        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (16,)
+    before = size_of(file)
+    file.write(60)
+    assert size_of(file) < before + (60 << 20)
+    assert is_whole(file.path, file.rows)
+
+
+def test_a_step_that_fails_leaves_the_log_to_the_next(file):
+    """No commit hears of it, and the thread lives."""
+    file.log._other.close()
+    file.write(8)
+    file.keep_up()
+    assert file.log._thread.is_alive()
+    file.log._other = sqlite3.connect(file.path, isolation_level=None, check_same_thread=False)
+    file.write(8)
+    file.keep_up()
+    assert is_whole(file.path, file.rows)
+
+
+def test_what_was_committed_is_there_when_it_is_opened_again(tmp_path):
+    """Closed in the midst of steps."""
+    path = tmp_path / "rows.sqlite"
+    with closing(Written(path)) as file:
+        file.write(20)
+        rows = file.rows
+    assert is_whole(path, rows)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
