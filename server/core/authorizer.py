@@ -147,7 +147,8 @@ class Authorizer:
         self._beside: set[asyncio.Task[None]] = set()
         self._carried_out = 0
         """Messages about authorizations that are under way."""
-        self._scheduled = False
+        self._turn_timer: asyncio.TimerHandle | None = None
+        self._turn_timer_s = math.inf
         self._next_turn_s = 0.0
         """When the next turn may begin, by the loop's clock."""
         self._idle = asyncio.Event()
@@ -513,15 +514,17 @@ class Authorizer:
 
     def _schedule(self) -> None:
         under_way = len(self._turns) - self.books.overdue
-        if self._waiting and not self._scheduled and under_way < self._limits.turns_max:
-            self._scheduled = True
-            if self._waiting.count >= _ALWAYS:
-                self._loop.call_soon(self._begin_turn)
-            else:
-                self._loop.call_at(self._next_turn_s, self._begin_turn)
+        if not self._waiting or under_way >= self._limits.turns_max:
+            return
+        begin_s = 0.0 if self._waiting.count >= _ALWAYS else self._next_turn_s
+        if begin_s < self._turn_timer_s:
+            if self._turn_timer is not None:
+                self._turn_timer.cancel()
+            self._turn_timer_s = begin_s
+            self._turn_timer = self._loop.call_at(begin_s, self._begin_turn)
 
     def _begin_turn(self) -> None:
-        self._scheduled = False
+        self._turn_timer, self._turn_timer_s = None, math.inf
         now_s = self._loop.time()
         if self._waiting.due_s <= now_s:
             self._expire()

@@ -395,3 +395,19 @@ def test_turns_that_follow_each_other_take_what_came_meanwhile_together(with_war
         return first + codes, core.authorizer.counters.turns - turns
 
     assert with_warm_core(act) == (["00"] * 11, 1)
+
+
+def test_a_turn_that_waits_begins_at_once_when_many_have_come(with_warm_core, monkeypatch):
+    """However long the pause after the one before it."""
+
+    async def act(core):
+        monkeypatch.setattr("server.core.authorizer.TURN_S", LONG_MS / 1_000)
+        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", LONG_MS / 1_000)
+        codes = await core.codes(soon(purchase(0), LONG_MS))
+        one = asyncio.ensure_future(core.codes(soon(purchase(1), LONG_MS)))
+        await asyncio.sleep(0)
+        monkeypatch.setattr("server.core.authorizer._ALWAYS", 2)
+        other = await asyncio.wait_for(core.codes(soon(purchase(2), LONG_MS)), WAIT_S)
+        return codes + await one + other
+
+    assert with_warm_core(act) == ["00"] * 3
