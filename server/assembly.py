@@ -42,7 +42,7 @@ from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books
-from server.dock.dock import Dock
+from server.dock.dock import Dock, take_all_left
 from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
@@ -386,6 +386,9 @@ class Server:
 
     async def _let_in(self, keys: Keys, services: Sequence[Service], explainer: Explainer) -> None:
         """Take requests: on a port, or from fronts that do."""
+        take_all_left(
+            self.core, self.settings.home, 0 if self._entrance is not None else self.settings.fronts
+        )
         if self._entrance is None:
             carrier = Carrier(services, explainer.answer)
             path = self.settings.home / SOCKET

@@ -5,7 +5,7 @@ Floor plan, in reading order:
 
 dock      the core's side: parcels and calls taken in, answers sent back
 remote    the front's side: a core that may be away
-kept      what a front answered in the core's stead, until the core has it on disk
+kept      what a front answered in the core's stead, in a file until the core has it on disk
 passage   one connection: frames in and out, whatever waits in one write
 frames    the format of a frame, and what is in it
 """

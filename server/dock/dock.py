@@ -3,7 +3,8 @@ The core's side of the dock: fronts come and go, their parcels and calls are tak
 
 What fronts answered while the core was away is taken back before anything else is decided: after a start, parcels wait
 until every front has said what it answered, but no longer than `PATIENCE_S`, so that no repeat gets an approval that is
-about to be taken back. A front that dies leaves its requests here: they are decided, and their answers dropped.
+about to be taken back. A front that dies leaves its requests here: they are decided, and their answers dropped; what it
+had answered itself is read from its file (see `kept`).
 """
 
 import asyncio
@@ -15,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from server.core.authorizer import Authorizer
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
+from server.core.record import REQUEST
 from server.dock.frames import (
     Disowned,
     Failure,
@@ -38,6 +41,7 @@ from server.dock.frames import (
     read_parcel,
     read_renewals,
 )
+from server.dock.kept import kept_fronts, kept_path, left_behind
 from server.dock.passage import Passage
 from server.telemetry import Family
 
@@ -198,6 +202,7 @@ class Dock:
         berth = self._berths.pop(passage, None)
         if berth is not None and not self._is_closing:
             _log.info("a front has gone", front=berth.number)
+            take_left(self._core, self._path.parent, berth.number)
 
     def _take(self, passage: Passage, body: bytes) -> None:
         """Requests of a front: they go to the core as those of one in its own process would."""
@@ -288,3 +293,41 @@ class Dock:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def take_left(core: Authorizer, home: Path, front: int, *, for_good: bool = False) -> None:
+    """
+    Take over what a front that is gone has kept; its successor tells it again, which changes nothing.
+
+    `for_good`: there is no successor, so the file goes once all of it is on disk.
+    """
+    path = kept_path(home, front)
+    left = 0
+
+    def deliver(places: list[int], _decisions: NDArray[Any]) -> None:
+        nonlocal left
+        left -= len(places)
+        if not left and for_good:
+            path.unlink(missing_ok=True)
+
+    def fail(error: Exception) -> None:
+        _log.warning("what a front answered is not on disk", front=front, requests=left, reason=str(error))
+
+    try:
+        batches = [
+            (np.frombuffer(bytearray(r), REQUEST), np.frombuffer(c, "S2")) for r, c in left_behind(path)
+        ]
+        left = sum(len(requests) for requests, _ in batches)
+        if not left and for_good:
+            path.unlink(missing_ok=True)
+        for requests, codes in batches:
+            core.take_over(requests, codes, deliver, fail)
+    except (OSError, Stopped) as error:
+        fail(error)
+
+
+def take_all_left(core: Authorizer, home: Path, fronts: int) -> None:
+    """At a start with so many fronts: what those kept that will not come back."""
+    for front in kept_fronts(home):
+        if front >= fronts:
+            take_left(core, home, front, for_good=True)

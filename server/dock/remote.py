@@ -43,7 +43,7 @@ from server.dock.frames import (
     read_number,
     read_return,
 )
-from server.dock.kept import Kept, records_of
+from server.dock.kept import Kept, kept_path, records_of
 from server.dock.passage import Passage
 
 AGAIN_S: Final = 0.02
@@ -100,7 +100,11 @@ class RemoteCore:
         default_ms: int,
         limits: RemoteLimits,
     ) -> None:
-        """`number` is the front's own; `names` follow the core's; `away_code` (DE39) is what it answers itself."""
+        """
+        `number` is the front's own; `names` follow the core's; `away_code` (DE39) is what it answers itself.
+
+        Raises OSError where it can't keep those answers beside the core's socket.
+        """
         self.welcomed = asyncio.Event()
         """Set once the core has been reached."""
         self.counters = RemoteCounters()
@@ -111,7 +115,7 @@ class RemoteCore:
         self._default_ms = default_ms
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._kept = Kept(limits.kept_max)
+        self._kept = Kept(limits.kept_max, kept_path(path.parent, number))
         self._passage: Passage | None = None
         self._lost = asyncio.Event()
         self._is_refused = False
@@ -322,13 +326,14 @@ class RemoteCore:
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places]
         authorizing = requests["operation"] == Operation.AUTHORIZE
         records = records_of(requests[authorizing].tobytes())
-        if not self._kept.has_room(len(records)):
+        try:
+            self._kept.put(records, self._away_code)
+        except OSError as error:
             # An answer that can't be kept is none: whoever repeats it gets the first.
-            parcel.fail(Stopped("the core has gone away, and no more can be answered in its stead"))
+            parcel.fail(Stopped(f"the core has gone away, and no more can be answered in its stead: {error}"))
             return
         decisions: NDArray[Any] = away(requests)
         decisions["response_code"][authorizing] = self._away_code
-        self._kept.put(records, self._away_code)
         self.counters.answered_here += len(places)
         parcel.deliver([parcel.places[place] for place in places], decisions)
 

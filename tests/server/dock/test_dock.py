@@ -12,7 +12,9 @@ import pytest
 from server.core.disown import Disowned
 from server.core.names import Names
 from server.core.parcel import Parcel
-from server.dock.dock import Dock
+from server.core.record import REQUEST_VERSION
+from server.dock.dock import Dock, take_all_left
+from server.dock.kept import Kept, kept_fronts, kept_path
 from server.dock.remote import RemoteCore, RemoteLimits
 from tests.server.core.scene import Core, directory, purchase
 
@@ -167,3 +169,50 @@ def test_the_core_decides_what_a_dead_front_left_and_serves_the_others(run):
         return repeat
 
     assert run(act) == ["00"]
+
+
+def of_today(request):
+    """As a front writes it."""
+    request["version"] = REQUEST_VERSION
+    return request
+
+
+def test_what_a_killed_front_had_answered_stands(run):
+    """It was killed between its answer and telling the core: the core reads the file that it leaves."""
+
+    async def act(core, path):
+        dock = await docked(core, path, 2)
+        killed, other = [await Front(path, number).ready() for number in range(2)]
+        asked = of_today(purchase(0))
+        killed.core._kept.put([asked.tobytes()], b"91")
+        await killed.cut()
+        while 0 in dock.fronts:  # noqa: ASYNC110 - the dock tells nobody
+            await asyncio.sleep(0)
+        repeat = await other.send(asked, purchase(1))
+        successor = await Front(path, 0).ready()
+        await asyncio.wait_for(core.authorizer.drain(), WAIT_S)
+        while successor.core._kept.count:  # noqa: ASYNC110 - nor does a front
+            await asyncio.sleep(0)
+        again = await successor.send(asked)
+        left = kept_path(path.parent, 0).stat().st_size
+        await dock.close(1.0)
+        for front in (other, successor):
+            await front.cut()
+        return repeat, again, left
+
+    assert run(act) == (["91", "00"], ["91"], 0)
+
+
+def test_what_fronts_answered_that_never_come_back_stands(run):
+    """There were more of them before: their files go once the core has what they hold."""
+
+    async def act(core, path):
+        asked = of_today(purchase(0))
+        gone = Kept(10, kept_path(path.parent, 5))
+        gone.put([asked.tobytes()], b"N0")
+        Kept(10, kept_path(path.parent, 1)).put([of_today(purchase(1)).tobytes()], b"91")
+        take_all_left(core.authorizer, path.parent, 2)
+        await asyncio.wait_for(core.authorizer.drain(), WAIT_S)
+        return await core.codes(asked), kept_fronts(path.parent)
+
+    assert run(act) == (["N0"], [1])
