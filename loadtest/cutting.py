@@ -153,35 +153,38 @@ class Proxy:
             asyncio.ensure_future(self._carry(reader, onward[1])),
             asyncio.ensure_future(self._carry(onward[0], writer)),
         ]
-        await asyncio.wait(pair.ways)
+        # One side may have said all and still hear; one that is gone takes the other along.
+        await asyncio.wait(pair.ways, return_when=asyncio.FIRST_EXCEPTION)
+        for way in pair.ways:
+            if way.done() and not way.cancelled():
+                way.exception()
         if pair.left is None:
             self._forget(pair)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction, until its sender ends or the connection does."""
+        """One direction, until its sender ends. Raises a group of ConnectionErrors where one of the two is gone."""
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_WAITING_MAX)
-        giving = asyncio.ensure_future(self._give(waiting, writer))
-        try:
-            with contextlib.suppress(ConnectionError):
-                while data := await reader.read(CHUNK_SIZE):
-                    await waiting.put((self._loop.time(), data))
-                await waiting.put((self._loop.time(), b""))
-                await giving
-        finally:
-            giving.cancel()
+
+        async def hear() -> None:
+            while data := await reader.read(CHUNK_SIZE):
+                await waiting.put((self._loop.time(), data))
+            await waiting.put((self._loop.time(), b""))
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(hear())
+            both.create_task(self._give(waiting, writer))
 
     async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                came_s, data = await waiting.get()
-                await self._weather_lets_through(came_s)
-                if not data:
-                    writer.write_eof()
-                    return
-                writer.write(data)
-                await writer.drain()
-                if self._weather.bytes_per_s is not None:
-                    await asyncio.sleep(len(data) / self._weather.bytes_per_s)
+        while True:
+            came_s, data = await waiting.get()
+            await self._weather_lets_through(came_s)
+            if not data:
+                writer.write_eof()
+                return
+            writer.write(data)
+            await writer.drain()
+            if self._weather.bytes_per_s is not None:
+                await asyncio.sleep(len(data) / self._weather.bytes_per_s)
 
     async def _weather_lets_through(self, came_s: float) -> None:
         """Until what came then may go on; a change of weather is felt by what waits already."""

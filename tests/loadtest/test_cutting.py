@@ -1,6 +1,7 @@
 """The proxy does to connections what it is told."""
 
 import socket
+import struct
 import threading
 import time
 
@@ -33,6 +34,9 @@ class Echo:
         with taken:
             try:
                 while data := taken.recv(1 << 16):
+                    if data == b"reset":
+                        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        break
                     taken.sendall(data)
             except ConnectionError:
                 pass
@@ -162,3 +166,11 @@ def test_new_connections_go_elsewhere_when_they_are_led_there(proxy, line):
         assert ask(new) == b"hello"
     assert other.ended.wait(WAIT_S)
     other.close()
+
+
+def test_a_server_that_resets_takes_the_client_along(line):
+    """As one that is killed with something unread; the client isn't left alone with a dead connection."""
+    line.sendall(b"reset")
+    line.settimeout(WAIT_S)
+    with pytest.raises(ConnectionResetError):
+        line.recv(1)
