@@ -7,6 +7,9 @@ The front's side of the dock: a core that is another process, and may be away.
                   └── its time is over ───────────┴──► answered here, with one configured code; the key is kept, and the
                                                        core is told of it first when it is back
 
+A front that has just started waits for what its first try shows before it takes the core for away: what its predecessor
+sent may be decided already, and whoever repeats it is to get that.
+
 What was answered here and is an authorization is taken back by the core, whatever it had said of it. Messages about
 authorizations get 91, which nobody keeps: whoever repeats them gets what came of them.
 """
@@ -119,6 +122,8 @@ class RemoteCore:
         self._passage: Passage | None = None
         self._lost = asyncio.Event()
         self._is_refused = False
+        self._is_searching = True
+        """The core has not been tried yet: what is submitted waits for it."""
         self._sent: dict[int, _Sent] = {}
         self._in_flight = 0
         self._next = 0
@@ -148,6 +153,7 @@ class RemoteCore:
                         lambda: Passage(self._heard, self._end), str(self._path)
                     )
                 except OSError:
+                    self._miss()
                     await asyncio.sleep(AGAIN_S)
                     continue
                 passage.send(Kind.HELLO, pack_hello(self._number))
@@ -169,7 +175,7 @@ class RemoteCore:
         """Send a parcel to the core, or answer it here. Raises Overloaded or Stopped, and then nothing was touched."""
         count = len(parcel.places)
         self.counters.requests += count
-        if self._passage is None:
+        if self._passage is None and not self._is_searching:
             if not self._kept.has_room(count):
                 raise Stopped("the core is away, and no more can be answered in its stead")
             self._loop.call_soon(self._answer_here, parcel, list(range(count)))
@@ -179,7 +185,8 @@ class RemoteCore:
         self._next += 1
         self._in_flight += count
         self._sent[self._next] = _Sent(parcel)
-        self._passage.send(Kind.PARCEL, pack_parcel(self._next, count, parcel.source), parcel.records)
+        if self._passage is not None:
+            _send(self._passage, self._next, parcel)
         left = left_s(parcel.records, time.time_ns(), self._default_ms)
         heapq.heappush(self._dues, (self._loop.time() + left + ANSWERING_S + GRACE_S, self._next))
         self._watch_over()
@@ -232,28 +239,40 @@ class RemoteCore:
 
     def _begin(self, passage: Passage) -> None:
         """The core is there: first it hears what was answered in its stead."""
-        self._is_refused = False
+        self._is_refused = self._is_searching = False
         self._passage = passage
         self._tell_kept()
         passage.send(Kind.DISOWNED, pack_disowned(0, b"", b""))
+        for number, waiting in self._sent.items():
+            _send(passage, number, waiting.parcel)
         self.welcomed.set()
 
     def _end(self, passage: Passage) -> None:
         """The connection is gone: what waits is answered here."""
         self._lost.set()
         if passage is not self._passage:
+            self._miss()
             return
         self._passage = None
         self.counters.losses += 1
         self._kept.take_back()
+        self._answer_all_here()
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(Stopped("the core has gone away: send the same request again"))
+
+    def _miss(self) -> None:
+        """The core can't be reached: what has waited for the first try is answered here."""
+        if self._is_searching:
+            self._is_searching = False
+            self._answer_all_here()
+
+    def _answer_all_here(self) -> None:
         sent, self._sent = self._sent, {}
         self._dues.clear()
         self._in_flight = 0
         for waiting in sent.values():
             self._answer_here(waiting.parcel, waiting.unanswered())
-        for future in self._calls.values():
-            if not future.done():
-                future.set_exception(Stopped("the core has gone away: send the same request again"))
 
     def _take_answers(self, body: bytes) -> None:
         number, places, decisions = read_answers(body)
@@ -341,3 +360,7 @@ class RemoteCore:
         if self._passage is not None:
             for number, records, codes in self._kept.hand_over():
                 self._passage.send(Kind.DISOWNED, pack_disowned(number, records, codes))
+
+
+def _send(passage: Passage, number: int, parcel: Parcel) -> None:
+    passage.send(Kind.PARCEL, pack_parcel(number, len(parcel.places), parcel.source), parcel.records)

@@ -203,6 +203,42 @@ def test_what_a_killed_front_had_answered_stands(run):
     assert run(act) == (["91", "00"], ["91"], 0)
 
 
+def test_a_front_that_has_just_started_asks_the_core_before_it_answers_itself(run):
+    """The front before it was killed with an approval on its way: the repeat gets that, not 91."""
+
+    async def act(core, path):
+        dock = await docked(core, path, 1)
+        killed = await Front(path, 0).ready()
+        asked = of_today(purchase(0))
+        decided = asyncio.Event()
+        core.authorizer.on_decided = lambda _intents, _decisions: decided.set()
+        killed.core._take_answers = lambda _body: None
+        lost = killed.send(asked)
+        await asyncio.wait_for(decided.wait(), WAIT_S)
+        killed.core._answer_here = lambda _parcel, _places: None
+        await killed.cut()
+        lost.close()
+        successor = Front(path, 0)
+        codes = await successor.send(asked, purchase(1))
+        await dock.close(1.0)
+        await successor.cut()
+        return codes
+
+    assert run(act) == ["00", "00"]
+
+
+def test_a_front_that_finds_no_core_when_it_starts_answers_itself(run):
+    """As soon as its first try has failed."""
+
+    async def act(_core, path):
+        front = Front(path, 0)
+        codes = await front.send(of_today(purchase(0)))
+        await front.cut()
+        return codes
+
+    assert run(act) == ["91"]
+
+
 def test_what_fronts_answered_that_never_come_back_stands(run):
     """There were more of them before: their files go once the core has what they hold."""
 
