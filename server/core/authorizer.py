@@ -49,10 +49,10 @@ from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
 from server.core.parcel import Deliver, Overloaded, Parcel, Stopped
 from server.core.record import DECISION, REQUEST, Operation
-from server.core.repeats import Admission, Admitted
+from server.core.repeats import Admission, Admitted, is_repeat
 from server.core.state import State
 from server.core.timing import Timing
-from server.core.turn import Asked, Turn, away, is_approval, stamp
+from server.core.turn import Asked, Turn, away, stamp
 from server.core.waiting import Waiting
 
 _log = structlog.get_logger("core")
@@ -141,6 +141,8 @@ class Authorizer:
         self._watch: asyncio.TimerHandle | None = None
         self._watch_s = math.inf
         self._disowned = Disowned()
+        self._untold: list[Asked] = []
+        """What is under way, and may be told by time."""
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
         self._deferred_count = 0
         self._turns: set[asyncio.Task[None]] = set()
@@ -190,9 +192,13 @@ class Authorizer:
         """
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        records = disowning(requests, codes).tobytes()
+        records = disowning(self._before_answers(requests), codes).tobytes()
         self._waiting.put_in_front([Parcel(records, list(range(len(requests))), deliver, fail)])
         self._begin_waiting()
+
+    def lose(self, decisions: NDArray[Any]) -> None:
+        """These answers, DECISION[n], may not have reached who asked: their front has died."""
+        self._disowned.lost(decisions["authorization_id"][decisions["operation"] == Operation.AUTHORIZE])
 
     def is_full(self, source: int = 0, count: int = 1) -> bool:
         """Whether what waits before `count` more requests of this source is as much as may."""
@@ -335,9 +341,10 @@ class Authorizer:
         self.state.settle(intents, decisions)
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
-        late = asked.tell(places, decisions)
-        if late.any() and (late := late & is_approval(decisions)).any():
-            self._let_stand(intents["request"][late])
+        asked.tell(places, decisions)
+        told_away = asked.told_away[places] & (decisions["response_code"] != policy.LEDGER_AWAY)
+        if told_away.any():
+            self._let_stand(intents["request"][told_away])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
@@ -351,6 +358,8 @@ class Authorizer:
     def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:
         """Meanwhile, give up and tell by time what is due; until all of it is told."""
         handle: asyncio.TimerHandle | None = None
+        self._untold = [other for other in self._untold if other.untold.any()]
+        self._untold.append(asked)
 
         def arm() -> None:
             nonlocal handle
@@ -421,8 +430,7 @@ class Authorizer:
         if len(repeats):
             answers = self.state.repeats.entries["answer"][admitted.places[repeats]]
             answers["replayed"] = 1
-            approved = (answers["held"] != 0) | (answers["stand_in"] != 0)
-            self._disowned.told(answers["authorization_id"][approved])
+            self._disowned.told(turn.requests[repeats], answers)
             turn.answer(repeats, answers)
             self.counters.repeats += len(repeats)
         conflicts = np.flatnonzero(admitted.admissions == Admission.CONFLICT)
@@ -460,8 +468,41 @@ class Authorizer:
         else:
             del self._deferred[entry]
         self._deferred_count -= 1
-        self.counters.expired += 1
-        _tell_away(parcel)
+        self._tell_late(parcel)
+
+    def _tell_late(self, parcel: Parcel) -> None:
+        """
+        The time of these is over before a turn has taken them: who repeats gets the first answer, all others 91.
+
+        That stands: as the answer of what nobody has seen, and for every copy of what is being decided.
+        """
+        requests = np.frombuffer(bytearray(parcel.records), REQUEST)
+        entries = self.state.repeats.find(requests["authorization_id"])
+        answers = away(requests)
+        decided = is_repeat(requests, entries) & ~self._disowned.awaited(requests["authorization_id"])
+        answers[decided] = entries["answer"][decided]
+        answers["replayed"][decided] = 1
+        self._disowned.told(requests[decided], answers[decided])
+        self.counters.repeats += int(decided.sum())
+        self.counters.expired += int((~decided).sum())
+        parcel.deliver(parcel.places, answers)
+        away_from = ~decided & (requests["operation"] == Operation.AUTHORIZE)
+        self._untold = [asked for asked in self._untold if asked.untold.any()]
+        for asked in self._untold:
+            asked.tell_away(requests["authorization_id"][away_from])
+        self._let_stand(requests[away_from & (entries["state"] == EntryState.FREE)])
+
+    def _before_answers(self, requests: NDArray[Any]) -> NDArray[Any]:
+        """REQUEST[n]; those whose answer was lost as though they had come before it, since their senders didn't hear it."""
+        unheard = self._disowned.is_unheard(requests["authorization_id"])
+        if unheard.any():
+            requests = requests.copy()
+            answers = self.state.repeats.find(requests["authorization_id"][unheard])["answer"]
+            decided = answers["sequence"] != 0
+            arrivals_ns = requests["arrival_ns"][unheard]
+            arrivals_ns[decided] = np.minimum(arrivals_ns[decided], answers["decision_ns"][decided])
+            requests["arrival_ns"][unheard] = arrivals_ns
+        return requests
 
     def _let_stand(self, requests: NDArray[Any]) -> None:
         """The senders of these authorizations were told 91 by time."""
@@ -502,13 +543,7 @@ class Authorizer:
         """The time of some is over before a turn has taken them: 91, which stands."""
         self._watch, self._watch_s = None, math.inf
         for parcel in self._waiting.take_overdue(self._loop.time()):
-            self.counters.expired += len(parcel.places)
-            _tell_away(parcel)
-            requests = np.frombuffer(parcel.records, REQUEST)
-            authorizations = requests[requests["operation"] == Operation.AUTHORIZE]
-            # A copy of one that is known is a repeat: what its first sender hears stands.
-            known = self.state.repeats.find(authorizations["authorization_id"])["state"] != EntryState.FREE
-            self._let_stand(authorizations[~known])
+            self._tell_late(parcel)
         self._watch_over()
         self._look_idle()
 
@@ -600,7 +635,3 @@ class Authorizer:
         self._deferred.clear()
         self._deferred_count = 0
         self.on_stop(error)
-
-
-def _tell_away(parcel: Parcel) -> None:
-    parcel.deliver(parcel.places, away(np.frombuffer(parcel.records, REQUEST)))

@@ -9,10 +9,11 @@ A DISOWN is the authorization's own REQUEST, but for
 
     operation           DISOWN
     original_id         the authorization's id; the message's own follows from it
-    given_code          what the front answered
+    given_code          what the front answered, and the id follows from it too
 
-Two exceptions, both of what its sender has heard: an approval that a repeat got meanwhile, from this process, is not taken
-back; and a copy that arrived when the key was decided already, so a repeat itself, changes nothing.
+Two exceptions, both of what its sender has heard: an approval that another try got meanwhile, from this process, is not
+taken back; and a copy that arrived when the key was decided already, so a repeat itself, changes nothing. But a copy whose
+first answer went to a front that died before it passed it on is no repeat to its sender: it heard the front's code alone.
 """
 
 import hashlib
@@ -27,10 +28,13 @@ from server.core.parcel import Parcel
 from server.core.record import DECISION, REQUEST, REQUEST_VERSION, Operation
 
 TOLD_MAX: Final = 65_536
-"""Approvals whose repetition is remembered: a front takes back what is some hundred milliseconds old."""
+"""Answers whose repetition, or loss, is remembered: a front takes back what is some hundred milliseconds old."""
 
 _FIELDS: Any = REQUEST.fields
 _OPERATION_AT: Final = int(_FIELDS["operation"][1])
+_NONE: Final[frozenset[int]] = frozenset()
+
+_Id = tuple[int, int]
 
 
 def disowning(requests: NDArray[Any], codes: NDArray[np.bytes_]) -> NDArray[Any]:
@@ -42,7 +46,7 @@ def disowning(requests: NDArray[Any], codes: NDArray[np.bytes_]) -> NDArray[Any]
     taken["deadline_ms"] = PATIENT_MS
     taken["remaining_minor"] = 0
     for place, identifier in enumerate(requests["authorization_id"]):
-        taken["authorization_id"][place] = _identify(identifier)
+        taken["authorization_id"][place] = _identify(identifier, bytes(taken["given_code"][place]))
     return taken
 
 
@@ -54,15 +58,29 @@ class Disowned:
     """
 
     def __init__(self) -> None:
-        self._told: dict[tuple[int, int], None] = {}
-        self._under_way: set[tuple[int, int]] = set()
+        self._told: dict[_Id, set[int]] = {}
+        """When the tries arrived, ns, that got an approval again."""
+        self._unheard: dict[_Id, None] = {}
+        self._under_way: set[_Id] = set()
 
-    def told(self, identifiers: NDArray[np.uint64]) -> None:
-        """Approvals of these ids, u8[n, 2], were given again, to a repeat."""
-        for low, high in identifiers.tolist():
-            self._told[low, high] = None
-        while len(self._told) > TOLD_MAX:
-            del self._told[next(iter(self._told))]
+    def told(self, requests: NDArray[Any], answers: NDArray[Any]) -> None:
+        """The repeats REQUEST[n] got the first answers again, DECISION[n]."""
+        approved = requests[(answers["held"] != 0) | (answers["stand_in"] != 0)]
+        arrivals_ns = approved["arrival_ns"].tolist()
+        for pair, arrival_ns in zip(_pairs(approved["authorization_id"]), arrivals_ns, strict=True):
+            self._told.setdefault(pair, set()).add(arrival_ns)
+        _bound(self._told)
+
+    def lost(self, identifiers: NDArray[np.uint64]) -> None:
+        """The answers to these authorizations, u8[n, 2], went to a front that died and may not have passed them on."""
+        self._unheard.update(dict.fromkeys(_pairs(identifiers)))
+        _bound(self._unheard)
+
+    def is_unheard(self, identifiers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which of these, u8[n, 2], were `lost`; bool[n]."""
+        if not self._unheard:
+            return np.zeros(len(identifiers), np.bool_)
+        return np.array([pair in self._unheard for pair in _pairs(identifiers)], np.bool_)
 
     def first(self, parcels: list[Parcel]) -> list[Parcel]:
         """The parcels of a batch, those that take back first, without what was told again."""
@@ -75,19 +93,27 @@ class Disowned:
         """Which repeats of these authorizations, u8[n, 2], must wait; bool[n]."""
         if not self._under_way:
             return np.zeros(len(identifiers), np.bool_)
-        return np.array([tuple(pair) in self._under_way for pair in identifiers.tolist()], np.bool_)
+        return np.array([pair in self._under_way for pair in _pairs(identifiers)], np.bool_)
 
     def done(self, requests: NDArray[Any]) -> None:
         """These REQUEST[n] are carried out, or had nothing to do."""
         if self._under_way:
             taken = requests["original_id"][requests["operation"] == Operation.DISOWN]
-            self._under_way.difference_update(map(tuple, taken.tolist()))
+            self._under_way.difference_update(_pairs(taken))
 
     def _allowed(self, parcel: Parcel) -> Iterable[Parcel]:
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)
-        pairs = [(low, high) for low, high in requests["original_id"].tolist()]
-        told = np.array([pair in self._told for pair in pairs], np.bool_)
-        self._under_way.update(pair for pair in pairs if pair not in self._told)
+        pairs = _pairs(requests["original_id"])
+        arrivals_ns = requests["arrival_ns"].tolist()
+        # What the very try got that its front gave up was dropped there.
+        told = np.array(
+            [
+                bool(self._told.get(pair, _NONE) - {arrival_ns})
+                for pair, arrival_ns in zip(pairs, arrivals_ns, strict=True)
+            ],
+            np.bool_,
+        )
+        self._under_way.update(pair for pair, barred in zip(pairs, told.tolist(), strict=True) if not barred)
         if not told.any():
             return [parcel]
         barred = parcel.part(np.flatnonzero(told), parcel.due_s)
@@ -102,9 +128,23 @@ def takes_back(parcel: Parcel) -> bool:
     return parcel.records[_OPERATION_AT] == Operation.DISOWN
 
 
-def _identify(identifier: NDArray[np.uint64]) -> tuple[int, int]:
-    """The message's id: the authorization's time, and a hash; the low byte is the legs'."""
-    named = identifier.tobytes()
+def _pairs(identifiers: NDArray[np.uint64]) -> list[_Id]:
+    return [(low, high) for low, high in identifiers.tolist()]
+
+
+def _bound(remembered: dict[_Id, Any]) -> None:
+    """The oldest go."""
+    while len(remembered) > TOLD_MAX:
+        del remembered[next(iter(remembered))]
+
+
+def _identify(identifier: NDArray[np.uint64], code: bytes) -> tuple[int, int]:
+    """
+    The message's id: the authorization's time, and a hash; the low byte is the legs'.
+
+    It follows from the code too: the core's own 91, told by time, may be followed by another that a front had given.
+    """
+    named = identifier.tobytes() + code
     hashed = int.from_bytes(hashlib.blake2b(named, person=b"disown", digest_size=9).digest(), "little")
     value = (int(identifier[1]) >> 16) << 80 | hashed << 8
     return value & 0xFFFF_FFFF_FFFF_FFFF, value >> 64

@@ -192,6 +192,7 @@ def disown(authorization: Any, intent: Any, decision: Any) -> None:
         answer.intent_index = decision.intent_index
         answer.decision_ns = decision.decision_ns
     answer.response_code = intent.request.given_code
+    answer.claims = 1
     answer.authorization_code = decision.authorization_code
     for k in range(len(answer.limits_passed)):
         answer.limits_passed[k] = 0

@@ -259,7 +259,10 @@ DECISION: Final = np.dtype(
         ("ledger_us", "<u4"),
         ("journal_us", "<u4"),
         ("hold_attempt", "u1"),  # which attempt of the hold leg the ledger took
-        ("claims", "u1"),  # 1 where the message had the authorization to itself
+        (
+            "claims",
+            "u1",
+        ),  # 1 where the message had the authorization to itself; kept with one: where a front answered it
         ("credit", "u1"),  # a clearing's: money came in
         ("chain", "u1"),  # Chain: what became of the hold's parts
         ("original_id", "<u8", (2,)),  # the intent's

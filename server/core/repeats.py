@@ -43,7 +43,7 @@ from server.core.entries import (
     tend,
 )
 from server.core.formats import entries_of
-from server.core.policy import Check
+from server.core.policy import LEDGER_AWAY, Check
 from server.core.record import Operation
 
 ENTRIES_MIN: Final = 1 << 20
@@ -144,8 +144,9 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     """
     Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
 
-    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. And
-    a copy that arrived when the key was decided is a repeat: what its sender was told first stands.
+    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. A
+    copy that arrived when the key was decided is a repeat: what its sender was told first stands. And of two words of the
+    same try, the core's own 91 by time and its front's code, the front's was said.
     """
     if request.operation == _EXPIRE:
         return at >= 0 and entries[at].state == _OPEN
@@ -157,6 +158,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
         return False
     if entry.answer.decision_ns < request.arrival_ns:
+        return False
+    if entry.state == _DONE and entry.answer.claims and request.given_code == LEDGER_AWAY:
         return False
     if entry.state == _DONE:
         return entry.answer.response_code != request.given_code and not entry.answer.reasons & _REVERSED
@@ -438,3 +441,11 @@ class Repeats:
             size *= 2
         self._slots_room.make(2 * size)
         self._slots[SIZE], self._slots[OLD], self._slots[CARRIED] = size, old, 0
+
+
+def is_repeat(requests: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which REQUEST[n] ask again what their ENTRY[n] has an answer to; bool[n]."""
+    is_answered: NDArray[np.bool_] = (entries["answer"]["sequence"] != 0) & ~np.isin(
+        entries["state"], (EntryState.FREE, EntryState.IN_FLIGHT, EntryState.AHEAD)
+    )
+    return is_answered & (entries["content"] == requests["content"]).all(axis=1)

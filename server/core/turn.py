@@ -107,6 +107,8 @@ class Asked:
         self.dues_s = turn.dues_s[origin]
         self.undecided = np.ones(len(intents), np.bool_)
         self.untold = np.ones(len(intents), np.bool_)
+        self.told_away = np.zeros(len(intents), np.bool_)
+        """Who was told 91 that nobody had decided."""
         self._origin = origin
         self._decisions: NDArray[Any] | None = None
 
@@ -132,17 +134,27 @@ class Asked:
             self._decisions = np.zeros(len(self.intents), DECISION)
         self._decisions[places] = decisions
 
-    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> NDArray[np.bool_]:
-        """Hand out DECISION[m] of those at these places. Returns, in bool[m], who had been told something by time before."""
+    def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """Hand out DECISION[m] of those at these places, but for who was told something before."""
         if self.untold.all() and len(places) == len(self.intents):
             self.untold[:] = False
             self.turn.answer(self._origin, decisions)
-            return self.untold
+            return
         untold = self.untold[places]
         self.untold[places] = False
         if untold.any():
             self.turn.answer(self._origin[places[untold]], decisions[untold])
-        return ~untold
+
+    def tell_away(self, identifiers: NDArray[np.uint64]) -> None:
+        """Copies of these authorizations, u8[n, 2], were told 91: so are they, where they wait. One key, one answer."""
+        low, high = self.intents["request"]["authorization_id"].T
+        copied = np.zeros(len(low), np.bool_)
+        for one_low, one_high in identifiers.tolist():
+            copied |= (low == one_low) & (high == one_high)
+        places = np.flatnonzero(copied & self.untold)
+        if len(places):
+            self.told_away[places] = True
+            self.tell(places, away(self.intents["request"][places]))
 
     def tell_overdue(self, now_s: float) -> int:
         """
@@ -155,12 +167,12 @@ class Asked:
         if not len(places):
             return 0
         answers = away(self.intents["request"][places])
+        self.told_away[places] = True
         if self._decisions is not None:
             decided = self._decisions[places]
-            declined = (decided["version"] != 0) & ~np.isin(
-                decided["response_code"], (APPROVED, APPROVED_IN_PART)
-            )
+            declined = (decided["version"] != 0) & ~is_approval(decided)
             answers[declined] = decided[declined]
+            self.told_away[places[declined]] = False
         self.tell(places, answers)
         return len(places)
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from server.core.authorizer import Authorizer
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
-from server.core.record import REQUEST
+from server.core.record import DECISION, REQUEST
 from server.dock.frames import (
     Disowned,
     Failure,
@@ -38,6 +39,7 @@ from server.dock.frames import (
     read_call,
     read_disowned,
     read_hello,
+    read_number,
     read_parcel,
     read_renewals,
 )
@@ -63,6 +65,23 @@ class _Berth:
         """Which revision of the names it has."""
         self.told_all = False
         """Whether it has said all that it answered while the core was away."""
+        self._answers = 0
+        self._unpassed: deque[NDArray[Any]] = deque()
+        """Answers that it has not said to have passed on, by frames."""
+
+    def sent(self, decisions: NDArray[Any]) -> None:
+        """It was sent a frame of these answers."""
+        self._answers += 1
+        self._unpassed.append(decisions)
+
+    def passed(self, frames: int) -> None:
+        """So many frames of answers have gone on to who asked."""
+        while self._unpassed and self._answers - len(self._unpassed) < frames:
+            self._unpassed.popleft()
+
+    def unpassed(self) -> NDArray[Any]:
+        """DECISION[n] that may not have gone on."""
+        return np.concatenate([np.zeros(0, DECISION), *self._unpassed])
 
 
 class Standing:
@@ -179,9 +198,9 @@ class Dock:
         if berth is None:
             if kind != Kind.HELLO:
                 raise FrameError(f"a frame of kind {kind} before any greeting")
-            self._berths[passage] = _Berth(read_hello(body))
+            self._berths[passage] = berth = _Berth(read_hello(body))
             passage.send(Kind.HELLO, pack_hello(0))
-            self._tell_names(passage)
+            self._tell_names(passage, berth)
         elif kind == Kind.PARCEL:
             if self._missing:
                 self._held.append((passage, body))
@@ -189,6 +208,8 @@ class Dock:
                 self._take(passage, body)
         elif kind == Kind.DISOWNED:
             self._take_disowned(passage, berth, read_disowned(body))
+        elif kind == Kind.PASSED:
+            berth.passed(read_number(body)[0])
         elif kind == Kind.RENEW:
             self._core.renew(read_renewals(body))
         elif kind == Kind.CALL:
@@ -202,6 +223,7 @@ class Dock:
         berth = self._berths.pop(passage, None)
         if berth is not None and not self._is_closing:
             _log.info("a front has gone", front=berth.number)
+            self._core.lose(berth.unpassed())
             take_left(self._core, self._path.parent, berth.number)
 
     def _take(self, passage: Passage, body: bytes) -> None:
@@ -224,17 +246,21 @@ class Dock:
             self._fail(passage, number, error)
 
     def _deliver(self, passage: Passage, number: int, places: list[int], decisions: NDArray[Any]) -> None:
-        self._tell_names(passage)
+        berth = self._berths.get(passage)
+        if berth is None:
+            self._core.lose(decisions)
+            return
+        self._tell_names(passage, berth)
+        berth.sent(decisions)
         passage.send(Kind.ANSWERS, pack_answers(number, places, decisions))
 
     def _fail(self, passage: Passage, number: int, error: Exception) -> None:
         failure = Failure.OVERLOADED if isinstance(error, Overloaded) else Failure.STOPPED
         passage.send(Kind.FAILED, pack_failed(number, failure, str(error)))
 
-    def _tell_names(self, passage: Passage) -> None:
+    def _tell_names(self, passage: Passage, berth: _Berth) -> None:
         """What decisions name by numbers, before the first decision that does."""
-        berth = self._berths.get(passage)
-        if berth is not None and berth.names != self._names.revision:
+        if berth.names != self._names.revision:
             berth.names = self._names.revision
             passage.send(Kind.NAMES, pack_names(*self._names.all()))
 

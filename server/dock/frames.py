@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from server.core.record import DECISION, REQUEST, REQUEST_VERSION
 
-VERSION: Final = 1
+VERSION: Final = 2
 FRAME_BYTES_MAX: Final = 64 << 20
 
 _HEAD: Final = struct.Struct("<IBB")
@@ -45,6 +45,7 @@ class Kind(IntEnum):
     SETTLED = 9  # core: what a DISOWNED said is on disk
     REFUSED = 10  # core: I don't speak with you, and why
     RENEW = 11  # front: cards that my next parcel names, by the PAN key of today and the one before
+    PASSED = 12  # front: so many frames of answers have gone on to who asked, a while ago
 
 
 class Failure(IntEnum):
@@ -189,7 +190,7 @@ def read_renewals(body: bytes) -> bytes:
 
 
 def pack_number(number: int) -> bytes:
-    """The body of SETTLED, and what goes before a RETURN's."""
+    """The body of SETTLED and PASSED, and what goes before a RETURN's."""
     return _NUMBER.pack(number)
 
 

@@ -11,7 +11,8 @@ A front that has just started waits for what its first try shows before it takes
 sent may be decided already, and whoever repeats it is to get that.
 
 What was answered here and is an authorization is taken back by the core, whatever it had said of it. Messages about
-authorizations get 91, which nobody keeps: whoever repeats them gets what came of them.
+authorizations get 91, which nobody keeps: whoever repeats them gets what came of them. What this front has passed on of
+late needs no core: a repeat gets it again (see `said`).
 """
 
 import asyncio
@@ -38,6 +39,7 @@ from server.dock.frames import (
     pack_call,
     pack_disowned,
     pack_hello,
+    pack_number,
     pack_parcel,
     read_answers,
     read_failed,
@@ -48,6 +50,7 @@ from server.dock.frames import (
 )
 from server.dock.kept import Kept, kept_path, records_of
 from server.dock.passage import Passage
+from server.dock.said import Said
 
 AGAIN_S: Final = 0.02
 REFUSED_AGAIN_S: Final = 1.0
@@ -55,6 +58,9 @@ REFUSED_AGAIN_S: Final = 1.0
 
 GRACE_S: Final = 0.02
 """How long after a request's time its answer may still come from the core, which tells the time by itself."""
+
+PASSED_S: Final = 0.05
+"""How long an answer has been on its way to who asked before the core hears that it was passed on."""
 
 _log = structlog.get_logger("front")
 
@@ -119,6 +125,7 @@ class RemoteCore:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._kept = Kept(limits.kept_max, kept_path(path.parent, number))
+        self._said = Said()
         self._passage: Passage | None = None
         self._lost = asyncio.Event()
         self._is_refused = False
@@ -131,6 +138,10 @@ class RemoteCore:
         self._watch: asyncio.Handle | None = None
         self._watch_s = math.inf
         self._calls: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
+        self._answers = 0
+        """Frames of answers that this core has sent,"""
+        self._passed = 0
+        """and how many of them it knows to be passed on, or will within PASSED_S."""
 
     @property
     def in_flight(self) -> int:
@@ -217,6 +228,9 @@ class RemoteCore:
     def _heard(self, passage: Passage, kind: int, body: bytes) -> None:
         if kind == Kind.ANSWERS:
             self._take_answers(body)
+            self._answers += 1
+            if self._answers == self._passed + 1:
+                self._note_passed(passage)
         elif kind == Kind.FAILED:
             self._take_failure(*read_failed(body))
         elif kind == Kind.SETTLED:
@@ -241,6 +255,7 @@ class RemoteCore:
         """The core is there: first it hears what was answered in its stead."""
         self._is_refused = self._is_searching = False
         self._passage = passage
+        self._answers = self._passed = 0
         self._tell_kept()
         passage.send(Kind.DISOWNED, pack_disowned(0, b"", b""))
         for number, waiting in self._sent.items():
@@ -260,6 +275,17 @@ class RemoteCore:
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(Stopped("the core has gone away: send the same request again"))
+
+    def _note_passed(self, passage: Passage) -> None:
+        """Have the core hear in a while that the answers up to here have gone on to who asked."""
+        self._passed = self._answers
+        self._loop.call_later(PASSED_S, self._tell_passed, passage, self._passed)
+
+    def _tell_passed(self, passage: Passage, frames: int) -> None:
+        if passage is self._passage:
+            passage.send(Kind.PASSED, pack_number(frames))
+            if self._answers > self._passed:
+                self._note_passed(passage)
 
     def _miss(self) -> None:
         """The core can't be reached: what has waited for the first try is answered here."""
@@ -283,7 +309,7 @@ class RemoteCore:
         if sent.rest is None and len(places) == len(parcel.places):
             del self._sent[number]
             self._in_flight -= len(places)
-            parcel.deliver([parcel.places[place] for place in places.tolist()], decisions)
+            self._pass_on(parcel, places.tolist(), decisions)
             return
         if sent.rest is None:
             sent.rest = set(range(len(parcel.places)))
@@ -294,7 +320,11 @@ class RemoteCore:
         if not sent.rest:
             del self._sent[number]
         if answered:
-            parcel.deliver([parcel.places[place] for place in answered], decisions[fresh])
+            self._pass_on(parcel, answered, decisions[fresh])
+
+    def _pass_on(self, parcel: Parcel, places: list[int], decisions: NDArray[Any]) -> None:
+        self._said.note(parcel, places, decisions)
+        parcel.deliver([parcel.places[place] for place in places], decisions)
 
     def _take_failure(self, number: int, failure: int, text: str) -> None:
         sent = self._sent.pop(number, None)
@@ -341,8 +371,14 @@ class RemoteCore:
         return places[due].tolist(), float(dues_s[~due].min(initial=np.inf))
 
     def _answer_here(self, parcel: Parcel, places: list[int]) -> None:
-        """Answer these of a parcel in the core's stead; keep those that are authorizations."""
+        """Answer these of a parcel in the core's stead: as before, or by the code; then keep those that are authorizations."""
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places]
+        known, answers = self._said.again(requests)
+        if known.any():
+            parcel.deliver([parcel.places[places[place]] for place in np.flatnonzero(known)], answers[known])
+            requests, places = requests[~known], [places[place] for place in np.flatnonzero(~known)]
+            if not places:
+                return
         authorizing = requests["operation"] == Operation.AUTHORIZE
         records = records_of(requests[authorizing].tobytes())
         try:

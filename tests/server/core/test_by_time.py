@@ -136,23 +136,45 @@ def test_what_no_turn_has_taken_in_time_is_a_91_to_repeats_too(with_warm_core):
     assert with_warm_core(act, turns_max=1) == (["91", "00"], (1, 0), [(b"91", 1)], 0)
 
 
-def test_an_approval_stays_where_a_repeat_of_it_was_too_late_for_a_turn(with_warm_core):
-    """The copy hears 91; what its first sender hears is its answer, and what it holds stays held."""
+@pytest.mark.parametrize("turns_max", [1, 2])
+def test_a_late_copy_of_what_is_being_decided_is_a_91_to_all_that_asked(with_warm_core, turns_max):
+    """Whether no turn took it or it waited for the first: one key, one answer, and nothing stays held."""
     asked = purchase(1)
 
     async def act(core):
         core.books.ledger = hanging = HangingLedger(core.ledger)
         first = asyncio.ensure_future(core.codes(soon(asked, LONG_MS)))
         await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
-        codes = await core.codes(soon(asked))
+        codes = await core.codes(soon(asked)) + await first
         hanging.go.set()
-        codes += await first
-        again = await core.codes(soon(asked, LONG_MS))
         await core.authorizer.drain()
+        again = await core.codes(soon(asked, LONG_MS))
         books, _ = await books_of(core.ledger, [1])
         return codes + again, books[1][1]
 
-    assert with_warm_core(act, turns_max=1) == (["91", "00", "00"], 1_000)
+    assert with_warm_core(act, turns_max=turns_max) == (["91", "91", "91"], 0)
+
+
+def test_a_repeat_that_no_turn_takes_in_time_gets_the_first_answer(with_warm_core):
+    """It is at hand, approval or decline; under other content there is none, and what was told is on record."""
+    held, declined = purchase(1), purchase(2, amount_minor=500_000)
+    other = held.copy()
+    other["content"] = [[3, 4]]
+
+    async def act(core):
+        await core.codes(held, declined)
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        stuck = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        late = await core.ask(soon(held), soon(declined), soon(other))
+        hanging.go.set()
+        await stuck
+        await core.authorizer.drain()
+        books, _ = await books_of(core.ledger, [1])
+        return late[["response_code", "replayed"]].tolist(), core.authorizer.counters.expired, books[1][1]
+
+    told = [(b"00", 1), (b"51", 1), (b"91", 0)]
+    assert with_warm_core(act, turns_max=1) == (told, 1, 1_000)
 
 
 def test_a_decline_is_told_though_the_disk_hangs_and_an_approval_is_not(with_warm_core):

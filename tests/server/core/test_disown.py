@@ -150,10 +150,12 @@ def test_a_reversal_that_comes_before_or_after_finds_nothing_held(run):
 def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
     """Its sender has heard 00 since: the hold stands."""
     asked = purchase(0)
+    repeated = asked.copy()
+    repeated["arrival_ns"] = time.time_ns()
 
     async def act(core):
         await core.ask(asked)
-        repeat = await core.codes(asked)
+        repeat = await core.codes(repeated)
         await core.ask(disown(asked))
         return (
             repeat,
@@ -162,6 +164,22 @@ def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
         )
 
     assert run(act) == (["00"], ["00"], [1_000])
+
+
+def test_an_approval_that_was_lost_with_a_front_goes_when_another_answered_the_retry(run):
+    """Nobody has heard it: not from the front that died, nor from the one that gave up before the core's repeat came."""
+    asked, other = purchase(0), purchase(1)
+    retry = np.concatenate([asked, other])
+    retry["arrival_ns"] = time.time_ns()
+
+    async def act(core):
+        core.authorizer.lose(await core.ask(asked, other))
+        repeat = await core.codes(retry[:1])
+        await core.ask(disown(retry))
+        whole = purchase(0, amount_minor=100_000), purchase(1, amount_minor=100_000)
+        return repeat, await core.codes(asked, other), await core.codes(*whole)
+
+    assert run(act) == (["00"], [ANSWERED.decode()] * 2, ["00", "00"])
 
 
 def test_a_repeat_that_a_front_answered_takes_nothing_back(run):
@@ -217,6 +235,20 @@ def test_it_is_taken_over_once_however_often_a_front_says_it(run):
     assert run(act) == [ANSWERED.decode(), "00"]
 
 
+def test_a_fronts_code_stands_whether_the_cores_own_91_comes_before_or_after_it(run):
+    """Both gave up the same try, and the front is the one that spoke."""
+    before, after = purchase(0), purchase(1)
+
+    async def act(core):
+        await core.ask(before, after)
+        await core.ask(disown(before, code=b"91"))
+        await core.ask(disown(before, after))
+        await core.ask(disown(after, code=b"91"))
+        return await core.codes(before, after)
+
+    assert run(act) == ([ANSWERED.decode()] * 2)
+
+
 def test_the_state_is_the_journals_when_fronts_had_answered(run):
     """Read back after a crash, every entry is what it was, byte for byte."""
     held, declined, unknown, stands = (purchase(card) for card in range(4))
@@ -267,6 +299,7 @@ def test_a_disown_is_a_message_of_the_cores_own():
     made = disown(asked)
     assert made["operation"].tolist() == [Operation.DISOWN]
     assert made["original_id"].tolist() == asked["authorization_id"].tolist()
-    assert made["authorization_id"].tolist() == disown(asked, code=b"91")["authorization_id"].tolist()
+    assert made["authorization_id"].tolist() == disown(asked)["authorization_id"].tolist()
+    assert made["authorization_id"].tolist() != disown(asked, code=b"91")["authorization_id"].tolist()
     assert (made["authorization_id"][:, 0] & np.uint64(0xFF)).tolist() == [0]
     assert made["content"].tolist() == asked["content"].tolist()

@@ -4,6 +4,8 @@ import asyncio
 import shutil
 import stat
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +203,40 @@ def test_what_a_killed_front_had_answered_stands(run):
         return repeat, again, left
 
     assert run(act) == (["91", "00"], ["91"], 0)
+
+
+async def told_by_another(core, path, *, is_passed):
+    """One front has an approval and dies; another answers the retry itself. What a repeat gets then."""
+    dock = await docked(core, path, 2)
+    first, other = [await Front(path, number).ready() for number in range(2)]
+    asked = of_today(purchase(0))
+    assert await first.send(asked) == ["00"]
+    (berth,) = [berth for berth in dock._berths.values() if berth.number == 0]
+    while is_passed and len(berth.unpassed()):  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    await first.cut()
+    while 0 in dock.fronts:  # noqa: ASYNC110 - the dock tells nobody
+        await asyncio.sleep(0)
+    retry = asked.copy()
+    retry["arrival_ns"] = time.time_ns()
+    other.core._kept.put([retry.tobytes()], b"91")
+    other.core._tell_kept()
+    while other.core._kept.count:  # noqa: ASYNC110 - nor does a front
+        await asyncio.sleep(0)
+    codes = await other.send(asked, purchase(0, amount_minor=100_000))
+    await dock.close(1.0)
+    await other.cut()
+    return codes
+
+
+def test_what_a_killed_front_may_not_have_passed_on_goes_when_the_retry_was_answered_by_another(run):
+    """The sender has heard 91 alone: nothing stays held."""
+    assert run(partial(told_by_another, is_passed=False)) == ["91", "00"]
+
+
+def test_what_a_killed_front_had_passed_on_stands_when_its_copy_was_answered_by_another(run):
+    """The sender has heard 00, and whoever asks again gets that."""
+    assert run(partial(told_by_another, is_passed=True)) == ["00", "51"]
 
 
 def test_a_front_that_has_just_started_asks_the_core_before_it_answers_itself(run):

@@ -46,7 +46,7 @@ def test_a_frame_of_another_format_is_refused_by_name():
 def test_a_frame_that_is_too_large_is_refused():
     """Before any of it is kept."""
     with pytest.raises(FrameError, match="at most"):
-        list(Splitter().feed(b"\xff\xff\xff\xff\x01\x01"))
+        list(Splitter().feed(b"\xff\xff\xff\xff\x01" + bytes([VERSION])))
 
 
 def test_a_side_that_speaks_of_other_records_is_refused_by_name():

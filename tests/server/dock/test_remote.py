@@ -87,7 +87,7 @@ class Asked:
         self.requests["operation"], self.requests["deadline_ms"] = operation, deadline_ms
         self.requests["arrival_ns"] = time.time_ns()
         self.requests["authorization_id"][:, 0] = np.arange(1, count + 1) << 8
-        self.answers = {}
+        self.answers, self.replayed = {}, set()
         self.over = asyncio.get_running_loop().create_future()
         self.parcel = Parcel(
             self.requests.tobytes(), [f"place {at}" for at in range(count)], self._deliver, self._fail
@@ -97,6 +97,8 @@ class Asked:
         for place, decision in zip(places, decisions, strict=True):
             assert place not in self.answers
             self.answers[place] = decision["response_code"]
+            if decision["replayed"]:
+                self.replayed.add(place)
         if len(self.answers) == len(self.requests) and not self.over.done():
             self.over.set_result(None)
 
@@ -188,6 +190,38 @@ def test_a_front_answers_with_its_code_while_the_core_is_away_and_says_so_first(
         return *codes, disowned.requests.tobytes() == asked.requests.tobytes(), disowned.codes.tolist()
 
     assert run(act) == ([CODE, CODE], [b"91"], True, [CODE, CODE])
+
+
+def test_a_repeat_of_what_a_front_has_passed_on_gets_it_again_while_the_core_is_away(run):
+    """Marked, and nothing is kept for the core; other content under the key, and a reversal's 91, are no such repeats."""
+
+    async def act(front, path, _names):
+        asked, about = Asked(2), Asked(1, Operation.REVERSE)
+        about.requests["authorization_id"] += 1 << 20
+        about.parcel.records = about.requests.tobytes()
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            for one, code in ((asked, b"10"), (about, b"91")):
+                front.submit(one.parcel)
+                number = read_parcel(await core.hear(Kind.PARCEL))[0]
+                said = answers(len(one.requests), code)
+                said["authorization_id"] = one.requests["authorization_id"]
+                said["operation"] = one.requests["operation"]
+                core.say(Kind.ANSWERS, pack_answers(number, list(range(len(said))), said))
+                await one.codes()
+        while not front.is_away:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        asked.requests["content"][1] = 7
+        codes = []
+        for one in (asked, about):
+            again = Asked(len(one.requests))
+            again.parcel.records = one.requests.tobytes()
+            front.submit(again.parcel)
+            codes.append((await again.codes(), again.replayed))
+        return codes, front._kept.count
+
+    assert run(act) == ([([b"10", CODE], {"place 0"}), ([b"91"], set())], 1)
 
 
 def test_what_waits_for_a_core_that_dies_is_answered_and_disowned_at_the_next_one(run):

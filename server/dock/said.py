@@ -1,0 +1,67 @@
+"""
+What a front has answered of late, kept in its memory: whoever repeats it while the core can't be asked gets it again.
+
+Only the core knows every answer. But a repeat mostly comes by the front that answered, and soon.
+"""
+
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.core.parcel import Parcel
+from server.core.policy import LEDGER_AWAY
+from server.core.record import DECISION, REQUEST, Operation
+
+SAID_MAX: Final = 16_384
+"""Answers that are kept: some seconds' worth."""
+
+
+class _Answered(NamedTuple):
+    """Some of a parcel's packed REQUESTs, by their places, and their DECISION[n]."""
+
+    records: bytes
+    places: list[int]
+    decisions: NDArray[Any]
+
+
+class Said:
+    """The last answers of the core's that a front passed on. To note one costs next to nothing."""
+
+    def __init__(self) -> None:
+        self._answered: deque[_Answered] = deque()
+        self._count = 0
+
+    def note(self, parcel: Parcel, places: list[int], decisions: NDArray[Any]) -> None:
+        """The requests at these places of its records were answered so."""
+        self._answered.append(_Answered(parcel.records, places, decisions))
+        self._count += len(decisions)
+        while self._count > SAID_MAX:
+            self._count -= len(self._answered.popleft().decisions)
+
+    def again(self, requests: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+        """Which REQUEST[n] ask again what was answered, bool[n], and those answers, marked: DECISION[n]."""
+        known = np.zeros(len(requests), np.bool_)
+        answers = np.zeros(len(requests), DECISION)
+        if not self._answered or not len(requests):
+            return known, answers
+        lows = np.concatenate([answered.decisions["authorization_id"][:, 0] for answered in self._answered])
+        ends = np.cumsum([len(answered.decisions) for answered in self._answered])
+        for at in np.flatnonzero(np.isin(lows, requests["authorization_id"][:, 0])).tolist():
+            number = int(np.searchsorted(ends, at, side="right"))
+            answered = self._answered[number]
+            row = at - int(ends[number])  # from the end
+            asked = np.frombuffer(answered.records, REQUEST)[answered.places[row]]
+            same = (requests["authorization_id"] == asked["authorization_id"]).all(axis=1)
+            same &= (requests["content"] == asked["content"]).all(axis=1)
+            if is_kept(answered.decisions[row]):
+                answers[same] = answered.decisions[row]
+                known |= same
+        answers["replayed"][known] = 1
+        return known, answers
+
+
+def is_kept(decision: Any) -> bool:
+    """Whether it is what a repeat gets: a 91 to a message about an authorization is not."""
+    return bool(decision["operation"] == Operation.AUTHORIZE or decision["response_code"] != LEDGER_AWAY)
