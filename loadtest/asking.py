@@ -158,8 +158,9 @@ class Asking:
                 continue
             marked, again.replayed = again.replayed, first.replayed
             if not marked or again != first:
+                unmarked = "" if marked else " (not marked as a repeat)"
                 self.mismatched.append(
-                    f"{first.authorization_id}: {first.response_code}, then {again.response_code}"
+                    f"{first.authorization_id}: {first.response_code}, then {again.response_code}{unmarked}"
                 )
 
     @property

@@ -390,7 +390,7 @@ class RemoteCore:
         decisions: NDArray[Any] = away(requests)
         decisions["response_code"][authorizing] = self._away_code
         self.counters.answered_here += len(places)
-        parcel.deliver([parcel.places[place] for place in places], decisions)
+        self._pass_on(parcel, places, decisions)
 
     def _tell_kept(self) -> None:
         if self._passage is not None:

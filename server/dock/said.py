@@ -27,7 +27,7 @@ class _Answered(NamedTuple):
 
 
 class Said:
-    """The last answers of the core's that a front passed on. To note one costs next to nothing."""
+    """The last answers that a front gave, the core's and its own. To note one costs next to nothing."""
 
     def __init__(self) -> None:
         self._answered: deque[_Answered] = deque()

@@ -82,11 +82,11 @@ class ScriptedCore:
 class Asked:
     """One parcel, and what came of it."""
 
-    def __init__(self, count=1, operation=Operation.AUTHORIZE, deadline_ms=20_000):
+    def __init__(self, count=1, operation=Operation.AUTHORIZE, deadline_ms=20_000, first=1):
         self.requests = np.zeros(count, REQUEST)
         self.requests["operation"], self.requests["deadline_ms"] = operation, deadline_ms
         self.requests["arrival_ns"] = time.time_ns()
-        self.requests["authorization_id"][:, 0] = np.arange(1, count + 1) << 8
+        self.requests["authorization_id"][:, 0] = np.arange(first, first + count) << 8
         self.answers, self.replayed = {}, set()
         self.over = asyncio.get_running_loop().create_future()
         self.parcel = Parcel(
@@ -180,7 +180,7 @@ def test_a_front_answers_with_its_code_while_the_core_is_away_and_says_so_first(
     """Authorizations get the configured code and are kept; messages about them get 91, which nobody keeps."""
 
     async def act(front, path, _names):
-        asked, about = Asked(2), Asked(1, Operation.REVERSE)
+        asked, about = Asked(2), Asked(1, Operation.REVERSE, first=3)
         front.submit(asked.parcel)
         front.submit(about.parcel)
         codes = await asked.codes(), await about.codes()
@@ -196,9 +196,7 @@ def test_a_repeat_of_what_a_front_has_passed_on_gets_it_again_while_the_core_is_
     """Marked, and nothing is kept for the core; other content under the key, and a reversal's 91, are no such repeats."""
 
     async def act(front, path, _names):
-        asked, about = Asked(2), Asked(1, Operation.REVERSE)
-        about.requests["authorization_id"] += 1 << 20
-        about.parcel.records = about.requests.tobytes()
+        asked, about = Asked(2), Asked(1, Operation.REVERSE, first=3)
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
@@ -310,17 +308,17 @@ def test_a_front_takes_no_more_than_it_may(run):
     """Neither while the core is there, nor in its stead while it is away."""
 
     async def act(front, path, _names):
-        for _ in range(2):
-            front.submit(Asked(1).parcel)
+        for first in (1, 2):
+            front.submit(Asked(1, first=first).parcel)
             await asyncio.sleep(0)
         with pytest.raises(Stopped, match="no more"):
             front.submit(Asked(1).parcel)
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
-            front.submit(Asked(3).parcel)
+            front.submit(Asked(3, first=4).parcel)
             with pytest.raises(Overloaded):
-                front.submit(Asked(2).parcel)
+                front.submit(Asked(2, first=7).parcel)
 
     run(act, in_flight_max=4, kept_max=2)
 
