@@ -57,7 +57,8 @@ class Step:
     What one step saw. Rates are messages a second, latencies milliseconds from the intended time, CPU in cores.
 
     `latency_ms` and `histogram` (HdrHistogram, microseconds, three digits, base64) hold what was answered; what was
-    `refused` is counted, with its own p99, and what came after IN_TIME_MS or never is missing from `in_time_share`.
+    `refused` is counted, and what came after IN_TIME_MS or never is missing from `in_time_share`. `served_ms_p99` and
+    `refused_ms_p99` count from when the message left.
     """
 
     offered_per_s: float
@@ -69,6 +70,7 @@ class Step:
     in_time_share: float
     codes: dict[str, int]
     latency_ms: dict[str, float]
+    served_ms_p99: float
     refused_ms_p99: float | None
     histogram: str
     late_ms_p99: float
@@ -302,7 +304,7 @@ def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
     histogram = _histogram(latency_us[answered & counted])
     late = (times.sent_ns > 0) & ~times.is_held_back
     late_ms = np.maximum(times.sent_ns - times.planned_ns, 0)[late] / 1e6
-    refused_ms = latency_us[times.is_refused] / 1e3
+    served_ms = (times.came_ns - times.sent_ns) / 1e6
     in_time = answered & counted & (latency_us <= round(IN_TIME_MS * 1e3))
     on_time = answered & (times.came_ns <= round(supply.seconds * 1e9))
     return {
@@ -317,12 +319,17 @@ def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
         "latency_ms": {
             name: histogram.get_value_at_percentile(share) / 1e3 for name, share in PERCENTILES.items()
         },
-        "refused_ms_p99": float(np.percentile(refused_ms, 99)) if len(refused_ms) else None,
+        "served_ms_p99": _p99(served_ms[answered & counted]) or 0.0,
+        "refused_ms_p99": _p99(served_ms[times.is_refused]),
         "histogram": histogram.encode().decode(),
         "late_ms_p99": float(np.percentile(late_ms, 99)) if len(late_ms) else 0.0,
         "late_ms_max": float(late_ms.max()) if len(late_ms) else 0.0,
         "held_back": int(times.is_held_back.sum()),
     }
+
+
+def _p99(values: NDArray[np.float64]) -> float | None:
+    return float(np.percentile(values, 99)) if len(values) else None
 
 
 def _histogram(latency_us: NDArray[np.int64]) -> Any:

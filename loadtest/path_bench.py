@@ -20,6 +20,7 @@ from loadtest.closed_loop import UNARY
 from loadtest.counted import read_count
 from loadtest.figure import Figure
 from loadtest.open_loop import IN_TIME_MS
+from loadtest.path_overload import overload_figures, overloaded
 from loadtest.path_steps import CARRIED_SHARE_MIN, JUDGED_S_MIN, WAYS, PathOptions, PathSteps, shown
 from loadtest.price import USD_MAX
 from loadtest.sides import HOLDFAST, RIVAL, Side, folder_of, start_empty, start_holdfast, start_rival
@@ -69,6 +70,8 @@ def run(
         steps = PathSteps(client, options, tell)
         cases = [steps.case(way, sides) for way in WAYS if way.name in options.ways]
         document = {"schema": SCHEMA, **circumstances(), "options": _options(options), "cases": cases}
+        if options.overload:
+            document["overload"] = overloaded(steps, holdfast, cases, tell)
         if options.rival:
             assert postgres is not None, "the rival is given a PostgreSQL"
             tell("starting the rival")
@@ -203,6 +206,7 @@ def _figures(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if half["cost"] is not None:
             usd = half["cost"]["usd_whole_machine"]
             yield _figure(name, "cost, whole machine", "USD an authorization", usd, USD_MAX, digits=8)
+    yield from overload_figures(document.get("overload", ()))
     if document.get("cards"):
         cards = document["cards"]
         few, many = cards["cards"]

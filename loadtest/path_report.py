@@ -109,6 +109,8 @@ def _sections(document: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str
             for line in document["objects"]
         ]
         yield "Python objects", "", ("way", "offered /s", "objects by request"), lines
+    if document.get("overload"):
+        yield _overload_section(document["overload"])
     if document.get("rival"):
         yield from _rival_sections(document["rival"])
     if document.get("cards"):
@@ -197,6 +199,37 @@ def _cost_text(cost: dict[str, Any]) -> str:
         f"{cost['months_kept']} months: {cost['usd']:.7f} USD for what was used, {cost['usd_whole_machine']:.7f} USD for the "
         "whole machine at this load"
     )
+
+
+def _overload_section(found: Sequence[dict[str, Any]]) -> tuple[str, str, Sequence[str], Lines]:
+    columns = (
+        "way",
+        "offered /s",
+        "answered /s",
+        "p99 of it",
+        "refused",
+        "p99 of it",
+        "held back",
+        "client's CPU",
+    )
+    lines: Lines = []
+    for one in found:
+        step = one["step"]
+        refused_ms = step["refused_ms_p99"]
+        lines.append(
+            (
+                one["way"],
+                f"{one['rate']:,.0f}",
+                f"{step['answered_per_s']:,.0f}",
+                _ms(step["served_ms_p99"]),
+                f"{step['refused']:,}",
+                "" if refused_ms is None else _ms(refused_ms),
+                f"{step['held_back']:,}",
+                _cores(step["client_cpu"]),
+            )
+        )
+    note = "p99 in ms from when a message left; held back: the server's window was closed"
+    return "several times what is carried", note, columns, lines
 
 
 def _rival_sections(rival: dict[str, Any]) -> Iterator[tuple[str, str, Sequence[str], Lines]]:

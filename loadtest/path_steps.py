@@ -44,7 +44,7 @@ class PathOptions:
     """
     What to measure. `rates` (messages a second) replace the search for saturation, for every way.
 
-    `rival` and `objects` add those parts, `cards_beside` compares p99 with a second server of that many cards; `home` keeps Holdfast's state between benches.
+    `overload`, `rival` and `objects` add those parts, `cards_beside` compares p99 with a second server of that many cards; `home` keeps Holdfast's state between benches.
     """
 
     cards: int = 200_000
@@ -55,6 +55,7 @@ class PathOptions:
     arrivals: str = ARRIVALS[0]
     ways: tuple[str, ...] = tuple(way.name for way in WAYS)
     cards_beside: int | None = None
+    overload: bool = False
     rival: bool = False
     objects: bool = False
     rounds: int = 3

@@ -32,6 +32,9 @@ def bench_path(
         ),
     ] = None,
     arrivals: Annotated[str, typer.Option(help="poisson or uniform.")] = "poisson",
+    overload: Annotated[
+        bool, typer.Option("--overload", help="Also each way at five times what it carries.")
+    ] = False,
     rival: Annotated[
         bool,
         typer.Option("--rival", help="Beside what a user would write: Redis, PostgreSQL, Booster.predict."),
@@ -78,6 +81,7 @@ def bench_path(
             arrivals=arrivals,
             ways=tuple(ways or (way.name for way in WAYS)),
             cards_beside=cards_beside,
+            overload=overload,
             rival=rival,
             objects=objects,
             seed=seed,

@@ -10,6 +10,7 @@ from loadtest import path_steps
 from loadtest.bench import Client
 from loadtest.circumstances import circumstances
 from loadtest.path_bench import SCHEMA, _options, beside_cards, beside_rival, finished
+from loadtest.path_overload import overloaded
 from loadtest.path_plot import write_png
 from loadtest.path_report import html, path_tables, write_html
 from loadtest.path_steps import WAYS, PathOptions, PathSteps, is_carried, shown
@@ -29,6 +30,7 @@ def step(**changes):
         in_time_share=1.0,
         codes={"00": 990, "51": 10},
         latency_ms=latency,
+        served_ms_p99=3.0,
         refused_ms_p99=None,
         histogram="",
         late_ms_p99=0.2,
@@ -58,9 +60,18 @@ class ClientInHand:
             self.rates.append(self.rate)
             return {"prepared": 1}
         capacity = self.capacity[measure["targets"][0]]
+        if self.rate > 4 * capacity:
+            return step(
+                answered_per_s=0.97 * capacity,
+                refused=400,
+                served_ms_p99=1.9 * 3.0,
+                refused_ms_p99=12.0,
+                codes={"00": 1_000, "RESOURCE_EXHAUSTED": 400},
+            )
         carried = self.rate <= capacity
         p99 = 5.0 * self.rate / capacity + self.cards / 1e6
         return step(
+            answered_per_s=min(self.rate, capacity),
             in_time_share=1.0 if carried else capacity / self.rate,
             latency_ms={"p50": 1.0, "p90": 2.0, "p99": p99, "p99_9": 2 * p99, "max": 99.0},
         )
@@ -81,6 +92,7 @@ def document():
     steps, _ = steps_in_hand()
     cases = [steps.case(way, SIDES) for way in WAYS]
     told = {"schema": SCHEMA, **circumstances(), "options": _options(OPTIONS), "cases": cases}
+    told["overload"] = overloaded(steps, SIDES[0], cases, lambda _text: None)
     told["rival"] = beside_rival(steps, SIDES[0], RIVAL_SIDE, cases)
     told["cards"] = beside_cards(
         steps, (SIDES[0], replace(SIDES[1], name="many")), (10, 10_000), 100.0, OPTIONS
@@ -162,7 +174,12 @@ def test_figures_stand_beside_their_bars():
     assert figures["rival", "best throughput"]["value"] == pytest.approx(7, rel=0.15)
     assert figures["rival", "p99 at equal load"]["passes"]
     assert figures["cards", "p99 with 10,000 cards"]["passes"]
+    for name in ("goodput", "p99 of what is accepted", "p99 of a refusal", "memory that nothing explains"):
+        assert figures["overload: unary", name]["passes"]
     assert told["passes"]
+    told["overload"][0]["goodput"] = 0.89
+    assert not finished(told)["passes"]
+    told["overload"][0]["goodput"] = 1.0
     told["cards"]["ratio"] = 1.3
     assert not finished(told)["passes"]
 
@@ -183,7 +200,7 @@ def test_tables_and_page_tell_the_same(tmp_path):
     with console.capture() as capture:
         console.print(path_tables(told))
     shown_text, page = capture.get(), html(told)
-    for part in ("p99.9", "link, frames of 32", "41.5", "best throughput", "USD", "commit"):
+    for part in ("p99.9", "link, frames of 32", "41.5", "held back", "best throughput", "USD", "commit"):
         assert part in shown_text and part in page
     assert "<svg" in page and "http-equiv" not in page and "<script" not in page
     write_html(told, tmp_path / "new" / "page.html")
