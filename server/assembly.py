@@ -41,7 +41,7 @@ from server.core.recovery import decide_undecided, restore
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
-from server.core.warm_up import warm_up_books
+from server.core.warm_up import warm_up_books, warm_up_scoring
 from server.dock.dock import Dock, take_all_left
 from server.entrance import Entrance
 from server.fraud.labels import LabelDesk, journalled_intents
@@ -166,6 +166,7 @@ class Server:
         await self.oversight.open(database_is_there=database_trouble is None)
         if compiling is not None:
             self._told("compiling, the first time")
+            await asyncio.to_thread(warm_up_scoring, self.risk.champion)
             await compiling.wait()
         await asyncio.to_thread(warm_up, self.risk.champion)
         await warm_up_books(self.ledger)

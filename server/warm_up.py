@@ -2,8 +2,9 @@
 Everything is compiled before the first customer's request.
 
 Numba keeps what it compiled (see `compiled`), so this takes a second, but for the first start after the sources have
-changed. Then a second process compiles the core's and the front's kernels while this one compiles the ledger's, so
-that both cores work; what it has compiled is found in the common folder. `python -m server.warm_up` is that process.
+changed. Then a second process compiles the front's kernels and the core's while this one compiles the ledger's, and then
+those of limits and score, which the other comes to last: so both cores work to the end. What either has compiled is found
+in the common folder. `python -m server.warm_up` is the second process.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from server.reception import warm_up_front
 
 def warm_up(model: Model | None) -> None:
     """Compile, or load, the kernels of core, scoring and front; blocks."""
-    warm_up_core(model)
     warm_up_front()
+    warm_up_core(model)
 
 
 async def compile_beside() -> asyncio.subprocess.Process | None:

@@ -37,6 +37,7 @@ from server.core.record import (
     INTENT,
     INTENT_NUMBERS,
     NAMED_MAX,
+    NO_ROW,
     REQUEST,
     CardReference,
     Operation,
@@ -48,39 +49,71 @@ from server.core.turn import Turn, stamp
 
 _SIZES: Final = (1, 2, 3)
 
+_Round = tuple[NDArray[Any], NDArray[Any]]
+"""INTENT[n] and their DECISION[n]."""
+
+
+class _Scratch:
+    """State of the types that serve, with two cards."""
+
+    def __init__(self, model: Model | None) -> None:
+        self.directory = directory = Directory()
+        cards = np.zeros(2, CARD)
+        cards["number"] = [0, 1]
+        cards["pan_key"] = [[1, 1], [2, 2]]
+        cards["card_id"] = [[3, 3], [4, 4]]
+        cards["expiry_yymm"] = 9912
+        programme = Programme(0, "warm-up", 1, 840, 840, "UTC")
+        directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
+        for active in (True, False):
+            directory.apply(
+                DirectoryChange(
+                    blocks=[BlockEntry(BlockKind.COUNTRY, (number, 0), active) for number in range(1, 40)]
+                )
+            )
+        self.controls = Controls(directory)
+        self.controls.compile()
+        self.state = State(Risk())
+        self.state.risk.use(model, model, SHARES // 2)
+        self.state.grow(len(directory.cards), 1)
+
 
 def warm_up(model: Model | None) -> None:
     """Send batches of known and unknown cards through every stage but ledger and journal; blocks while it compiles."""
-    directory = Directory()
-    cards = np.zeros(2, CARD)
-    cards["number"] = [0, 1]
-    cards["pan_key"] = [[1, 1], [2, 2]]
-    cards["card_id"] = [[3, 3], [4, 4]]
-    cards["expiry_yymm"] = 9912
-    programme = Programme(0, "warm-up", 1, 840, 840, "UTC")
-    directory.apply(DirectoryChange(cards=cards, programmes=[programme]))
-    for active in (True, False):
-        directory.apply(
-            DirectoryChange(
-                blocks=[BlockEntry(BlockKind.COUNTRY, (number, 0), active) for number in range(1, 40)]
-            )
-        )
-    controls = Controls(directory)
-    controls.compile()
-    state = State(Risk())
-    state.risk.use(model, model, SHARES // 2)
-    state.grow(len(directory.cards), 1)
-    for round_, size in enumerate(_SIZES * 2):
-        _one_round(directory, controls, state, _requests(size, round_))
+    scratch = _Scratch(model)
+    rounds = [_decided(scratch, _requests(size, round_)) for round_, size in enumerate(_SIZES * 2)]
+    scratch.state.repeats.load(scratch.state.repeats.arrays())
+    chains.warm_up()
+    # Last what another process may have compiled meanwhile.
+    for authorized, *messages in rounds:
+        _scored(scratch, *authorized)
+        for intents, decisions in messages:
+            learn(scratch.state.risk.features, intents)
+            scratch.state.settle(intents, decisions)
+        scratch.state.replay([_chunk(*authorized)])
+    _warm_up_growth(scratch.state, model)
+
+
+def warm_up_scoring(model: Model | None) -> None:
+    """The part of it that is limits, features and score, by itself."""
+    scratch = _Scratch(model)
+    for size in _SIZES:
+        intents = np.zeros(size, INTENT)
+        intents["request"] = _requests(size, 0)
+        intents["card_row"][1:] = NO_ROW
+        decisions = np.zeros(size, DECISION)
+        _scored(scratch, intents, decisions)
+    _warm_up_growth(scratch.state, model)
+
+
+def _warm_up_growth(state: State, model: Model | None) -> None:
+    """What grows while it serves: a kernel that is compiled then would hold every answer meanwhile."""
     if model is not None:
         reason_numbers(
             model, np.zeros((2, len(FEATURE_NAMES)), np.float32), np.zeros((2, NAMED_MAX), np.uint8)
         )
-    state.repeats.load(state.repeats.arrays())
-    # What grows while it serves: a kernel that is compiled then would hold every answer meanwhile.
     state.limits.velocity.warm_up()
     state.risk.features.warm_up()
-    chains.warm_up()
 
 
 def _requests(size: int, round_: int) -> NDArray[Any]:
@@ -98,7 +131,9 @@ def _requests(size: int, round_: int) -> NDArray[Any]:
     return requests
 
 
-def _one_round(directory: Directory, controls: Controls, state: State, requests: NDArray[Any]) -> None:
+def _decided(scratch: _Scratch, requests: NDArray[Any]) -> list[_Round]:
+    """All stages but limits and score; then messages about what was decided, each kind by itself."""
+    directory, controls, state = scratch.directory, scratch.controls, scratch.state
     turn = Turn(
         [Parcel(requests.tobytes(), list(range(len(requests))), lambda _p, _a: None, lambda _e: None)]
     )
@@ -106,24 +141,28 @@ def _one_round(directory: Directory, controls: Controls, state: State, requests:
     turn.dues_s = dues_s(turn.requests, np.array([len(requests)]), np.zeros(1), 1)
     rows = directory.find(turn.requests)
     turn.open(state.repeats.admit(turn.requests), 1, 1)
-    intents = turn.intents[turn.messages :]
+    intents = turn.intents
     controls.check(intents, rows[turn.origin])
-    attempts = attempts_of(intents, directory.cards, controls.programmes)
-    past = state.limits.reserve(intents, attempts, controls.limits)
-    state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
     wanted, _ = prepare_authorizations(intents)
     decisions = np.zeros(len(requests), DECISION)
-    stamp(turn.intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
+    stamp(intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
     moved = Moved(len(requests))
     moved.outcome[:] = HoldOutcome.HELD
     decide_authorizations(intents, decisions, wanted, moved, controls.stand_in, state.stand_in)
-    state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
-    state.replay([_chunk(turn.intents, decisions)])
     state.repeats.due(0, state.repeats.top, 0)
-    _without_ledger(controls, state, intents)
-    for operation in (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL):
-        _one_message(controls, state, requests, operation)
+    _without_ledger(controls, state, intents.copy())
+    operations = (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL)
+    return [(intents, decisions), *(_one_message(controls, state, requests, each) for each in operations)]
+
+
+def _scored(scratch: _Scratch, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
+    """Limits, features and score of INTENT[n], and what DECISION[n] leave of them."""
+    controls, state = scratch.controls, scratch.state
+    attempts = attempts_of(intents, scratch.directory.cards, controls.programmes)
+    past = state.limits.reserve(intents, attempts, controls.limits)
+    state.risk.judge(intents, attempts, past, controls.programmes, controls.rules)
+    state.settle(intents, decisions)
 
 
 def _without_ledger(controls: Controls, state: State, intents: NDArray[Any]) -> None:
@@ -138,7 +177,7 @@ def _without_ledger(controls: Controls, state: State, intents: NDArray[Any]) -> 
     state.stand_in.take_back(given)
 
 
-def _one_message(controls: Controls, state: State, requests: NDArray[Any], operation: Operation) -> None:
+def _one_message(controls: Controls, state: State, requests: NDArray[Any], operation: Operation) -> _Round:
     """Messages about those authorizations, on the way that `lifecycle` takes, without a ledger."""
     about = requests.copy()
     about["operation"] = operation
@@ -156,7 +195,6 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
     find_facts(numbers, found)
     judge(numbers, finds, found, parts, ends, CODES)
     refuse_again(numbers, CODES)
-    learn(state.risk.features, intents)
     count = len(intents)
     wants, moves = np.zeros(count, np.uint8), np.zeros(count, MOVE)
     moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]
@@ -180,8 +218,8 @@ def _one_message(controls: Controls, state: State, requests: NDArray[Any], opera
         CODES,
     )
     stamp(intents, decisions, np.arange(len(decisions)), 1, 1, 1, 1)
-    state.settle(intents, decisions)
     state.repeats.resolve(intents, decisions)
+    return intents, decisions
 
 
 def _chunk(intents: NDArray[Any], decisions: NDArray[Any]) -> JournalChunk:
