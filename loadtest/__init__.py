@@ -7,8 +7,8 @@ report         tables and JSON; `python -m loadtest.report locust` is `make load
 path_report    what the answer path's bench found: tables, and one page of HTML
 path_plot      latency against offered load as a picture
 path_bench     latency at fixed arrival rates up to saturation, beside the empty server
-path_steps     the steps themselves: the climb to saturation, what is carried, what is valid
 path_overload  several times what is carried: what is accepted as soon as ever, the rest refused at once
+path_steps     the steps themselves: the climb to saturation, what is carried, what is valid
 bench          Holdfast beside the empty server, in turns, with their ratio
 stages         where a server's time went, by stage, thread and request
 sides          the servers that a bench compares, started

@@ -468,29 +468,38 @@ class Authorizer:
         else:
             del self._deferred[entry]
         self._deferred_count -= 1
-        self._tell_late(parcel)
+        self._tell_late([parcel])
 
-    def _tell_late(self, parcel: Parcel) -> None:
+    def _tell_late(self, parcels: list[Parcel]) -> None:
         """
         The time of these is over before a turn has taken them: who repeats gets the first answer, all others 91.
 
         That stands: as the answer of what nobody has seen, and for every copy of what is being decided.
         """
-        requests = np.frombuffer(bytearray(parcel.records), REQUEST)
-        entries = self.state.repeats.find(requests["authorization_id"])
+        requests = np.frombuffer(bytearray().join([parcel.records for parcel in parcels]), REQUEST)
+        identifiers = requests["authorization_id"]
+        entries = self.state.repeats.find(identifiers)
         answers = away(requests)
-        decided = is_repeat(requests, entries) & ~self._disowned.awaited(requests["authorization_id"])
-        answers[decided] = entries["answer"][decided]
-        answers["replayed"][decided] = 1
-        self._disowned.told(requests[decided], answers[decided])
+        decided = is_repeat(requests, entries) & ~self._disowned.awaited(identifiers)
+        if decided.any():
+            answers[decided] = entries["answer"][decided]
+            answers["replayed"][decided] = 1
+            self._disowned.told(requests[decided], answers[decided])
         self.counters.repeats += int(decided.sum())
         self.counters.expired += int((~decided).sum())
-        parcel.deliver(parcel.places, answers)
-        away_from = ~decided & (requests["operation"] == Operation.AUTHORIZE)
-        self._untold = [asked for asked in self._untold if asked.untold.any()]
-        for asked in self._untold:
-            asked.tell_away(requests["authorization_id"][away_from])
-        self._let_stand(requests[away_from & (entries["state"] == EntryState.FREE)])
+        first = 0
+        for parcel in parcels:
+            last = first + len(parcel.places)
+            parcel.deliver(parcel.places, answers[first:last])
+            first = last
+        told_away = ~decided & (requests["operation"] == Operation.AUTHORIZE)
+        unseen = told_away & (entries["state"] == EntryState.FREE)
+        copies = identifiers[told_away & ~unseen]
+        if len(copies):
+            self._untold = [asked for asked in self._untold if asked.untold.any()]
+            for asked in self._untold:
+                asked.tell_away(copies)
+        self._let_stand(requests[unseen])
 
     def _before_answers(self, requests: NDArray[Any]) -> NDArray[Any]:
         """REQUEST[n]; those whose answer was lost as though they had come before it, since their senders didn't hear it."""
@@ -542,8 +551,9 @@ class Authorizer:
     def _expire(self) -> None:
         """The time of some is over before a turn has taken them: 91, which stands."""
         self._watch, self._watch_s = None, math.inf
-        for parcel in self._waiting.take_overdue(self._loop.time()):
-            self._tell_late(parcel)
+        overdue = self._waiting.take_overdue(self._loop.time())
+        if overdue:
+            self._tell_late(overdue)
         self._watch_over()
         self._look_idle()
 

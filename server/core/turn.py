@@ -7,7 +7,9 @@ authorizations.
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -49,6 +51,8 @@ class Turn:
         self.is_given_up = False
         """Whether some of it were decided without the ledger while that was late."""
         self.marks_ns = [time.perf_counter_ns()]
+        self._ends: list[int] | None = None
+        """Where each parcel's requests end, once somebody asks."""
 
     def mark(self) -> None:
         """A stage has ended."""
@@ -81,10 +85,12 @@ class Turn:
 
     def cut(self, origin: int) -> Parcel:
         """The request at `origin` as a parcel of its own."""
-        for parcel, first in self._parcels_at():
-            if origin < first + len(parcel.places):
-                return parcel.part(np.array([origin - first]), float(self.dues_s[origin]))
-        raise AssertionError("the origin lies within the requests")
+        if self._ends is None:
+            self._ends = list(accumulate(len(parcel.places) for parcel in self.parcels))
+        at = bisect_right(self._ends, origin)
+        parcel = self.parcels[at]
+        first = self._ends[at] - len(parcel.places)
+        return parcel.part(np.array([origin - first]), float(self.dues_s[origin]))
 
     def _parcels_at(self) -> Iterator[tuple[Parcel, int]]:
         first = 0
