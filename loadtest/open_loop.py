@@ -320,7 +320,7 @@ def _seen(supply: Supply, lanes: Sequence[Lane]) -> dict[str, Any]:
             name: histogram.get_value_at_percentile(share) / 1e3 for name, share in PERCENTILES.items()
         },
         "served_ms_p99": _p99(served_ms[answered & counted]) or 0.0,
-        "refused_ms_p99": _p99(served_ms[times.is_refused]),
+        "refused_ms_p99": _p99(served_ms[times.is_refused & counted]),
         "histogram": histogram.encode().decode(),
         "late_ms_p99": float(np.percentile(late_ms, 99)) if len(late_ms) else 0.0,
         "late_ms_max": float(late_ms.max()) if len(late_ms) else 0.0,

@@ -214,6 +214,8 @@ def _overload_section(found: Sequence[dict[str, Any]]) -> tuple[str, str, Sequen
     )
     lines: Lines = []
     for one in found:
+        if "step" not in one:
+            continue
         step = one["step"]
         refused_ms = step["refused_ms_p99"]
         lines.append(

@@ -123,17 +123,20 @@ def read_decisions(path: Path) -> NDArray[Any]:
 
 
 def compare(transfers: Transfers, decisions: NDArray[Any]) -> dict[str, Any]:
-    """Counts of authorizations, approvals and standing holds, and under `faults` of what must not be."""
+    """Counts of authorizations, approvals, what was taken back of them and standing holds; under `faults`, of what must not be."""
     standings = Standings()
     standings.add(transfers)
     found = standings.all()
     authorizing = decisions["operation"] == Operation.AUTHORIZE
+    # What was let go again, since its sender was told otherwise.
+    taken_back = (decisions["operation"] == Operation.DISOWN) & (decisions["chain"] == Chain.REPLACED)
     (place,) = numbered(np.ascontiguousarray(decisions["authorization_id"]))
     drift = reconcile(found, expected_standings(decisions), settled=True)["kind"]
     return {
         "authorizations": int(authorizing.sum()),
         "approvals": int(np.isin(decisions["response_code"][authorizing], APPROVALS).sum()),
         "holds": int(found["holds"].sum()),
+        "taken_back": int(taken_back.sum()),
         "expired": int((decisions["operation"] == Operation.EXPIRE).sum()),
         "faults": {
             "decided_twice": int((np.bincount(place) > 1).sum()),

@@ -41,7 +41,7 @@ from server.core.answers import decide_authorizations, prepare_authorizations
 from server.core.attempts import attempts_of
 from server.core.books import Books, Moved
 from server.core.controls import Controls
-from server.core.deadline import Deadlines, left_s
+from server.core.deadline import ANSWERING_S, Deadlines, left_s
 from server.core.directory import Directory
 from server.core.disown import Disowned, disowning
 from server.core.entries import EntryState
@@ -66,6 +66,9 @@ TURN_EACH_S: Final = 0.001
 A turn costs a millisecond whatever it holds: the next begins no sooner than TURN_EACH_S for each request of this one, TURN_S
 at the most. Below some 1,000 requests a second that delays nobody; above, turns fill.
 """
+
+TAKEN_OVER_AT_ONCE: Final = 1_024
+"""Of what senders were told without the core: so much makes one parcel."""
 
 _ALWAYS: Final = 256
 """So many may wait whatever the pace: that of small turns says little of large ones."""
@@ -140,7 +143,7 @@ class Authorizer:
         self._waiting = Waiting(deadlines.default_ms)
         self._watch: asyncio.TimerHandle | None = None
         self._watch_s = math.inf
-        self._disowned = Disowned()
+        self._disowned = Disowned(self._release)
         self._untold: list[Asked] = []
         """What is under way, and may be told by time."""
         self._deferred: dict[tuple[int, int], list[Parcel]] = {}
@@ -192,13 +195,20 @@ class Authorizer:
         """
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
-        records = disowning(self._before_answers(requests), codes).tobytes()
-        self._waiting.put_in_front([Parcel(records, list(range(len(requests))), deliver, fail)])
+        unheard = self._disowned.is_unheard(requests["authorization_id"])
+        self._disowned.queued(requests)
+        taken = disowning(requests, codes, unheard)
+        # Some of a batch at a time: what is decided meanwhile waits for no more than that.
+        starts = range(0, len(taken), TAKEN_OVER_AT_ONCE)
+        pieces = [(start, taken[start : start + TAKEN_OVER_AT_ONCE]) for start in starts]
+        self._waiting.put_first(
+            [Parcel(some.tobytes(), list(range(at, at + len(some))), deliver, fail) for at, some in pieces]
+        )
         self._begin_waiting()
 
     def lose(self, decisions: NDArray[Any]) -> None:
         """These answers, DECISION[n], may not have reached who asked: their front has died."""
-        self._disowned.lost(decisions["authorization_id"][decisions["operation"] == Operation.AUTHORIZE])
+        self._disowned.lost(decisions[decisions["operation"] == Operation.AUTHORIZE])
 
     def is_full(self, source: int = 0, count: int = 1) -> bool:
         """Whether what waits before `count` more requests of this source is as much as may."""
@@ -445,6 +455,7 @@ class Authorizer:
             answers = np.zeros(len(nothing_due), DECISION)
             answers["operation"] = turn.requests["operation"][nothing_due]
             self._disowned.done(turn.requests[nothing_due])
+            self._release(turn.requests["original_id"][nothing_due])
             turn.answer(nothing_due, answers)
         for origin in np.flatnonzero(admitted.admissions == Admission.WAIT).tolist():
             low, high = self.state.repeats.entries["id"][admitted.waits[origin]].tolist()
@@ -484,7 +495,12 @@ class Authorizer:
         if decided.any():
             answers[decided] = entries["answer"][decided]
             answers["replayed"][decided] = 1
-            self._disowned.told(requests[decided], answers[decided])
+            # What is later than this its front has given up: it hears nothing of it.
+            heard_from_s = self._loop.time() - ANSWERING_S
+            heard = decided & np.repeat(
+                [p.due_s >= heard_from_s for p in parcels], [len(p.places) for p in parcels]
+            )
+            self._disowned.told(requests[heard], answers[heard])
         self.counters.repeats += int(decided.sum())
         self.counters.expired += int((~decided).sum())
         first = 0
@@ -494,24 +510,12 @@ class Authorizer:
             first = last
         told_away = ~decided & (requests["operation"] == Operation.AUTHORIZE)
         unseen = told_away & (entries["state"] == EntryState.FREE)
-        copies = identifiers[told_away & ~unseen]
+        copies = identifiers[told_away & (entries["content"] == requests["content"]).all(axis=1)]
         if len(copies):
             self._untold = [asked for asked in self._untold if asked.untold.any()]
             for asked in self._untold:
                 asked.tell_away(copies)
         self._let_stand(requests[unseen])
-
-    def _before_answers(self, requests: NDArray[Any]) -> NDArray[Any]:
-        """REQUEST[n]; those whose answer was lost as though they had come before it, since their senders didn't hear it."""
-        unheard = self._disowned.is_unheard(requests["authorization_id"])
-        if unheard.any():
-            requests = requests.copy()
-            answers = self.state.repeats.find(requests["authorization_id"][unheard])["answer"]
-            decided = answers["sequence"] != 0
-            arrivals_ns = requests["arrival_ns"][unheard]
-            arrivals_ns[decided] = np.minimum(arrivals_ns[decided], answers["decision_ns"][decided])
-            requests["arrival_ns"][unheard] = arrivals_ns
-        return requests
 
     def _let_stand(self, requests: NDArray[Any]) -> None:
         """The senders of these authorizations were told 91 by time."""
@@ -524,14 +528,20 @@ class Authorizer:
         self._schedule()
 
     def _release_deferred(self, intents: NDArray[Any]) -> None:
-        """What waited for these entries comes again, before anything that arrived later."""
+        """What waited for what these were about comes again."""
         self._disowned.done(intents["request"])
+        for name in ("authorization_id", "original_id"):
+            self._release(intents["request"][name])
+
+    def _release(self, identifiers: NDArray[np.uint64]) -> None:
+        """What waited for these entries, u8[n, 2], comes again, before anything that arrived later."""
         if not self._deferred:
             return
-        again: list[Parcel] = []
-        for identifiers in ("authorization_id", "original_id"):
-            for low, high in intents["request"][identifiers].tolist():
-                again += self._deferred.pop((low, high), [])
+        again = [
+            parcel for low, high in identifiers.tolist() for parcel in self._deferred.pop((low, high), ())
+        ]
+        if not again:
+            return
         self._deferred_count -= len(again)
         self._waiting.put_in_front(again)
         self._begin_waiting()

@@ -10,6 +10,7 @@ A DISOWN is the authorization's own REQUEST, but for
     operation           DISOWN
     original_id         the authorization's id; the message's own follows from it
     given_code          what the front answered, and the id follows from it too
+    final               1 where the core's own answer was lost, so that no copy is a repeat
 
 Two exceptions, both of what its sender has heard: an approval that another try got meanwhile, from this process, is not
 taken back; and a copy that arrived when the key was decided already, so a repeat itself, changes nothing. But a copy whose
@@ -17,7 +18,7 @@ first answer went to a front that died before it passed it on is no repeat to it
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -33,18 +34,27 @@ TOLD_MAX: Final = 65_536
 _FIELDS: Any = REQUEST.fields
 _OPERATION_AT: Final = int(_FIELDS["operation"][1])
 _NONE: Final[frozenset[int]] = frozenset()
+_OTHERS: Final = 2
+"""Of so many tries at least one is not the one in question."""
 
 _Id = tuple[int, int]
 
 
-def disowning(requests: NDArray[Any], codes: NDArray[np.bytes_]) -> NDArray[Any]:
-    """REQUEST[n] that take over what a front answered (S2[n]) to the authorizations REQUEST[n]."""
+def disowning(
+    requests: NDArray[Any], codes: NDArray[np.bytes_], unheard: NDArray[np.bool_] | bool = False
+) -> NDArray[Any]:
+    """
+    REQUEST[n] that take over what a front answered (S2[n]) to the authorizations REQUEST[n].
+
+    `unheard` (bool[n]): where the core's own answer was lost on its way to who had asked.
+    """
     taken = requests.copy()
     taken["operation"] = Operation.DISOWN
     taken["original_id"] = requests["authorization_id"]
     taken["given_code"] = codes
     taken["deadline_ms"] = PATIENT_MS
     taken["remaining_minor"] = 0
+    taken["final"] = unheard
     for place, identifier in enumerate(requests["authorization_id"]):
         taken["authorization_id"][place] = _identify(identifier, bytes(taken["given_code"][place]))
     return taken
@@ -57,7 +67,9 @@ class Disowned:
     Until it is done, repeats of it wait: the answer they would get is about to be another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, released: Callable[[NDArray[np.uint64]], None]) -> None:
+        """`released` hears of ids, u8[n, 2], that are not taken back after all: nobody need wait for it."""
+        self._released = released
         self._told: dict[_Id, set[int]] = {}
         """When the tries arrived, ns, that got an approval again."""
         self._unheard: dict[_Id, None] = {}
@@ -68,12 +80,17 @@ class Disowned:
         approved = requests[(answers["held"] != 0) | (answers["stand_in"] != 0)]
         arrivals_ns = approved["arrival_ns"].tolist()
         for pair, arrival_ns in zip(_pairs(approved["authorization_id"]), arrivals_ns, strict=True):
-            self._told.setdefault(pair, set()).add(arrival_ns)
+            arrivals = self._told.setdefault(pair, set())
+            if len(arrivals) < _OTHERS:
+                arrivals.add(arrival_ns)
         _bound(self._told)
 
-    def lost(self, identifiers: NDArray[np.uint64]) -> None:
-        """The answers to these authorizations, u8[n, 2], went to a front that died and may not have passed them on."""
-        self._unheard.update(dict.fromkeys(_pairs(identifiers)))
+    def lost(self, answers: NDArray[Any]) -> None:
+        """These answers to authorizations, DECISION[n], went to a front that died and may not have passed them on."""
+        again = answers["replayed"] != 0
+        for pair in _pairs(answers["authorization_id"][again]):
+            self._told.pop(pair, None)
+        self._unheard.update(dict.fromkeys(_pairs(answers["authorization_id"][~again])))
         _bound(self._unheard)
 
     def is_unheard(self, identifiers: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -81,6 +98,10 @@ class Disowned:
         if not self._unheard:
             return np.zeros(len(identifiers), np.bool_)
         return np.array([pair in self._unheard for pair in _pairs(identifiers)], np.bool_)
+
+    def queued(self, requests: NDArray[Any]) -> None:
+        """These authorizations, REQUEST[n], are about to be taken back."""
+        self._under_way.update(_pairs(requests["authorization_id"]))
 
     def first(self, parcels: list[Parcel]) -> list[Parcel]:
         """The parcels of a batch, those that take back first, without what was told again."""
@@ -113,9 +134,11 @@ class Disowned:
             ],
             np.bool_,
         )
-        self._under_way.update(pair for pair, barred in zip(pairs, told.tolist(), strict=True) if not barred)
+        self._under_way.update(pairs)
         if not told.any():
             return [parcel]
+        self.done(requests[told])
+        self._released(requests["original_id"][told])
         barred = parcel.part(np.flatnonzero(told), parcel.due_s)
         answers = np.zeros(len(barred.places), DECISION)
         answers["version"], answers["operation"] = REQUEST_VERSION, Operation.DISOWN

@@ -183,7 +183,7 @@ REQUEST: Final = np.dtype(
         ("given_authorization_code", "S6"),  # an advice's: what the network answered in our stead
         ("given_code", "S2"),
         ("cumulative", "u1"),  # an increment's: the amount is the new total
-        ("final", "u1"),  # a clearing's: no more follow
+        ("final", "u1"),  # a clearing's: no more follow; a front's answer's: the core's own was lost
         ("credit", "u1"),  # a clearing's: a refund
         (
             "deadline_ms",

@@ -145,8 +145,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
 
     What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. A
-    copy that arrived when the key was decided is a repeat: what its sender was told first stands. And of two words of the
-    same try, the core's own 91 by time and its front's code, the front's was said.
+    copy that arrived when the key was decided is a repeat: what its sender was told first stands, unless that was lost
+    (`final`). And of two words of the same try, the core's own 91 by time and its front's code, the front's was said.
     """
     if request.operation == _EXPIRE:
         return at >= 0 and entries[at].state == _OPEN
@@ -157,7 +157,7 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     entry = entries[at]
     if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
         return False
-    if entry.answer.decision_ns < request.arrival_ns:
+    if entry.answer.decision_ns < request.arrival_ns and not request.final:
         return False
     if entry.state == _DONE and entry.answer.claims and request.given_code == LEDGER_AWAY:
         return False

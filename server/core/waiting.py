@@ -7,7 +7,7 @@ waits than one turn takes, every link gets an equal share of it, whatever the ot
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,13 @@ class Waiting:
         self.pace = Pace()
         self._default_ms = default_ms
         self._parcels: deque[Parcel] = deque()
+        self._first: deque[Parcel] = deque()
+        """What takes back answers: in turns of its own, before all others."""
         self._sources: dict[int, int] = {}
         """Requests that wait, by the source that they came from."""
 
     def __bool__(self) -> bool:
-        return bool(self._parcels)
+        return bool(self._parcels or self._first)
 
     def put(self, parcel: Parcel) -> None:
         """At the end."""
@@ -47,13 +49,24 @@ class Waiting:
         for parcel in parcels:
             self._count(parcel)
 
+    def put_first(self, parcels: Sequence[Parcel]) -> None:
+        """Behind others that were put first, before all else; none is more than a batch, or is ever due."""
+        self._first.extend(parcels)
+        self.count += _size(parcels)
+
     def take(self, batch_max: int) -> list[Parcel]:
-        """The first parcels, as many as make a batch; at least one."""
+        """The first parcels, as many as make a batch; at least one. What was put first is taken by itself."""
+        if self._first:
+            taken = [self._first.popleft()]
+            while self._first and _size(taken) + len(self._first[0].places) <= batch_max:
+                taken.append(self._first.popleft())
+            self.count -= _size(taken)
+            return taken
         if self.count <= batch_max or len(self._parcels) == 1:
             taken, self._parcels = list(self._parcels), deque()
         else:
             taken = self._take_fairly(batch_max)
-        self.count -= sum(len(parcel.places) for parcel in taken)
+        self.count -= _size(taken)
         self._count_sources()
         if not self._parcels:
             self.due_s = math.inf
@@ -70,7 +83,7 @@ class Waiting:
         """From each source its share, at least one parcel; what is left of the batch goes to those that came first."""
         share = batch_max // len(self._sources)
         taken, left = self._pass(list(self._parcels), batch_max, share)
-        more, left = self._pass(left, batch_max - sum(len(parcel.places) for parcel in taken), batch_max)
+        more, left = self._pass(left, batch_max - _size(taken), batch_max)
         # A turn keeps no order between sources; within each, what the second pass took came later.
         self._parcels = deque(left)
         return taken + more or [self._parcels.popleft()]
@@ -107,7 +120,7 @@ class Waiting:
             else:
                 self._part(parcel, now_s, overdue, kept)
         self._parcels = deque(kept)
-        self.count = sum(len(parcel.places) for parcel in kept)
+        self.count = _size(kept) + _size(self._first)
         self._count_sources()
         self.due_s = min((parcel.due_s for parcel in kept), default=math.inf)
         return overdue
@@ -134,3 +147,7 @@ class Waiting:
         self.count += len(parcel.places)
         self._sources[parcel.source] = self._sources.get(parcel.source, 0) + len(parcel.places)
         self.due_s = min(self.due_s, parcel.due_s)
+
+
+def _size(parcels: Iterable[Parcel]) -> int:
+    return sum(len(parcel.places) for parcel in parcels)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from server.core.deadline import ANSWERING_S, left_s, lefts_s
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
+from server.core.policy import LEDGER_AWAY
 from server.core.record import REQUEST, Operation
 from server.core.turn import away
 from server.dock.frames import (
@@ -140,8 +141,8 @@ class RemoteCore:
         self._calls: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
         self._answers = 0
         """Frames of answers that this core has sent,"""
-        self._passed = 0
-        """and how many of them it knows to be passed on, or will within PASSED_S."""
+        self._is_telling_passed = False
+        """and whether it is about to hear how many were passed on."""
 
     @property
     def in_flight(self) -> int:
@@ -172,6 +173,8 @@ class RemoteCore:
                 await asyncio.sleep(REFUSED_AGAIN_S if self._is_refused else AGAIN_S)
         finally:
             if passage is not None:
+                # It ends in its own time: whatever came has gone on.
+                passage.send(Kind.PASSED, pack_number(self._answers))
                 passage.close()
 
     def is_full(self, _source: int = 0) -> bool:
@@ -229,7 +232,7 @@ class RemoteCore:
         if kind == Kind.ANSWERS:
             self._take_answers(body)
             self._answers += 1
-            if self._answers == self._passed + 1:
+            if not self._is_telling_passed:
                 self._note_passed(passage)
         elif kind == Kind.FAILED:
             self._take_failure(*read_failed(body))
@@ -255,7 +258,7 @@ class RemoteCore:
         """The core is there: first it hears what was answered in its stead."""
         self._is_refused = self._is_searching = False
         self._passage = passage
-        self._answers = self._passed = 0
+        self._answers, self._is_telling_passed = 0, False
         self._tell_kept()
         passage.send(Kind.DISOWNED, pack_disowned(0, b"", b""))
         for number, waiting in self._sent.items():
@@ -278,13 +281,14 @@ class RemoteCore:
 
     def _note_passed(self, passage: Passage) -> None:
         """Have the core hear in a while that the answers up to here have gone on to who asked."""
-        self._passed = self._answers
-        self._loop.call_later(PASSED_S, self._tell_passed, passage, self._passed)
+        self._is_telling_passed = True
+        self._loop.call_later(PASSED_S, self._tell_passed, passage, self._answers)
 
     def _tell_passed(self, passage: Passage, frames: int) -> None:
         if passage is self._passage:
+            self._is_telling_passed = False
             passage.send(Kind.PASSED, pack_number(frames))
-            if self._answers > self._passed:
+            if self._answers > frames:
                 self._note_passed(passage)
 
     def _miss(self) -> None:
@@ -306,6 +310,7 @@ class RemoteCore:
         if sent is None:
             return  # its time was over
         parcel = sent.parcel
+        self._keep_told(parcel, places, decisions)
         if sent.rest is None and len(places) == len(parcel.places):
             del self._sent[number]
             self._in_flight -= len(places)
@@ -321,6 +326,19 @@ class RemoteCore:
             del self._sent[number]
         if answered:
             self._pass_on(parcel, answered, decisions[fresh])
+
+    def _keep_told(self, parcel: Parcel, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
+        """What the core tells by time it may not have on disk, and it may die: then we tell it what was said."""
+        by_time = (decisions["sequence"] == 0) & (decisions["response_code"] == LEDGER_AWAY)
+        by_time &= decisions["operation"] == Operation.AUTHORIZE
+        if not by_time.any():
+            return
+        requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places[by_time]]
+        try:
+            self._kept.put(records_of(requests.tobytes()), LEDGER_AWAY)
+        except OSError as error:
+            _log.warning("what the core told by time is not kept", requests=len(requests), reason=str(error))
+        self._tell_kept()
 
     def _pass_on(self, parcel: Parcel, places: list[int], decisions: NDArray[Any]) -> None:
         self._said.note(parcel, places, decisions)

@@ -4,6 +4,7 @@ What a front has answered of late, kept in its memory: whoever repeats it while 
 Only the core knows every answer. But a repeat mostly comes by the front that answered, and soon.
 """
 
+from bisect import bisect_right
 from collections import deque
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +20,9 @@ SAID_MAX: Final = 16_384
 
 
 class _Answered(NamedTuple):
-    """Some of a parcel's packed REQUESTs, by their places, and their DECISION[n]."""
+    """Some of a parcel's packed REQUESTs, by their places, and their DECISION[n]; `first` counts what was noted before."""
 
+    first: int
     records: bytes
     places: list[int]
     decisions: NDArray[Any]
@@ -32,26 +34,32 @@ class Said:
     def __init__(self) -> None:
         self._answered: deque[_Answered] = deque()
         self._count = 0
+        self._lows = np.zeros(SAID_MAX, np.uint64)
+        """The low words of the ids, each at the remainder of its count."""
 
     def note(self, parcel: Parcel, places: list[int], decisions: NDArray[Any]) -> None:
         """The requests at these places of its records were answered so."""
-        self._answered.append(_Answered(parcel.records, places, decisions))
-        self._count += len(decisions)
-        while self._count > SAID_MAX:
-            self._count -= len(self._answered.popleft().decisions)
+        first, count = self._count, len(decisions)
+        self._answered.append(_Answered(first, parcel.records, places, decisions))
+        begin = first % SAID_MAX
+        lows = decisions["authorization_id"][:, 0]
+        fitting = min(len(lows), SAID_MAX - begin)
+        self._lows[begin : begin + fitting] = lows[:fitting]
+        self._lows[: len(lows) - fitting] = lows[fitting:]
+        self._count += count
+        while self._answered[0].first + len(self._answered[0].decisions) <= self._count - SAID_MAX:
+            self._answered.popleft()
 
     def again(self, requests: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
         """Which REQUEST[n] ask again what was answered, bool[n], and those answers, marked: DECISION[n]."""
         known = np.zeros(len(requests), np.bool_)
         answers = np.zeros(len(requests), DECISION)
-        if not self._answered or not len(requests):
-            return known, answers
-        lows = np.concatenate([answered.decisions["authorization_id"][:, 0] for answered in self._answered])
-        ends = np.cumsum([len(answered.decisions) for answered in self._answered])
-        for at in np.flatnonzero(np.isin(lows, requests["authorization_id"][:, 0])).tolist():
-            number = int(np.searchsorted(ends, at, side="right"))
+        found = np.flatnonzero(np.isin(self._lows[: self._count], requests["authorization_id"][:, 0]))
+        for at in found.tolist():
+            count = self._count - 1 - (self._count - 1 - at) % SAID_MAX
+            number = bisect_right(self._answered, count, key=lambda answered: answered.first) - 1
             answered = self._answered[number]
-            row = at - int(ends[number])  # from the end
+            row = count - answered.first
             asked = np.frombuffer(answered.records, REQUEST)[answered.places[row]]
             same = (requests["authorization_id"] == asked["authorization_id"]).all(axis=1)
             same &= (requests["content"] == asked["content"]).all(axis=1)

@@ -49,5 +49,6 @@ def test_a_server_killed_twice_in_a_replay_loses_no_answer_and_holds_nothing_twi
     assert seen["server"]["kills"] == 2 and seen["breaks"] >= 1
     assert seen["rechecked"] > 0 and seen["mismatched"] == 0
     assert books["sound"] and books["answers_lost"] == 0 and not any(books["faults"].values())
-    assert books["holds"] + books["expired"] >= books["approvals"] > 1_000
+    # Where the machine was slow some were told 91 by time, and what they held was let go.
+    assert books["holds"] + books["expired"] + books["taken_back"] >= books["approvals"] > 1_000
     assert "51" in seen["codes"] and "96" not in seen["codes"]

@@ -21,7 +21,7 @@ from server.store.portfolio import NewCard, Portfolio, demo_pan
 from server.store.postgres import EmbeddedPostgres
 from tests.end_to_end import callers, serving
 
-BOUND_S = 60.0
+BOUND_S = 120
 _ADA = Actor("ada", Role.ADMIN)
 _NEW_CARD = 7_000_001
 _WIRE = "holdfast.v1.TransferService"

@@ -180,6 +180,12 @@ def test_figures_stand_beside_their_bars():
     told["overload"][0]["goodput"] = 0.89
     assert not finished(told)["passes"]
     told["overload"][0]["goodput"] = 1.0
+    told["overload"][0]["reason"] = "the client sent late: p99 9.0 ms"
+    assert not finished(told)["passes"]
+    told["overload"][0] = {"way": "unary", "reason": "no step was carried"}
+    assert not finished(told)["passes"]
+    assert "no step was carried" in html(finished(told))
+    told["overload"] = []
     told["cards"]["ratio"] = 1.3
     assert not finished(told)["passes"]
 

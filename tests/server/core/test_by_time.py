@@ -155,6 +155,23 @@ def test_a_late_copy_of_what_is_being_decided_is_a_91_to_all_that_asked(with_war
     assert with_warm_core(act, turns_max=turns_max) == (["91", "91", "91"], 0)
 
 
+def test_a_late_request_of_other_content_leaves_the_first_alone(with_warm_core):
+    """It has another key's content: its 91 is nobody else's."""
+    asked = purchase(1)
+    other = asked.copy()
+    other["content"] = [[3, 4]]
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        first = asyncio.ensure_future(core.codes(soon(asked, LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = await core.codes(soon(other))
+        hanging.go.set()
+        return codes + await first
+
+    assert with_warm_core(act, turns_max=1) == ["91", "00"]
+
+
 def test_a_repeat_that_no_turn_takes_in_time_gets_the_first_answer(with_warm_core):
     """It is at hand, approval or decline; under other content there is none, and what was told is on record."""
     held, declined = purchase(1), purchase(2, amount_minor=500_000)

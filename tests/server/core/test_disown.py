@@ -166,20 +166,95 @@ def test_an_approval_that_a_repeat_got_meanwhile_is_not_taken_back(run):
     assert run(act) == (["00"], ["00"], [1_000])
 
 
+def later(*requests):
+    """The same requests, arrived now."""
+    batch = np.concatenate(requests)
+    batch["arrival_ns"] = time.time_ns()
+    return batch
+
+
 def test_an_approval_that_was_lost_with_a_front_goes_when_another_answered_the_retry(run):
     """Nobody has heard it: not from the front that died, nor from the one that gave up before the core's repeat came."""
     asked, other = purchase(0), purchase(1)
-    retry = np.concatenate([asked, other])
-    retry["arrival_ns"] = time.time_ns()
 
     async def act(core):
         core.authorizer.lose(await core.ask(asked, other))
+        retry = later(asked, other)
         repeat = await core.codes(retry[:1])
-        await core.ask(disown(retry))
+        core.authorizer.take_over(retry, np.full(2, ANSWERED))
         whole = purchase(0, amount_minor=100_000), purchase(1, amount_minor=100_000)
         return repeat, await core.codes(asked, other), await core.codes(*whole)
 
     assert run(act) == (["00"], [ANSWERED.decode()] * 2, ["00", "00"])
+
+
+def test_a_repeat_that_was_lost_with_its_front_bars_nothing(run):
+    """The first answer was lost, then its repeat: the third try heard the front's code alone."""
+    asked = purchase(0)
+
+    async def act(core):
+        core.authorizer.lose(await core.ask(asked))
+        core.authorizer.lose(await core.ask(later(asked)))
+        core.authorizer.take_over(later(asked), np.full(1, ANSWERED))
+        return await core.codes(asked)
+
+    assert run(act) == [ANSWERED.decode()]
+
+
+def test_a_lost_repeat_takes_nothing_back_where_the_first_answer_was_heard(run):
+    """Only what nobody heard goes."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        core.authorizer.lose(await core.ask(later(asked)))
+        core.authorizer.take_over(later(asked), np.full(1, ANSWERED))
+        return await core.codes(asked)
+
+    assert run(act) == ["00"]
+
+
+def test_a_late_repeat_waits_for_what_is_about_to_be_taken_back(run):
+    """What is queued counts, though no turn has taken it: the repeat is not told the approval that goes."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        core.authorizer.take_over(asked, np.full(1, ANSWERED))
+        late = later(asked)
+        late["arrival_ns"] -= 400_000_000
+        late["deadline_ms"] = 300
+        told = await core.codes(late)
+        return told, await core.codes(asked), await core.codes(purchase(0, amount_minor=100_000))
+
+    assert run(act) == (["91"], [ANSWERED.decode()], ["00"])
+
+
+def test_many_that_are_taken_over_go_in_pieces_and_before_all_else(run):
+    """More than a batch of them: each is what its sender was told, also to who repeats it meanwhile."""
+    count = 2_500
+
+    async def act(core):
+        many = np.concatenate([purchase(card % 4, amount_minor=1) for card in range(count)])
+        core.authorizer.take_over(many, np.full(count, ANSWERED))
+        return set(await core.codes(many))
+
+    assert run(act) == {ANSWERED.decode()}
+
+
+def test_who_waits_for_what_is_not_taken_back_after_all_is_answered_at_once(run):
+    """Two words of one try: the second changes nothing, and a repeat that waited for it gets the first."""
+    asked = purchase(0)
+
+    async def act(core):
+        await core.ask(asked)
+        core.authorizer.take_over(asked, np.full(1, ANSWERED))
+        core.authorizer.take_over(asked, np.full(1, b"91"))
+        repeat = later(asked)
+        repeat["deadline_ms"] = 60_000
+        return await core.codes(repeat)
+
+    assert run(act) == [ANSWERED.decode()]
 
 
 def test_a_repeat_that_a_front_answered_takes_nothing_back(run):

@@ -25,6 +25,7 @@ from server.dock.frames import (
     pack_return,
     read_call,
     read_disowned,
+    read_number,
     read_parcel,
 )
 from server.dock.remote import RemoteCore, RemoteLimits
@@ -220,6 +221,56 @@ def test_a_repeat_of_what_a_front_has_passed_on_gets_it_again_while_the_core_is_
         return codes, front._kept.count
 
     assert run(act) == ([([b"10", CODE], {"place 0"}), ([b"91"], set())], 1)
+
+
+def test_what_the_core_told_by_time_is_told_to_the_next_core(run):
+    """It may have died before that was on disk; its own decisions, 91 among them, and messages are the journal's."""
+
+    async def act(front, path, _names):
+        asked, about = Asked(2), Asked(1, Operation.REVERSE, first=3)
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            for one, sequences in ((asked, [0, 9]), (about, [0])):
+                front.submit(one.parcel)
+                number = read_parcel(await core.hear(Kind.PARCEL))[0]
+                said = answers(len(one.requests), b"91")
+                said["operation"], said["sequence"] = one.requests["operation"], sequences
+                core.say(Kind.ANSWERS, pack_answers(number, list(range(len(said))), said))
+                await one.codes()
+                if one is asked:
+                    await core.hear(Kind.DISOWNED)
+        path.unlink()
+        async with ScriptedCore(path) as core:
+            found = [read_disowned(body) for body in await core.greet()]
+        return [
+            (disowned.requests["authorization_id"][:, 0].tolist(), disowned.codes.tolist())
+            for disowned in found
+        ]
+
+    assert run(act) == [([256], [b"91"])]
+
+
+def test_the_core_hears_once_for_many_answers_that_they_were_passed_on(run):
+    """A while after the first of them, up to that; then of the rest."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(20)
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            for place in range(20):
+                core.say(Kind.ANSWERS, pack_answers(number, [place], answers(1)))
+            await asked.codes()
+            heard = []
+            while heard[-1:] != [20]:
+                heard.append(read_number(await core.hear(Kind.PASSED))[0])
+            return heard
+
+    heard = run(act)
+    assert heard == sorted(heard) and len(heard) < 20
 
 
 def test_what_waits_for_a_core_that_dies_is_answered_and_disowned_at_the_next_one(run):
