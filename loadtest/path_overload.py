@@ -61,7 +61,7 @@ def overload_figures(found: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, A
     for one in found:
         yield _figure(one, "goodput", "of the best", one.get("goodput"), GOODPUT_MIN, is_floor=True)
         yield _figure(one, "p99 of what is accepted", "of that at saturation", one.get("p99_ratio"), P99_MAX)
-        if "step" in one and one["step"]["refused"]:
+        if "step" in one and one["step"]["refused_ms_p99"] is not None:
             yield _figure(one, "p99 of a refusal", "ms", one["step"]["refused_ms_p99"], REFUSED_P99_MAX_MS)
         yield _figure(one, "memory that nothing explains", "MB more", one.get("growth_mb"), GROWTH_MAX_MB)
 

@@ -496,10 +496,7 @@ class Authorizer:
             answers[decided] = entries["answer"][decided]
             answers["replayed"][decided] = 1
             # What is later than this its front has given up: it hears nothing of it.
-            heard_from_s = self._loop.time() - ANSWERING_S
-            heard = decided & np.repeat(
-                [p.due_s >= heard_from_s for p in parcels], [len(p.places) for p in parcels]
-            )
+            heard = decided & (self._waiting.dues_s(parcels, requests) >= self._loop.time() - ANSWERING_S)
             self._disowned.told(requests[heard], answers[heard])
         self.counters.repeats += int(decided.sum())
         self.counters.expired += int((~decided).sum())
@@ -597,7 +594,7 @@ class Authorizer:
         turn.dues_s = self._waiting.dues_s(parcels, turn.requests)
         task = self._loop.create_task(self._run_turn(turn))
         self._turns.add(task)
-        task.add_done_callback(functools.partial(self._end_turn, len(turn.requests), now_s))
+        task.add_done_callback(functools.partial(self._end_turn, turn, now_s))
         self._schedule()
 
     def _spawn(self, turn: Turn, work: Coroutine[Any, Any, None], messages: int = 0) -> None:
@@ -627,12 +624,12 @@ class Authorizer:
             for parcel in turn.parcels:
                 parcel.fail(Stopped(str(error)))
 
-    def _end_turn(self, count: int, began_s: float, task: asyncio.Task[None]) -> None:
+    def _end_turn(self, turn: Turn, began_s: float, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
         took_s = self._loop.time() - began_s
-        if took_s < self.books.late_s:
-            # What waited for a ledger or a disk that was late says nothing of the pace.
-            self._waiting.pace.took(count, took_s)
+        if took_s < self.books.late_s and turn.messages < len(turn.intents):
+            # What waited for a ledger or a disk that was late says nothing of the pace, nor what goes on beside the turn.
+            self._waiting.pace.took(len(turn.requests), took_s)
         self._schedule()
         self._look_idle()
 

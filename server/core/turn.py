@@ -178,6 +178,7 @@ class Asked:
             decided = self._decisions[places]
             declined = (decided["version"] != 0) & ~is_approval(decided)
             answers[declined] = decided[declined]
+            answers["sequence"][declined] = 0  # no journal has it yet
             self.told_away[places[declined]] = False
         self.tell(places, answers)
         return len(places)
@@ -189,7 +190,7 @@ def is_approval(decisions: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def away(requests: NDArray[Any]) -> NDArray[Any]:
-    """DECISION[n] for REQUEST[n] that wait for the ledger too long: 91, which no journal has."""
+    """DECISION[n] for REQUEST[n] that wait for the ledger too long: 91, which no journal has; so without a sequence."""
     decisions = np.zeros(len(requests), DECISION)
     for name in ("authorization_id", "original_id", "operation"):
         decisions[name] = requests[name]

@@ -55,22 +55,20 @@ class Waiting:
         self.count += _size(parcels)
 
     def take(self, batch_max: int) -> list[Parcel]:
-        """The first parcels, as many as make a batch; at least one. What was put first is taken by itself."""
-        if self._first:
-            taken = [self._first.popleft()]
-            while self._first and _size(taken) + len(self._first[0].places) <= batch_max:
-                taken.append(self._first.popleft())
-            self.count -= _size(taken)
-            return taken
-        if self.count <= batch_max or len(self._parcels) == 1:
-            taken, self._parcels = list(self._parcels), deque()
-        else:
-            taken = self._take_fairly(batch_max)
+        """The first parcels, as many as make a batch; at least one. While more was put first than that, nothing else."""
+        taken: list[Parcel] = []
+        while self._first and (not taken or _size(taken) + len(self._first[0].places) <= batch_max):
+            taken.append(self._first.popleft())
         self.count -= _size(taken)
+        if self._first or not self._parcels:
+            return taken
+        room = batch_max - _size(taken)
+        others = self._take_others(room, is_first=not taken)
+        self.count -= _size(others)
         self._count_sources()
         if not self._parcels:
             self.due_s = math.inf
-        return taken
+        return taken + others
 
     def before(self, count: int, source: int) -> int:
         """How many requests go before the last of `count` more of this source, when every source takes its turn."""
@@ -79,14 +77,21 @@ class Waiting:
         own = self._sources.get(source, 0) + count
         return min(self.count, own * (len(self._sources) + (source not in self._sources)))
 
-    def _take_fairly(self, batch_max: int) -> list[Parcel]:
-        """From each source its share, at least one parcel; what is left of the batch goes to those that came first."""
+    def _take_others(self, room: int, *, is_first: bool) -> list[Parcel]:
+        """What fits; where nothing is in the batch yet at least one."""
+        if self.count <= room or (is_first and len(self._parcels) == 1):
+            taken, self._parcels = list(self._parcels), deque()
+            return taken
+        return self._take_fairly(room, is_first=is_first)
+
+    def _take_fairly(self, batch_max: int, *, is_first: bool) -> list[Parcel]:
+        """From each source its share; what is left of the batch goes to those that came first."""
         share = batch_max // len(self._sources)
         taken, left = self._pass(list(self._parcels), batch_max, share)
         more, left = self._pass(left, batch_max - _size(taken), batch_max)
         # A turn keeps no order between sources; within each, what the second pass took came later.
         self._parcels = deque(left)
-        return taken + more or [self._parcels.popleft()]
+        return taken + more or ([self._parcels.popleft()] if is_first else [])
 
     @staticmethod
     def _pass(parcels: Sequence[Parcel], room: int, share: int) -> tuple[list[Parcel], list[Parcel]]:
@@ -134,7 +139,7 @@ class Waiting:
     def _part(self, parcel: Parcel, now_s: float, overdue: list[Parcel], kept: list[Parcel]) -> None:
         dues = self.dues_s([parcel], np.frombuffer(bytearray(parcel.records), REQUEST))
         due = dues <= now_s
-        overdue.append(parcel.part(np.flatnonzero(due), now_s))
+        overdue.append(parcel.part(np.flatnonzero(due), float(dues[due].min())))
         if not due.all():
             kept.append(parcel.part(np.flatnonzero(~due), float(dues[~due].min())))
 

@@ -20,6 +20,9 @@ from server.core.record import REQUEST, REQUEST_VERSION
 AT_ONCE: Final = 1_024
 """Requests in one batch for the core."""
 
+SPARE_BYTES: Final = 1 << 20
+"""So much of what is settled may stand in the file."""
+
 _CODE_SIZE: Final = 2
 _LINE_SIZE: Final = REQUEST.itemsize + _CODE_SIZE
 _Line = tuple[bytes, bytes]
@@ -74,15 +77,32 @@ class Kept:
     def settled(self, number: int) -> None:
         """The core has this batch."""
         self.count -= len(self._under_way.pop(number, ()))
-        if not self.count and self._size:
-            self._size = 0
-            os.truncate(self._path, 0)
+        if self._size > SPARE_BYTES + 2 * self.count * _LINE_SIZE or (not self.count and self._size):
+            self._write_anew()
 
     def take_back(self) -> None:
         """The core is gone: what was under way waits again, before the rest."""
         again = [line for number in sorted(self._under_way) for line in self._under_way[number]]
         self._under_way.clear()
         self._waiting = again + self._waiting
+
+    def _write_anew(self) -> None:
+        """Only what is not settled: in a file that takes the other's place. Where it can't be written that one stays."""
+        if not self.count:
+            self._size = 0
+            os.truncate(self._path, 0)
+            return
+        unsettled = [line for number in sorted(self._under_way) for line in self._under_way[number]]
+        whole = b"".join([part for line in unsettled + self._waiting for part in line])
+        beside = self._path.with_suffix(".new")
+        try:
+            with open(beside, "wb", buffering=0, opener=_for_us_alone) as file:
+                is_whole = file.write(whole) == len(whole)
+            if is_whole:
+                beside.replace(self._path)
+                self._size = len(whole)
+        except OSError as error:
+            _log.warning("what fronts keep is not written anew", path=str(self._path), reason=str(error))
 
     def _write(self, lines: bytes) -> None:
         with open(self._path, "ab", buffering=0, opener=_for_us_alone) as file:

@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from server.core.deadline import ANSWERING_S, left_s, lefts_s
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
-from server.core.policy import LEDGER_AWAY
 from server.core.record import REQUEST, Operation
 from server.core.turn import away
 from server.dock.frames import (
@@ -59,6 +58,9 @@ REFUSED_AGAIN_S: Final = 1.0
 
 GRACE_S: Final = 0.02
 """How long after a request's time its answer may still come from the core, which tells the time by itself."""
+
+TOLD_S: Final = 0.2
+"""How long the core has to bring to its disk what it told by time before it hears of it."""
 
 PASSED_S: Final = 0.05
 """How long an answer has been on its way to who asked before the core hears that it was passed on."""
@@ -142,7 +144,9 @@ class RemoteCore:
         self._answers = 0
         """Frames of answers that this core has sent,"""
         self._is_telling_passed = False
-        """and whether it is about to hear how many were passed on."""
+        """and whether it is about to hear how many were passed on,"""
+        self._is_telling_told = False
+        """or what it told by time itself."""
 
     @property
     def in_flight(self) -> int:
@@ -328,16 +332,25 @@ class RemoteCore:
             self._pass_on(parcel, answered, decisions[fresh])
 
     def _keep_told(self, parcel: Parcel, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
-        """What the core tells by time it may not have on disk, and it may die: then we tell it what was said."""
-        by_time = (decisions["sequence"] == 0) & (decisions["response_code"] == LEDGER_AWAY)
-        by_time &= decisions["operation"] == Operation.AUTHORIZE
+        """What the core tells by time is not on its disk, and it may die: then we tell it what was said."""
+        by_time = (decisions["sequence"] == 0) & (decisions["operation"] == Operation.AUTHORIZE)
+        by_time &= (decisions["authorization_id"] != 0).any(axis=1)
         if not by_time.any():
             return
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places[by_time]]
+        codes = decisions["response_code"][by_time]
         try:
-            self._kept.put(records_of(requests.tobytes()), LEDGER_AWAY)
+            for code in set(codes.tolist()):
+                self._kept.put(records_of(requests[codes == code].tobytes()), code)
         except OSError as error:
             _log.warning("what the core told by time is not kept", requests=len(requests), reason=str(error))
+        if not self._is_telling_told:
+            # By then it mostly has it on disk, and need do nothing.
+            self._is_telling_told = True
+            self._loop.call_later(TOLD_S, self._tell_told)
+
+    def _tell_told(self) -> None:
+        self._is_telling_told = False
         self._tell_kept()
 
     def _pass_on(self, parcel: Parcel, places: list[int], decisions: NDArray[Any]) -> None:

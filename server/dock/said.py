@@ -55,8 +55,9 @@ class Said:
         known = np.zeros(len(requests), np.bool_)
         answers = np.zeros(len(requests), DECISION)
         found = np.flatnonzero(np.isin(self._lows[: self._count], requests["authorization_id"][:, 0]))
-        for at in found.tolist():
-            count = self._count - 1 - (self._count - 1 - at) % SAID_MAX
+        last = self._count - 1
+        # In the order in which they were said: of several the last one stands.
+        for count in sorted(last - (last - at) % SAID_MAX for at in found.tolist()):
             number = bisect_right(self._answered, count, key=lambda answered: answered.first) - 1
             answered = self._answered[number]
             row = count - answered.first

@@ -27,6 +27,7 @@ class Asked:
     sent_s: list = field(default_factory=list)
     answer: np.ndarray | None = None  # the first that stands in the journal
     answered_s: float = 0.0
+    told_away_in: object = "never"  # the life of the core that last told it 91 by time, before any answer
 
     @property
     def key(self):

@@ -52,7 +52,12 @@ class Witness:
             self.heard += 1
             self._check_time(asked, begun_s)
             if int(decision["sequence"]) == 0:
-                assert decision["response_code"] in AWAY, f"{decision['response_code']} stands nowhere"
+                # A disk that hangs keeps no decline waiting: what it comes to is seen when it is asked again.
+                assert decision["response_code"] not in (b"00", b"10"), (
+                    f"{asked.key}: an approval that stands nowhere"
+                )
+                if listening and asked.answer is None and decision["response_code"] in AWAY:
+                    asked.told_away_in = self.world.life
                 continue
             written = self.world.disk.decisions.get(int(decision["sequence"]))
             if written is None:
@@ -76,6 +81,12 @@ class Witness:
                 self._check_adopted(asked, written[0])
             else:
                 self._check_durable(asked, decision, written[0][0])
+            if asked.operation == Operation.AUTHORIZE and not is_adopted:
+                # A core that dies before that is on disk may forget that it has told it.
+                assert (
+                    decision["response_code"] not in (b"00", b"10")
+                    or asked.told_away_in is not self.world.life
+                ), f"{asked.key} was told 91 by time, and approved"
             if listening:
                 self._check_same(asked, decision, is_adopted=is_adopted)
             if decision["operation"] == Operation.AUTHORIZE and decision["held"] and not decision["replayed"]:

@@ -40,6 +40,22 @@ def test_a_batch_is_what_came_first_and_fits():
     assert (waiting.count, bool(waiting), waiting.take(7)) == (0, False, [])
 
 
+def test_what_takes_answers_back_goes_first_and_leaves_room_for_others_only_with_its_last():
+    """In its order; while there is more of it than a batch nothing else is taken, and with the rest others fill the batch."""
+    waiting = Waiting(DEFAULT_MS)
+    waiting.put(parcel(*[100] * 3))
+    waiting.put(parcel(*[101] * 9))
+    waiting.put_first([parcel(*[1] * 4), parcel(*[2] * 4)])
+    waiting.put_first([parcel(3)])
+    waiting.put_in_front([parcel(50)])
+    assert (waiting.count, bool(waiting)) == (22, True)
+    assert deadlines(waiting.take(6)) == [[1] * 4]
+    assert deadlines(waiting.take(6)) == [[2] * 4, [3], [50]]
+    assert (waiting.count, deadlines(waiting.take(6))) == (12, [[100] * 3])
+    assert deadlines(waiting.take(6)) == [[101] * 9]
+    assert (waiting.count, bool(waiting)) == (0, False)
+
+
 @pytest.mark.skipif(config.DISABLE_JIT, reason="records from bytes have no attributes uncompiled")
 def test_those_that_are_due_leave_alone_and_the_others_of_their_parcel_wait_on():
     """And when the next is due is known."""

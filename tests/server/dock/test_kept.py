@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from server.core.record import REQUEST, REQUEST_VERSION
+from server.dock import kept as kept_module
 from server.dock.kept import AT_ONCE, Kept, kept_fronts, kept_path, left_behind, records_of
 
 
@@ -34,6 +35,21 @@ def test_it_is_handed_over_in_batches_and_forgotten_when_settled(path):
     assert kept.count == 1
     kept.settled(second[0])
     assert kept.count == 0
+
+
+def test_the_file_is_written_anew_where_most_of_it_is_settled(path, monkeypatch):
+    """Always somebody waits, and still it doesn't grow for ever; a successor reads what is not settled, once."""
+    monkeypatch.setattr(kept_module, "SPARE_BYTES", 0)
+    kept = Kept(10_000, path)
+    for code in (b"90", b"91", b"92", b"93", b"94"):
+        kept.put([RECORD], code)
+        (batch,) = kept.hand_over()
+        kept.put([RECORD], b"N0")
+        kept.settled(batch[0])
+    assert path.stat().st_size <= 3 * len(RECORD + b"91")
+    assert [path.name] == [each.name for each in path.parent.iterdir()]
+    assert b"".join(codes for _, codes in left_behind(path)) in (b"N0", b"94N0")
+    assert kept.count == 1
 
 
 def test_what_was_under_way_is_handed_over_again_before_the_rest_when_the_core_went_away(path):

@@ -224,7 +224,7 @@ def test_a_repeat_of_what_a_front_has_passed_on_gets_it_again_while_the_core_is_
 
 
 def test_what_the_core_told_by_time_is_told_to_the_next_core(run):
-    """It may have died before that was on disk; its own decisions, 91 among them, and messages are the journal's."""
+    """It may have died before that was on disk; what has a sequence, 91 among it, is the journal's, and messages nobody keeps."""
 
     async def act(front, path, _names):
         asked, about = Asked(2), Asked(1, Operation.REVERSE, first=3)
