@@ -205,7 +205,7 @@ def test_a_repeat_of_what_a_front_has_passed_on_gets_it_again_while_the_core_is_
                 front.submit(one.parcel)
                 number = read_parcel(await core.hear(Kind.PARCEL))[0]
                 said = answers(len(one.requests), code)
-                said["authorization_id"] = one.requests["authorization_id"]
+                said["authorization_id"], said["sequence"] = one.requests["authorization_id"], 1
                 said["operation"] = one.requests["operation"]
                 core.say(Kind.ANSWERS, pack_answers(number, list(range(len(said))), said))
                 await one.codes()
@@ -235,11 +235,12 @@ def test_what_the_core_told_by_time_is_told_to_the_next_core(run):
                 front.submit(one.parcel)
                 number = read_parcel(await core.hear(Kind.PARCEL))[0]
                 said = answers(len(one.requests), b"91")
+                said["authorization_id"] = one.requests["authorization_id"]
                 said["operation"], said["sequence"] = one.requests["operation"], sequences
                 core.say(Kind.ANSWERS, pack_answers(number, list(range(len(said))), said))
                 await one.codes()
-                if one is asked:
-                    await core.hear(Kind.DISOWNED)
+                for kind in (Kind.PASSED, Kind.DISOWNED) if one is asked else ():
+                    await core.hear(kind)
         path.unlink()
         async with ScriptedCore(path) as core:
             found = [read_disowned(body) for body in await core.greet()]
