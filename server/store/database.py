@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from server.background import give_way
 from server.keys import Keys
@@ -40,6 +42,32 @@ TRANSIENT: Final = (
     asyncpg.TransactionRollbackError,
 )
 """Errors after which the same work may succeed on another connection, later."""
+
+
+class _Transaction(Transaction):  # type: ignore[misc]  # asyncpg has no types
+    """
+    Ends by what ended it, also where the connection is gone and can't roll back.
+
+    asyncpg raises that it can't, in place of it. Of a cancellation nothing would be left then, and a loop that
+    waits out PostgreSQL's absences would go on for ever.
+    """
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        except TRANSIENT:
+            if error is None:
+                raise
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    def transaction(
+        self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False
+    ) -> _Transaction:
+        self._check_open()
+        return _Transaction(self, isolation, readonly, deferrable)
 
 
 class Database:
@@ -104,6 +132,7 @@ class Database:
                     self._url,
                     min_size=0,
                     max_size=POOL_SIZE,
+                    connection_class=_Connection,
                     max_inactive_connection_lifetime=IDLE_LIFETIME_S,
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=COMMAND_TIMEOUT_S,
@@ -143,6 +172,7 @@ class Database:
         try:
             return await asyncpg.connect(
                 self._url,
+                connection_class=_Connection,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings={"application_name": "holdfast"},
@@ -212,7 +242,8 @@ async def _migrate(connection: Any) -> None:
                 await connection.execute(step.sql)
                 await connection.execute(query("record_migration"), step.number, step.name, step.sha256)
     finally:
-        await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
+        with contextlib.suppress(*TRANSIENT):  # a connection that is gone holds no lock
+            await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
 
 async def _applied(connection: Any) -> dict[int, str]:

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from server.store.database import Database, _check_version
+from server.store.database import TRANSIENT, Database, _check_version
 from server.store.postgres import StoreError, StoreUnavailableError
 from server.store.queries import migrations, query
 
@@ -125,5 +125,53 @@ def test_a_connection_is_refused_before_the_first_open(run, database_url):
         with pytest.raises(StoreUnavailableError, match="not been reached"):
             async with Database(database_url).acquire():
                 pass
+
+    run(body())
+
+
+@pytest.mark.parametrize("ending", [asyncio.CancelledError, ZeroDivisionError])
+def test_a_transaction_ends_by_what_ended_it_when_its_connection_is_gone(run, database_url, ending):
+    """Else a loop that waits out PostgreSQL's absences would take its own end for one, and go on."""
+
+    async def body():
+        database = Database(database_url)
+        await database.open()
+        began, ended, lost = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        process_id = 0
+
+        async def work():
+            nonlocal process_id
+            async with database.acquire() as connection, connection.transaction():
+                connection.add_termination_listener(lambda _connection: lost.set())
+                process_id = connection.get_server_pid()
+                began.set()
+                await ended.wait()
+                raise ending
+
+        working = asyncio.ensure_future(work())
+        await began.wait()
+        await _execute(database_url, f"SELECT pg_terminate_backend({process_id})")
+        await lost.wait()
+        if ending is asyncio.CancelledError:
+            working.cancel()
+        else:
+            ended.set()
+        with pytest.raises(ending):
+            await working
+        await database.close()
+
+    run(body())
+
+
+def test_a_transaction_that_can_not_commit_says_so(run, database_url):
+    """Where nothing else has ended it, the loss of its connection has."""
+
+    async def body():
+        database = Database(database_url)
+        await database.open()
+        with pytest.raises(TRANSIENT):
+            async with database.acquire() as connection, connection.transaction():
+                connection.terminate()
+        await database.close()
 
     run(body())
