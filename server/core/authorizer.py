@@ -196,8 +196,8 @@ class Authorizer:
         if self.stopped is not None:
             raise Stopped(str(self.stopped))
         unheard = self._disowned.is_unheard(requests["authorization_id"])
-        self._disowned.queued(requests)
         taken = disowning(requests, codes, unheard)
+        self._disowned.queued(taken)
         # Some of a batch at a time: what is decided meanwhile waits for no more than that.
         starts = range(0, len(taken), TAKEN_OVER_AT_ONCE)
         pieces = [(start, taken[start : start + TAKEN_OVER_AT_ONCE]) for start in starts]

@@ -73,7 +73,8 @@ class Disowned:
         self._told: dict[_Id, set[int]] = {}
         """When the tries arrived, ns, that got an approval again."""
         self._unheard: dict[_Id, None] = {}
-        self._under_way: set[_Id] = set()
+        self._under_way: dict[_Id, set[_Id]] = {}
+        """By authorization, the messages that take its answer back."""
 
     def told(self, requests: NDArray[Any], answers: NDArray[Any]) -> None:
         """The repeats REQUEST[n] got the first answers again, DECISION[n]."""
@@ -99,9 +100,11 @@ class Disowned:
             return np.zeros(len(identifiers), np.bool_)
         return np.array([pair in self._unheard for pair in _pairs(identifiers)], np.bool_)
 
-    def queued(self, requests: NDArray[Any]) -> None:
-        """These authorizations, REQUEST[n], are about to be taken back."""
-        self._under_way.update(_pairs(requests["authorization_id"]))
+    def queued(self, taken: NDArray[Any]) -> None:
+        """These messages, REQUEST[n], are about to take back what they are about."""
+        pairs = zip(_pairs(taken["original_id"]), _pairs(taken["authorization_id"]), strict=True)
+        for about, message in pairs:
+            self._under_way.setdefault(about, set()).add(message)
 
     def first(self, parcels: list[Parcel]) -> list[Parcel]:
         """The parcels of a batch, those that take back first, without what was told again."""
@@ -118,9 +121,15 @@ class Disowned:
 
     def done(self, requests: NDArray[Any]) -> None:
         """These REQUEST[n] are carried out, or had nothing to do."""
-        if self._under_way:
-            taken = requests["original_id"][requests["operation"] == Operation.DISOWN]
-            self._under_way.difference_update(_pairs(taken))
+        if not self._under_way:
+            return
+        taken = requests[requests["operation"] == Operation.DISOWN]
+        pairs = zip(_pairs(taken["original_id"]), _pairs(taken["authorization_id"]), strict=True)
+        for about, message in pairs:
+            messages = self._under_way.get(about, set())
+            messages.discard(message)
+            if not messages:
+                self._under_way.pop(about, None)
 
     def _allowed(self, parcel: Parcel) -> Iterable[Parcel]:
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)
@@ -134,7 +143,7 @@ class Disowned:
             ],
             np.bool_,
         )
-        self._under_way.update(pairs)
+        self.queued(requests)
         if not told.any():
             return [parcel]
         self.done(requests[told])

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from server.core.disown import disowning
+from server.core.disown import Disowned, disowning
 from server.core.entries import EntryState
 from server.core.record import Operation
 from tests.server.core.lives import advise, clear, reverse
@@ -378,3 +378,16 @@ def test_a_disown_is_a_message_of_the_cores_own():
     assert made["authorization_id"].tolist() != disown(asked, code=b"91")["authorization_id"].tolist()
     assert (made["authorization_id"][:, 0] & np.uint64(0xFF)).tolist() == [0]
     assert made["content"].tolist() == asked["content"].tolist()
+
+
+def test_a_repeat_waits_for_the_last_of_what_takes_its_answer_back():
+    """The core's own 91 and the front's code are two messages: the first that is done tells nobody to go on."""
+    asked = purchase(0)
+    disowned = Disowned(lambda _identifiers: None)
+    by_time, by_front = disown(asked, code=b"91"), disown(asked)
+    disowned.queued(by_time)
+    disowned.queued(by_front)
+    disowned.done(by_time)
+    assert disowned.awaited(asked["authorization_id"]).all()
+    disowned.done(by_front)
+    assert not disowned.awaited(asked["authorization_id"]).any()
