@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numba import njit
 
 from scoring.features import FEATURE_NAMES
 from scoring.manifest import ModelError
@@ -70,12 +71,24 @@ def _edges(values: np.ndarray) -> np.ndarray:
 def histogram(edges: np.ndarray, table: np.ndarray) -> np.ndarray:
     """How many values of each column of f4[n, columns] lie in each bin (at most its edge): i8[columns, BINS + 1]."""
     counts = np.zeros((len(edges), edges.shape[1] + 2), np.int64)
-    for place, own in enumerate(edges):
-        values = table[:, place]
-        bins = np.searchsorted(own, values, side="left")
-        bins[np.isnan(values)] = edges.shape[1] + 1
-        counts[place] = np.bincount(bins, minlength=edges.shape[1] + 2)
+    count_bins(np.ascontiguousarray(edges, np.float64), np.ascontiguousarray(table, np.float32), counts)
     return counts
+
+
+@njit(cache=True, nogil=True)
+def count_bins(edges: np.ndarray, table: np.ndarray, counts: np.ndarray) -> None:
+    """Count each value of f4[n, columns] in its bin, into i8[columns, bins]; the last is for missing ones."""
+    ends = edges.shape[1]
+    for row in range(len(table)):
+        for column in range(len(edges)):
+            value = np.float64(table[row, column])
+            place = 0
+            if np.isnan(value):
+                place = ends + 1
+            else:
+                while place < ends and edges[column, place] < value:
+                    place += 1
+            counts[column, place] += 1
 
 
 def psi(shares: np.ndarray, counts: np.ndarray) -> np.ndarray:

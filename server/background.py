@@ -1,10 +1,17 @@
-"""Work that gives way: it takes what others leave of the processors."""
+"""Work that gives way to answers: it takes little of the processors, or what others leave of them."""
 
 import contextlib
 import os
 from typing import Final
 
 _NICE: Final = 19
+_BEHIND: Final = 10
+
+
+def fall_behind(process_id: int = 0) -> None:
+    """Have a process (0: this one) get little where others want much, but never nothing: it catches up after them."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process_id, _BEHIND)
 
 
 def give_way(process_id: int = 0) -> None:

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     front_kept_max: int = Field(
         65_536,
         ge=1_024,
+        le=100_000,
         description="requests that one front may have answered itself before the core knows of them",
     )
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 takes a free one")

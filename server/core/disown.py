@@ -12,9 +12,9 @@ A DISOWN is the authorization's own REQUEST, but for
     given_code          what the front answered, and the id follows from it too
     final               1 where the core's own answer was lost, so that no copy is a repeat
 
-Two exceptions, both of what its sender has heard: an approval that another try got meanwhile, from this process, is not
-taken back; and a copy that arrived when the key was decided already, so a repeat itself, changes nothing. But a copy whose
-first answer went to a front that died before it passed it on is no repeat to its sender: it heard the front's code alone.
+Two exceptions, both of what its sender has heard: an approval that a repeat got meanwhile, from this process, is not taken
+back; and what a front said to another try than the one that was decided changes nothing. But where that one's answer went to
+a front that died before it passed it on, its sender heard the front's code alone.
 """
 
 import hashlib
@@ -73,8 +73,8 @@ class Disowned:
         self._told: dict[_Id, set[int]] = {}
         """When the tries arrived, ns, that got an approval again."""
         self._unheard: dict[_Id, None] = {}
-        self._under_way: dict[_Id, set[_Id]] = {}
-        """By authorization, the messages that take its answer back."""
+        self._under_way: dict[_Id, set[tuple[_Id, int]]] = {}
+        """By authorization, the messages that take its answer back: their ids, and when the tries arrived."""
 
     def told(self, requests: NDArray[Any], answers: NDArray[Any]) -> None:
         """The repeats REQUEST[n] got the first answers again, DECISION[n]."""
@@ -102,8 +102,7 @@ class Disowned:
 
     def queued(self, taken: NDArray[Any]) -> None:
         """These messages, REQUEST[n], are about to take back what they are about."""
-        pairs = zip(_pairs(taken["original_id"]), _pairs(taken["authorization_id"]), strict=True)
-        for about, message in pairs:
+        for about, message in _abouts(taken):
             self._under_way.setdefault(about, set()).add(message)
 
     def first(self, parcels: list[Parcel]) -> list[Parcel]:
@@ -123,9 +122,7 @@ class Disowned:
         """These REQUEST[n] are carried out, or had nothing to do."""
         if not self._under_way:
             return
-        taken = requests[requests["operation"] == Operation.DISOWN]
-        pairs = zip(_pairs(taken["original_id"]), _pairs(taken["authorization_id"]), strict=True)
-        for about, message in pairs:
+        for about, message in _abouts(requests[requests["operation"] == Operation.DISOWN]):
             messages = self._under_way.get(about, set())
             messages.discard(message)
             if not messages:
@@ -158,6 +155,12 @@ class Disowned:
 def takes_back(parcel: Parcel) -> bool:
     """Whether a parcel is of such messages; then it is of nothing else."""
     return parcel.records[_OPERATION_AT] == Operation.DISOWN
+
+
+def _abouts(taken: NDArray[Any]) -> Iterable[tuple[_Id, tuple[_Id, int]]]:
+    """What each of these messages is about, and what tells it from others about that."""
+    messages = zip(_pairs(taken["authorization_id"]), taken["arrival_ns"].tolist(), strict=True)
+    return zip(_pairs(taken["original_id"]), messages, strict=True)
 
 
 def _pairs(identifiers: NDArray[np.uint64]) -> list[_Id]:

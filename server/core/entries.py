@@ -65,6 +65,7 @@ ENTRY: Final = np.dtype(
         ("reserved_older", "<u8", (2,)),  # and of that: which reserved before it
         ("sender", "<u8"),
         ("transmission_s", "<i8"),
+        ("arrival_ns", "<i8"),  # of the try that was decided
         ("kept_until_s", "<i8"),
         ("reserved_s", "<i8"),  # when the limits were reserved
         ("reserved_minor", "<i8"),  # what of that was not given back

@@ -136,13 +136,15 @@ def entries_of(records: NDArray[Any]) -> NDArray[Any]:
     """
     if records.dtype == ENTRY:
         return records
-    if records.dtype.names is None or records.dtype["answer"] not in (DECISION_1, DECISION_2):
+    if records.dtype.names is None or records.dtype["answer"] not in (DECISION, DECISION_1, DECISION_2):
         raise ValueError("the entries of repeats have another layout")
     entries = np.zeros(len(records), ENTRY)
     for name in records.dtype.names:
         if name not in ("answer", "padding"):
             entries[name] = records[name]
     entries["answer"] = decisions_of(records["answer"])
+    if "reserved_newest" in records.dtype.names:
+        return entries
     if records.dtype["answer"] == DECISION_1:
         entries["reserved_s"] = records["transmission_s"]
         holding = np.isin(records["state"], (EntryState.OPEN, EntryState.BUSY))

@@ -123,6 +123,7 @@ def claim(slots: Any, entries: Any, request: Any) -> int:
             entries[at].state = _BUSY
             entries[at].content[0] = request.content[0]
             entries[at].content[1] = request.content[1]
+            entries[at].arrival_ns = request.arrival_ns
         return _UNKNOWN
     entry = entries[at]
     if entry.sender == request.sender or request.operation == _EXPIRE:
@@ -144,9 +145,9 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     """
     Whether one of the core's own messages has something to do with the entry at `at` (-1: there is none).
 
-    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. A
-    copy that arrived when the key was decided is a repeat: what its sender was told first stands, unless that was lost
-    (`final`). And of two words of the same try, the core's own 91 by time and its front's code, the front's was said.
+    What a front answered is about the authorization of the same content alone: the key's owner is not told otherwise. It
+    is of the try that was decided: of any other, what that one heard stands, unless it was lost (`final`). And of two
+    words of the same try, the core's own 91 by time and its front's code, the front's was said.
     """
     if request.operation == _EXPIRE:
         return at >= 0 and entries[at].state == _OPEN
@@ -157,7 +158,7 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     entry = entries[at]
     if entry.content[0] != request.content[0] or entry.content[1] != request.content[1]:
         return False
-    if entry.answer.decision_ns < request.arrival_ns and not request.final:
+    if entry.arrival_ns != request.arrival_ns and not request.final:
         return False
     if entry.state == _DONE and entry.answer.claims and request.given_code == LEDGER_AWAY:
         return False
@@ -231,6 +232,7 @@ def admit(
         entry = entries[place]
         entry.content[0] = request.content[0]
         entry.content[1] = request.content[1]
+        entry.arrival_ns = request.arrival_ns
         entry.state = _IN_FLIGHT
 
 
@@ -259,6 +261,7 @@ def readmit(slots: Any, entries: Any, requests: Any) -> None:
             entry = entries[place]
             entry.content[0] = request.content[0]
             entry.content[1] = request.content[1]
+            entry.arrival_ns = request.arrival_ns
             entry.state = _IN_FLIGHT
 
 

@@ -14,6 +14,7 @@ from ledger import chains
 from ledger.book import Ledger
 from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
+from scoring.drift import BINS, histogram
 from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES
 from scoring.model import Model
@@ -28,6 +29,7 @@ from server.core.entries import ENTRY_NUMBERS
 from server.core.journal import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
+from server.core.packing import pack, unpack
 from server.core.parcel import Parcel
 from server.core.parts import GIVEN
 from server.core.policy import CODES
@@ -84,6 +86,8 @@ def warm_up(model: Model | None) -> None:
     rounds = [_decided(scratch, _requests(size, round_)) for round_, size in enumerate(_SIZES * 2)]
     scratch.state.repeats.load(scratch.state.repeats.arrays())
     chains.warm_up()
+    for record in (INTENT, DECISION):
+        unpack(pack(np.zeros(1, record))[0].tobytes(), 1, record)
     # Last what another process may have compiled meanwhile.
     for authorized, *messages in rounds:
         _scored(scratch, *authorized)
@@ -112,6 +116,7 @@ def _warm_up_growth(state: State, model: Model | None) -> None:
         reason_numbers(
             model, np.zeros((2, len(FEATURE_NAMES)), np.float32), np.zeros((2, NAMED_MAX), np.uint8)
         )
+        histogram(np.zeros((1, BINS - 1)), np.zeros((0, 1), np.float32))
     state.limits.velocity.warm_up()
     state.risk.features.warm_up()
 

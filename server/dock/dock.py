@@ -3,8 +3,8 @@ The core's side of the dock: fronts come and go, their parcels and calls are tak
 
 What fronts answered while the core was away is taken back before anything else is decided: after a start, parcels wait
 until every front has said what it answered, but no longer than `PATIENCE_S`, so that no repeat gets an approval that is
-about to be taken back. A front that dies leaves its requests here: they are decided, and their answers dropped; what it
-had answered itself is read from its file (see `kept`).
+about to be taken back. A front that dies leaves its requests here: they are decided, and their answers dropped. What it had
+answered itself is read from its file (see `kept`), as is that of one that has not come by then.
 """
 
 import asyncio
@@ -279,6 +279,8 @@ class Dock:
             self._patience = None
         if self._missing:
             _log.warning("not every front has come back", missing=sorted(self._missing))
+            for front in self._missing:
+                take_left(self._core, self._path.parent, front)
             self._missing.clear()
         held, self._held = self._held, []
         for passage, body in held:

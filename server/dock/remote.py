@@ -196,7 +196,7 @@ class RemoteCore:
         if self._passage is None and not self._is_searching:
             if not self._kept.has_room(count):
                 raise Stopped("the core is away, and no more can be answered in its stead")
-            self._loop.call_soon(self._answer_here, parcel, list(range(count)))
+            self._loop.call_soon(self._answer_alone, parcel)
             return
         if self._in_flight + count > self._limits.in_flight_max:
             raise Overloaded(f"{self._in_flight} requests wait already")
@@ -273,6 +273,8 @@ class RemoteCore:
         """The connection is gone: what waits is answered here."""
         self._lost.set()
         if passage is not self._passage:
+            # It has ended before any greeting: whoever is there does not speak with us.
+            self._is_refused = True
             self._miss()
             return
         self._passage = None
@@ -333,6 +335,8 @@ class RemoteCore:
 
     def _keep_told(self, parcel: Parcel, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
         """What the core tells by time is not on its disk, and it may die: then we tell it what was said."""
+        if decisions["sequence"].all():
+            return
         by_time = (decisions["sequence"] == 0) & (decisions["operation"] == Operation.AUTHORIZE)
         by_time &= (decisions["authorization_id"] != 0).any(axis=1)
         if not by_time.any():
@@ -386,7 +390,8 @@ class RemoteCore:
                 sent.rest = set(sent.unanswered()).difference(due)
                 heapq.heappush(self._dues, (later_s, number))
             self._in_flight -= len(due)
-            self._answer_here(sent.parcel, due)
+            if not self._answer_here(sent.parcel, due) and self._sent.pop(number, None) is not None:
+                self._in_flight -= len(sent.unanswered())
         self._tell_kept()
         self._watch_over()
 
@@ -401,15 +406,24 @@ class RemoteCore:
         places = np.array(unanswered)
         return places[due].tolist(), float(dues_s[~due].min(initial=np.inf))
 
-    def _answer_here(self, parcel: Parcel, places: list[int]) -> None:
-        """Answer these of a parcel in the core's stead: as before, or by the code; then keep those that are authorizations."""
+    def _answer_alone(self, parcel: Parcel) -> None:
+        """The core was away when this was submitted; where it is back, it hears of it before anything else."""
+        self._answer_here(parcel, list(range(len(parcel.places))))
+        self._tell_kept()
+
+    def _answer_here(self, parcel: Parcel, places: list[int]) -> bool:
+        """
+        Answer these of a parcel in the core's stead: as before, or by the code, and keep those that are authorizations.
+
+        Returns False where they can't be kept: then the parcel has failed, with all of it that had no answer.
+        """
         requests = np.frombuffer(bytearray(parcel.records), REQUEST)[places]
         known, answers = self._said.again(requests)
         if known.any():
             parcel.deliver([parcel.places[places[place]] for place in np.flatnonzero(known)], answers[known])
             requests, places = requests[~known], [places[place] for place in np.flatnonzero(~known)]
             if not places:
-                return
+                return True
         authorizing = requests["operation"] == Operation.AUTHORIZE
         records = records_of(requests[authorizing].tobytes())
         try:
@@ -417,11 +431,12 @@ class RemoteCore:
         except OSError as error:
             # An answer that can't be kept is none: whoever repeats it gets the first.
             parcel.fail(Stopped(f"the core has gone away, and no more can be answered in its stead: {error}"))
-            return
+            return False
         decisions: NDArray[Any] = away(requests)
         decisions["response_code"][authorizing] = self._away_code
         self.counters.answered_here += len(places)
         self._pass_on(parcel, places, decisions)
+        return True
 
     def _tell_kept(self) -> None:
         if self._passage is not None:

@@ -28,6 +28,9 @@ from server.front.writing import AnswerWriter
 FRAME_BYTES: Final = 256 * 1024
 READY_BYTES_MAX: Final = 4 * FRAME_BYTES
 """Answers that wait for their sender to read; beyond that nothing more is read from it."""
+FAULTS_MAX: Final = 4_096
+"""So many messages of a frame that is too long are told so; a longer one is no sender's mistake."""
+
 PAUSE_MIN_S: Final = 0.05
 """How long at least nothing is read of a sender who was told that he sends too much."""
 
@@ -170,12 +173,12 @@ class Link:
         if frame.unread:
             messages = parsed[0].messages
             records: list[bytes | None] = [None] * len(messages)
-            sequences = [message.sequence for message in messages]
+            sequences = [message.sequence for message in messages[:FAULTS_MAX]]
         else:
             messages, records, sequences = parsed, frame.records, frame.sequences
         if len(messages) > MESSAGES_MAX:
             text = f"a frame carries at most {MESSAGES_MAX} messages, this one {len(messages)}"
-            for sequence in sequences:
+            for sequence in sequences[:FAULTS_MAX]:
                 self._fault(sequence, code_pb2.INVALID_ARGUMENT, text, ("messages",))
             self._caller.done(admit(len(messages)))
             return
@@ -235,20 +238,23 @@ class Link:
         return None
 
     def _submit(self, records: list[bytes], sequences: list[int]) -> None:
-        unanswered = set(sequences)
+        # By place: a sender may have numbered two of them alike.
+        places = list(range(len(sequences)))
+        unanswered = set(places)
 
         def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
             unanswered.difference_update(answered)
-            self.answer(self._writer.link_answers(answered, decisions), len(answered))
+            told = [sequences[place] for place in answered]
+            self.answer(self._writer.link_answers(told, decisions), len(told))
 
         def fail(error: Exception) -> None:
-            failed = list(unanswered)
+            failed = [sequences[place] for place in sorted(unanswered)]
             unanswered.clear()
             self.fail(failed, error)
 
         self._in_flight += len(sequences)
         try:
-            self._core.submit(Parcel(b"".join(records), sequences, deliver, fail, source=self._source))
+            self._core.submit(Parcel(b"".join(records), places, deliver, fail, source=self._source))
         except (Overloaded, Stopped) as error:
             self.fail(sequences, error)
 

@@ -41,6 +41,7 @@ from compliance.screening.counterparties import screen_counterparties
 from compliance.screening.customers import screen_customers
 from compliance.screening.lists import Lists
 from ledger.exchange import Exchange
+from server.background import give_way
 from server.banking.pricing import USD, worth_usd_minor
 from server.front.codes import country_letters, currency_letters
 from server.keys import Keys
@@ -149,7 +150,9 @@ class ComplianceOffice:
         tables = self._tables()
         self.keys = Keys.open(self._home.home)
         self.database = Database.at(
-            self._home.home, self._home.database_url, background=self.settings.background
+            self._home.home,
+            self._home.database_url,
+            yielding=give_way if self.settings.background else None,
         )
         self._stack.push_async_callback(self.database.close)
         await self.database.open()

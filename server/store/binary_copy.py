@@ -4,18 +4,18 @@ PostgreSQL's binary COPY, out and in, as arrays: no Python object per row or fie
 Out: a query whose fields all have one length is an array of that layout behind a header. In: each column says how long
 it is in each row, which says where everything goes, and kernels put it there, one column after the other (Numba).
 
-A packed record is a bitmap of its bytes that are not zero, then those bytes: half of a record or less.
-
 Format: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from server.core.packing import pack
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
@@ -50,12 +50,11 @@ class Column:
     """
     One field of every row: bytes, n by the most that a row has, and how many of them each row has, from the first.
 
-    Without `sizes` every row has them all; a size of -1 is a null. A column that `is_packed` is laid out as `packed` says.
+    Without `sizes` every row has them all; a size of -1 is a null. Or the fields' bytes one after another, by `sizes`.
     """
 
     data: _Bytes
     sizes: NDArray[np.int64] | None = None
-    is_packed: bool = False
 
 
 def numbers(values: NDArray[Any], kind: str, null: NDArray[np.bool_] | None = None) -> Column:
@@ -70,17 +69,19 @@ def uuids(pairs: NDArray[Any]) -> Column:
 
 
 _SMALLINT_OID: Final = 21
+_EMPTY_ARRAY_SIZE: Final = 12  # no dimension, so no length and no lower bound
 
 
 def smallints(values: NDArray[np.uint16]) -> Column:
-    """Arrays of `smallint`, all of them as long: u2[n, m], whose numbers fit 15 bits."""
+    """Arrays of `smallint`, u2[n, m], whose numbers fit 15 bits: all of a row, or an empty one where they are all zero."""
     item = np.dtype([("size", ">i4"), ("value", ">i2")])
     count = values.shape[1]
     layout = [(name, ">i4") for name in ("dimensions", "has_nulls", "kind", "length", "first")]
     rows = np.zeros(len(values), np.dtype([*layout, ("items", item, (count,))]))
-    rows["dimensions"], rows["kind"], rows["length"], rows["first"] = 1, _SMALLINT_OID, count, 1
+    is_empty = ~values.any(axis=1)
+    rows["dimensions"], rows["kind"], rows["length"], rows["first"] = ~is_empty, _SMALLINT_OID, count, 1
     rows["items"]["size"], rows["items"]["value"] = 2, values
-    return Column(_bytes_of(rows))
+    return Column(_bytes_of(rows), np.where(is_empty, _EMPTY_ARRAY_SIZE, rows.dtype.itemsize))
 
 
 def texts(values: NDArray[Any]) -> Column:
@@ -89,34 +90,9 @@ def texts(values: NDArray[Any]) -> Column:
 
 
 def packed(records: NDArray[Any]) -> Column:
-    """Records without their zero bytes; see `unpack`."""
-    data = _bytes_of(np.ascontiguousarray(records))
-    sizes = np.empty(len(data), np.int64)
-    measure_packed(data, sizes)
-    return Column(data, sizes, is_packed=True)
-
-
-def unpack(stored: bytes, record: np.dtype[Any]) -> NDArray[Any]:
-    """The record, as an array of one, of what `packed` made. Raises ValueError where it is of another layout."""
-    return unpack_all([stored], record)
-
-
-def unpack_all(stored: Sequence[bytes], record: np.dtype[Any]) -> NDArray[Any]:
-    """The records of what `packed` made of several. Raises ValueError where one is of another layout."""
-    bitmap_size = -(-record.itemsize // 8)
-    bitmaps = b"".join([one[:bitmap_size].ljust(bitmap_size, b"\0") for one in stored])
-    kept = np.unpackbits(np.frombuffer(bitmaps, np.uint8).reshape(-1, bitmap_size), axis=1).astype(np.bool_)
-    sizes = bitmap_size + np.count_nonzero(kept, axis=1)
-    lengths = np.array([len(one) for one in stored], np.int64)
-    if kept[:, record.itemsize :].any() or (sizes != lengths).any():
-        bad = lengths[sizes != lengths]
-        size = int(bad[0]) if len(bad) else int(lengths[0])
-        raise ValueError(f"{size} bytes are no packed record of {record.itemsize}")
-    data = np.zeros((len(stored), record.itemsize), np.uint8)
-    data[kept[:, : record.itemsize]] = np.frombuffer(
-        b"".join([one[bitmap_size:] for one in stored]), np.uint8
-    )
-    return data.view(record).reshape(-1)
+    """Records without their zero bytes: see `server.core.packing`."""
+    data, ends = pack(records)
+    return Column(data, np.diff(ends, prepend=0))
 
 
 def stream_of(columns: list[Column]) -> bytes:
@@ -132,8 +108,8 @@ def stream_of(columns: list[Column]) -> bytes:
     put_number(out, places, np.full(len(rows), len(columns)), _FIELDS_SIZE)
     for column, own in zip(columns, sizes, strict=True):
         put_number(out, places, own, _SIZE_SIZE)
-        if column.is_packed:
-            put_packed(out, places, column.data)
+        if column.data.ndim == 1:
+            put_parts(out, places, column.data, own)
         else:
             put_bytes(out, places, column.data, own)
     return out.tobytes() + TRAILER
@@ -165,33 +141,15 @@ def put_bytes(out: Any, places: Any, data: Any, sizes: Any) -> None:
 
 
 @njit(cache=True)
-def measure_packed(data: Any, sizes: Any) -> None:
-    """How long each of the records u1[n, w] is, packed: i8[n]."""
-    for row in range(len(data)):
-        count = 0
-        for k in range(data.shape[1]):
-            count += data[row, k] != 0
-        sizes[row] = (data.shape[1] + 7) // 8 + count
-
-
-@njit(cache=True)
-def put_packed(out: Any, places: Any, data: Any) -> None:
-    """The records u1[n, w]: a bitmap, its first bit the highest, and the bytes that are not zero."""
-    width = data.shape[1]
-    bitmap = (width + 7) // 8
-    for row in range(len(data)):
-        begin = places[row]
-        at = begin + bitmap
-        for byte in range(bitmap):
-            bits = 0
-            for bit in range(min(8, width - 8 * byte)):
-                value = data[row, 8 * byte + bit]
-                if value != 0:
-                    bits |= 0x80 >> bit
-                    out[at] = value
-                    at += 1
-            out[begin + byte] = bits
-        places[row] = at
+def put_parts(out: Any, places: Any, data: Any, sizes: Any) -> None:
+    """The parts of u1[m], one after another, i8[n] bytes each."""
+    begin = 0
+    for row in range(len(sizes)):
+        at = places[row]
+        for k in range(sizes[row]):
+            out[at + k] = data[begin + k]
+        places[row] += sizes[row]
+        begin += sizes[row]
 
 
 def _bytes_of(values: NDArray[Any]) -> _Bytes:

@@ -7,7 +7,7 @@ Nothing here is on the way of an answer.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.transaction import Transaction
 
-from server.background import give_way
 from server.keys import Keys
 from server.store.postgres import EmbeddedPostgres, StoreError, StoreUnavailableError
 from server.store.queries import Migration, migrations, query
@@ -42,6 +41,9 @@ TRANSIENT: Final = (
     asyncpg.TransactionRollbackError,
 )
 """Errors after which the same work may succeed on another connection, later."""
+
+Yielding = Callable[[int], None]
+"""Has a process of PostgreSQL's, by its id, give way to others; see `background`."""
 
 
 class _Transaction(Transaction):  # type: ignore[misc]  # asyncpg has no types
@@ -74,25 +76,25 @@ class Database:
     """A pool of connections to one database whose schema is ours."""
 
     def __init__(
-        self, url: str, *, embedded: EmbeddedPostgres | None = None, background: bool = False
+        self, url: str, *, embedded: EmbeddedPostgres | None = None, yielding: Yielding | None = None
     ) -> None:
         self._url = url
         self._embedded = embedded
-        self._background = background
+        self._yielding = yielding
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
     @classmethod
-    def at(cls, home: Path, url: str | None, *, background: bool = False) -> Self:
+    def at(cls, home: Path, url: str | None, *, yielding: Yielding | None = None) -> Self:
         """
         The database at `url`, or the embedded one of this home where there is no URL. Connects to nothing yet.
 
-        Where it is embedded, what it does for these connections gives way to others with `background`.
+        Where it is embedded, `yielding` hears of each process of its that works for these connections.
         """
         if url:
             return cls(url)
         embedded = EmbeddedPostgres(home)
-        return cls(embedded.url, embedded=embedded, background=background)
+        return cls(embedded.url, embedded=embedded, yielding=yielding)
 
     @property
     def url(self) -> str:
@@ -170,13 +172,15 @@ class Database:
     async def connect(self) -> Any:
         """A connection of the caller's own (to listen, to copy): the caller closes it. Raises StoreError."""
         try:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 self._url,
                 connection_class=_Connection,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings={"application_name": "holdfast"},
             )
+            await self._give_way(connection)
+            return connection
         except asyncpg.InvalidAuthorizationSpecificationError as error:
             raise StoreError(
                 f"{self.place} refused the user or password ({error}). Check HOLDFAST_DATABASE_URL."
@@ -197,8 +201,8 @@ class Database:
             ) from error
 
     async def _give_way(self, connection: Any) -> None:
-        if self._background:
-            give_way(connection.get_server_pid())
+        if self._yielding is not None:
+            self._yielding(connection.get_server_pid())
 
     async def belongs_to(self, keys: Keys) -> None:
         """Remembers whose PAN key this database is hashed with; refuses another one with StoreError."""

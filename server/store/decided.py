@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
+from server.core.packing import unpack_each
 from server.core.record import DECISION, INTENT
-from server.store.binary_copy import unpack_all
 from server.store.database import Database
 from server.store.queries import query
 
@@ -38,9 +38,9 @@ async def read_decided(database: Database, since: datetime | None) -> AsyncItera
             for version in np.unique(versions).tolist():
                 places = np.flatnonzero(versions == version)
                 of = [rows[place] for place in places.tolist()]
-                intents[places] = intents_of(unpack_all([row["intent"] for row in of], INTENTS[version]))
+                intents[places] = intents_of(unpack_each([row["intent"] for row in of], INTENTS[version]))
                 decisions[places] = decisions_of(
-                    unpack_all([row["decision"] for row in of], DECISIONS[version])
+                    unpack_each([row["decision"] for row in of], DECISIONS[version])
                 )
             yield Decided(intents, decisions, np.array([row["verdict"] for row in rows], np.uint8))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scoring.attempt import empty_attempts
 from server.core.attempts import attempts_again
 from server.core.formats import INTENTS, intents_of
-from server.store.binary_copy import unpack_all
+from server.core.packing import unpack_each
 from server.store.database import Database
 from server.store.queries import query
 
@@ -66,7 +66,7 @@ def _attempts(rows: list[Any]) -> NDArray[Any]:
     versions = np.array([row["record_version"] for row in rows])
     for version in np.unique(versions).tolist():
         places = np.flatnonzero(versions == version)
-        intents = intents_of(unpack_all([rows[i]["intent"] for i in places.tolist()], INTENTS[version]))
+        intents = intents_of(unpack_each([rows[i]["intent"] for i in places.tolist()], INTENTS[version]))
         attempts[places] = attempts_again(intents)
     for name in ("home_latitude_deg", "home_longitude_deg", "home_country"):
         attempts[name] = [row[name] for row in rows]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.attempt import Verdict
 from server.core.formats import INTENTS, intents_of
-from server.store.binary_copy import unpack
+from server.core.packing import unpack
 from server.store.database import Database
 from server.store.queries import query
 
@@ -112,7 +112,7 @@ class Labels:
         found: dict[UUID, NDArray[Any]] = {}
         for row in rows:
             if row["id"] not in found:
-                found[row["id"]] = intents_of(unpack(row["intent"], INTENTS[row["record_version"]]))
+                found[row["id"]] = intents_of(unpack(row["intent"], 1, INTENTS[row["record_version"]]))
         return found
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from numpy.typing import NDArray
 
 from server.core.formats import DECISIONS, INTENTS, decisions_of, intents_of
-from server.store.binary_copy import unpack
+from server.core.packing import unpack
 from server.store.database import Database
 from server.store.postgres import StoreError
 from server.store.queries import query
@@ -37,6 +37,6 @@ def _shipped(row: Any) -> Shipped:
     if version not in INTENTS:
         raise StoreError(f"A row's records have format {version}; this version reads {sorted(INTENTS)}.")
     return Shipped(
-        intents_of(unpack(row["intent"], INTENTS[version])),
-        decisions_of(unpack(row["decision"], DECISIONS[version])),
+        intents_of(unpack(row["intent"], 1, INTENTS[version])),
+        decisions_of(unpack(row["decision"], 1, DECISIONS[version])),
     )

@@ -26,8 +26,8 @@ from server.store.queries import query
 JOURNAL_NAME: Final = "decisions"
 """What the server's own journal is called in PostgreSQL."""
 
-ROWS_MAX: Final = 2_048
-"""Decisions a transaction asks for: its array work stays in the milliseconds, beside the answer path."""
+ROWS_MAX: Final = 8_192
+"""Decisions a transaction asks for: some megabytes of rows."""
 
 READ_BATCHES: Final = 4
 WINDOW_BATCHES: Final = 64

@@ -17,13 +17,11 @@ from typing import Any, Final
 
 import structlog
 
+from server.background import fall_behind
 from server.core.journal import JournalReader
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.shipper import Shipper, Standing
-
-_NICE: Final = 10
-"""It falls behind before answers do, and catches up after them."""
 
 _DRAIN_S: Final = 5.0
 """How long an end waits for PostgreSQL to take what is left."""
@@ -99,7 +97,7 @@ async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str],
     loop.add_signal_handler(signal.SIGTERM, lambda: end(drained=True))
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal's Ctrl-C is the server's to hear
     loop.add_reader(sys.stdin.fileno(), lambda: end(drained=False))
-    database = Database.at(home, url)
+    database = Database.at(home, url, yielding=fall_behind)
     reader = JournalReader(journal)
     try:
         shipper = Shipper(database, reader, told=lambda standing: tell(json.dumps(standing._asdict())))
@@ -121,7 +119,7 @@ async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str],
 
 def main() -> None:
     """The process."""
-    os.nice(_NICE)
+    fall_behind()
     home, journal = map(Path, sys.argv[1:])
 
     def tell(line: str) -> None:

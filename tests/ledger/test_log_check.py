@@ -32,7 +32,8 @@ def commits(log, frame_bytes):
     content = log.read_bytes()
     found = []
     for i in range((len(content) - 32) // frame_bytes):
-        head = content[32 + i * frame_bytes :][:24]
+        at = 32 + i * frame_bytes
+        head = content[at : at + 24]
         if head[8:16] == content[16:24] and any(head[4:8]):
             found.append(i)
     return found

@@ -51,10 +51,11 @@ class NaiveForest:
 
 
 @pytest.mark.kernel
-def test_the_walk_equals_its_plain_twin(small_model_folder):
-    """Every row ends in the same leaves, and sums them in the same order."""
-    forest, _ = parse((small_model_folder / MODEL_FILE).read_bytes(), len(FEATURES))
-    rows = random_rows(1, 50)
+@pytest.mark.parametrize("count", [1, 7, 8, 45])
+def test_the_walk_equals_its_plain_twin(count):
+    """Every row ends in the same leaves, and sums them in the same order, alone, among few and among many."""
+    forest, _ = parse((registry.shipped() / MODEL_FILE).read_bytes(), len(FEATURES))
+    rows = random_rows(1, count)
     out = np.empty(len(rows))
     walk_kernel(rows, *forest, out)
     assert list(out) == [NaiveForest(forest).total(row) for row in rows]

@@ -272,6 +272,20 @@ def test_a_repeat_that_a_front_answered_takes_nothing_back(run):
     assert run(act) == (["00", "51"], [1_000])
 
 
+def test_what_the_decided_try_heard_stands_when_a_front_answered_another(run):
+    """Two tries at once by two fronts: the first is approved and hears it, the other front had given up."""
+    asked = purchase(0)
+    other = asked.copy()
+    other["arrival_ns"] -= 1
+
+    async def act(core):
+        await core.ask(asked)
+        await core.ask(disown(other))
+        return await core.codes(asked, purchase(0, amount_minor=100_000))
+
+    assert run(act) == ["00", "51"]
+
+
 def test_what_is_disowned_comes_first_when_a_repeat_came_in_the_same_batch(run):
     """The repeat that arrived before it gets the front's answer, not the approval that goes."""
     asked = purchase(0)
@@ -381,13 +395,15 @@ def test_a_disown_is_a_message_of_the_cores_own():
 
 
 def test_a_repeat_waits_for_the_last_of_what_takes_its_answer_back():
-    """The core's own 91 and the front's code are two messages: the first that is done tells nobody to go on."""
+    """The core's own 91, a front's code, and another front's: the first that is done tells nobody to go on."""
     asked = purchase(0)
     disowned = Disowned(lambda _identifiers: None)
-    by_time, by_front = disown(asked, code=b"91"), disown(asked)
-    disowned.queued(by_time)
-    disowned.queued(by_front)
-    disowned.done(by_time)
-    assert disowned.awaited(asked["authorization_id"]).all()
-    disowned.done(by_front)
+    other = asked.copy()
+    other["arrival_ns"] += 1
+    messages = [disown(asked, code=b"91"), disown(asked), disown(other)]
+    for message in messages:
+        disowned.queued(message)
+    for message in messages:
+        assert disowned.awaited(asked["authorization_id"]).all()
+        disowned.done(message)
     assert not disowned.awaited(asked["authorization_id"]).any()

@@ -61,8 +61,8 @@ def rewrite(path, version):
             )
             raw = some.tobytes()
             connection.execute(
-                "UPDATE batches SET crc32 = ?, records = ? WHERE number = ?",
-                (zlib.crc32(raw), raw, batch.number),
+                "UPDATE batches SET kind = ?, crc32 = ?, records = ? WHERE number = ?",
+                (1 if len(batch.intents) else 2, zlib.crc32(raw), raw, batch.number),
             )
     connection.close()
 

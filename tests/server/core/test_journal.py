@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -204,13 +205,29 @@ def test_a_damaged_row_is_named_with_the_last_good_one(path, reading):
             read()
 
 
-@pytest.mark.parametrize("change", ["kind = 3", "count = 2", "crc32 = 7"])
+@pytest.mark.parametrize("change", ["kind = 3", "kind = 9", "count = 2", "crc32 = 7"])
 def test_a_row_whose_columns_do_not_fit_its_records_is_refused(path, reading, change):
-    """An unknown kind, another count, another checksum."""
+    """Another kind, an unknown one, another count, another checksum."""
     five_rows(path)
     execute(path, f"UPDATE batches SET {change} WHERE number = 2")
     with pytest.raises(JournalCorrupt, match="row 2 "):
         list(reading(path).read_chunks(0))
+
+
+def test_a_row_that_was_written_unpacked_is_read_among_others(path, reading):
+    """As journals of before are."""
+    five_rows(path)
+    before = intents_of(2, 10)
+    execute(
+        path,
+        "INSERT INTO batches VALUES (6, 1, 2, ?, ?)",
+        zlib.crc32(before.tobytes()),
+        before.tobytes(),
+    )
+    written(path, lambda journal: [journal.append_intents(intents_of(1, 12))])
+    (chunk,) = reading(path).read_chunks(4)
+    assert chunk.kinds.tolist() == [1, 1, 1]
+    assert chunk.intents["sequence"].tolist() == [7, 8, 9, 10, 11, 12]
 
 
 def test_a_missing_row_is_named(path, reading):

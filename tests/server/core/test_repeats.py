@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba import config
 
 from server.core.entries import (
     CARRIED,
@@ -26,6 +27,8 @@ from tests.server.core.scene import NOON_S, purchase, records, reversal
 
 kernel = pytest.mark.kernel
 ROOM = 1 << 12
+LOOK_EVERY = 10 if config.DISABLE_JIT else 1
+"""Steps from one look at all keys to the next."""
 
 
 class NaiveRepeats:
@@ -296,7 +299,8 @@ def test_the_index_leads_to_every_entry_while_it_grows_and_entries_come_and_go(s
                 known[key] = enter(slots, entries, *key, np.uint64(1), np.int64(now_s - KEPT_S))
                 table["state"][known[key]] = EntryState.DONE
                 table["kept_until_s"][known[key]] = now_s + rng.integers(300)
-        assert all(place_of(slots, entries, *key) == place for key, place in known.items())
+        if now_s % LOOK_EVERY == 0:
+            assert all(place_of(slots, entries, *key) == place for key, place in known.items())
         assert place_of(slots, entries, np.uint64(99 << 8), np.uint64(0)) == -1
     assert slots[SIZE] > 16
     assert slots[TOP] - 1 < 2 * slots[KEPT]

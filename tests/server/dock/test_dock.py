@@ -264,6 +264,26 @@ def test_a_front_that_has_just_started_asks_the_core_before_it_answers_itself(ru
     assert run(act) == ["00", "00"]
 
 
+def test_what_a_front_had_answered_stands_when_it_does_not_come_back_in_time(run, monkeypatch):
+    """Its retry by another front waits for that one, and then for what its file says."""
+    monkeypatch.setattr("server.dock.dock.PATIENCE_S", 0.2)
+
+    async def act(core, path):
+        asked = of_today(purchase(0))
+        Kept(10, kept_path(path.parent, 1)).put([asked.tobytes()], b"N0")
+        again = asked.copy()
+        again["arrival_ns"] += 1
+        dock = Dock(path, core.authorizer, Names(), no_calls, fronts=2)
+        await dock.open()
+        front = await Front(path, 0).ready()
+        codes = await front.send(again, purchase(1))
+        await dock.close(1.0)
+        await front.cut()
+        return codes
+
+    assert run(act) == ["N0", "00"]
+
+
 def test_a_front_that_finds_no_core_when_it_starts_answers_itself(run):
     """As soon as its first try has failed."""
 

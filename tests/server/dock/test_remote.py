@@ -334,6 +334,57 @@ def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run)
     assert in_flight == 0
 
 
+def test_the_core_hears_at_once_what_was_answered_while_it_came_back(run):
+    """It was away when that was submitted, and is there when it is answered: no retry may come before it."""
+
+    async def act(front, path, _names):
+        # Its first try finds nobody: from then on it answers by itself.
+        first = Asked(1)
+        front.submit(first.parcel)
+        await first.codes()
+        async with ScriptedCore(path) as core:
+            begin, asked = front._begin, Asked(1, first=2)
+
+            def back(passage):
+                front.submit(asked.parcel)
+                begin(passage)
+
+            front._begin = back
+            bodies = [read_disowned(body) for body in await core.greet()]
+            disowned = read_disowned(await core.hear(Kind.DISOWNED))
+            return (
+                await asked.codes(),
+                [body.requests["authorization_id"][:, 0].tolist() for body in bodies],
+                disowned.requests["authorization_id"][:, 0].tolist(),
+            )
+
+    assert run(act) == ([CODE], [[256]], [512])
+
+
+def test_what_can_not_be_kept_fails_with_all_of_its_parcel(run):
+    """Once: what the core says of the rest later is not heard."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(2)
+            asked.requests["deadline_ms"] = [60, 20_000]
+            asked.parcel.records = asked.requests.tobytes()
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            with pytest.raises(Stopped):
+                await asked.codes()
+            core.say(Kind.ANSWERS, pack_answers(number, [0, 1], answers(2)))
+            after = Asked(1, first=9)
+            front.submit(after.parcel)
+            other = read_parcel(await core.hear(Kind.PARCEL))[0]
+            core.say(Kind.ANSWERS, pack_answers(other, [0], answers(1)))
+            return await after.codes(), asked.answers, front.in_flight
+
+    assert run(act, kept_max=0) == ([b"00"], {}, 0)
+
+
 def test_a_refusal_of_the_cores_reaches_whoever_asked(run):
     """Overloaded stays Overloaded, stopped stays Stopped; nothing is kept of either."""
 

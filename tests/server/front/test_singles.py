@@ -12,7 +12,7 @@ from server.core.parcel import Overloaded
 from server.core.record import DECISION, REQUEST, Operation
 from server.front.frames import FrameDecoder
 from server.front.gathering import Singles, is_single
-from server.front.link import Link
+from server.front.link import FAULTS_MAX, Link
 from server.front.permits import EVERYTHING, Caller, Meter
 from server.front.reading import Reader
 from server.front.writing import AnswerWriter
@@ -179,6 +179,38 @@ def test_a_sender_of_singles_over_its_rate_is_refused_and_owes_nothing_after(key
     kinds = {answer.sequence: answer.WhichOneof("body") for answer in answers}
     assert kinds == {0: "authorize", 1: "authorize", 2: "fault"}
     assert meter.under_way == 0
+
+
+class Failing(Approving):
+    """A core that goes away with the second half of whatever it takes."""
+
+    def submit(self, parcel):
+        half = len(parcel.places) // 2
+        decisions = np.zeros(half, DECISION)
+        decisions["operation"], decisions["response_code"] = Operation.AUTHORIZE, b"00"
+        parcel.deliver(parcel.places[:half], decisions)
+        parcel.fail(Overloaded("too many wait"))
+
+
+@pytest.mark.parametrize(("core", "approved"), [(Approving, 4), (Failing, 2)])
+def test_each_message_of_a_frame_is_answered_once_when_all_have_one_number(keys, core, approved):
+    """A sender's mistake: he is told, and owes nothing after."""
+    meter = Meter(100.0, 100, 0.0)
+    caller = Caller(7, "seven", EVERYTHING, meter)
+    raws = Traffic(8, 500, run=8).serialized(4, NOW_S)
+    alike = b"".join(frame for raw in raws for frame in frames([raw]))
+    ((*answers,),) = heard(keys, core(), [[alike]], [caller])
+    assert [answer.sequence for answer in answers] == [0] * 4
+    assert [answer.WhichOneof("body") for answer in answers].count("authorize") == approved
+    assert meter.under_way == 0
+
+
+def test_a_frame_of_far_too_many_messages_is_told_so_and_is_cheap(keys):
+    """Each of some thousands hears it; of half a million no more than those."""
+    few, many = (heard(keys, Approving(), [[b"\x0a\x00" * count]])[0] for count in (300, 500_000))
+    assert [answer.fault.status_code for answer in few] == [INVALID_ARGUMENT] * 300
+    assert len(many) == FAULTS_MAX
+    assert "500000" in many[0].fault.message
 
 
 def test_links_end_where_a_bug_of_ours_meets_their_messages(keys, monkeypatch):

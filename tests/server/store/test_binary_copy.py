@@ -1,7 +1,6 @@
-"""Binary COPY streams as arrays, and packed records."""
+"""Binary COPY streams as arrays."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,43 +11,11 @@ from server.store.binary_copy import (
     packed,
     read_rows,
     row_layout,
+    smallints,
     stream_of,
     texts,
-    unpack,
     uuids,
 )
-
-RECORD = np.dtype([("id", "<u8", (2,)), ("name", "S13"), ("score", "<f4")])
-
-
-def stored_of(records):
-    """What PostgreSQL keeps of each record, read from a stream of that one column."""
-    body = stream_of([packed(records)])[len(HEADER) : -len(TRAILER)]
-    found = []
-    while body:
-        size = int.from_bytes(body[2:6], "big")
-        found.append(body[6 : 6 + size])
-        body = body[6 + size :]
-    return found
-
-
-@settings(deadline=None)  # the first call may compile
-@given(st.lists(st.binary(min_size=RECORD.itemsize, max_size=RECORD.itemsize), min_size=1, max_size=20))
-def test_unpack_returns_the_record_that_was_packed(raw):
-    """Any bytes survive, and those without zeros cost the bitmap alone."""
-    stored = stored_of(np.frombuffer(b"".join(raw), RECORD))
-    assert len(stored) == len(raw)
-    for kept, record in zip(stored, raw, strict=True):
-        assert unpack(kept, RECORD).tobytes() == record
-        assert len(kept) == -(-RECORD.itemsize // 8) + RECORD.itemsize - record.count(0)
-
-
-def test_unpack_refuses_when_the_layout_is_another():
-    """Bytes of another record are no record of this one."""
-    (stored,) = stored_of(np.ones(1, RECORD))
-    for wrong in (stored[:-1], stored + b"\1", b""):
-        with pytest.raises(ValueError, match="no packed record"):
-            unpack(wrong, RECORD)
 
 
 def _plain(rows):
@@ -97,3 +64,19 @@ def test_rows_read_back_when_all_fields_have_one_length():
     rows = read_rows(stream, row_layout([("value", ">i8"), ("id", ">u8", (2,))]))
     assert rows["value"].tolist() == values.tolist()
     assert rows["id"].tolist() == ids[:, ::-1].tolist()
+
+
+def test_packed_records_are_fields_of_their_own_lengths():
+    """Between others, each as it is kept in the journal."""
+    records = np.array([0, 0x0100, 0x0101], "<u2")
+    expected = [(b"\0\1", b"\0"), (b"\0\2", b"\x40\1"), (b"\0\3", b"\xc0\1\1")]
+    assert stream_of([numbers(np.array([1, 2, 3]), ">i2"), packed(records)]) == _plain(expected)
+
+
+def test_an_array_of_zeros_is_an_empty_one():
+    """By the format of array_send: dimensions, nulls, type, and then for each dimension its length and first index."""
+    head = (1, 0, 21, 2, 1)
+    whole = b"".join(number.to_bytes(4, "big") for number in head)
+    whole += b"".join(b"\0\0\0\2" + number.to_bytes(2, "big") for number in (7, 0))
+    empty = b"".join(number.to_bytes(4, "big") for number in (0, 0, 21))
+    assert stream_of([smallints(np.array([[7, 0], [0, 0]], np.uint16))]) == _plain([(whole,), (empty,)])
