@@ -22,6 +22,7 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
+from server.compiled import compile_by_type
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.booking import Booking
 from server.core.books import Books
@@ -143,6 +144,7 @@ class Server:
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
+        compile_by_type()
         compiling = await compile_beside()
         if compiling is not None:
             self._stack.push_async_callback(end, compiling)

@@ -1,5 +1,5 @@
 """
-What Numba keeps between starts: one folder of compiled kernels for each state of their sources.
+What Numba compiles, and keeps between starts: one folder of compiled kernels for each state of their sources.
 
 Numba keeps a compiled function by the file it stands in, not by those whose functions and constants it uses: after a
 change of `ledger.rules` alone, `ledger.kernel` would go on posting by the old rules. So the folder is named by a
@@ -7,15 +7,16 @@ digest of every file of the rooms with kernels, and of Numba's version. It lies 
 (`$XDG_CACHE_HOME`, or `~/.cache`); a folder that no start has used for a week goes. Programs that we start inherit it.
 """
 
+import functools
 import hashlib
 import os
 import shutil
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-ROOMS: Final = ("ledger", "scoring", "server/core", "server/front")
+ROOMS: Final = ("ledger", "scoring", "server/core", "server/front", "server/store")
 UNUSED_KEPT_S: Final = 7 * 86_400
 _VARIABLE: Final = "NUMBA_CACHE_DIR"
 
@@ -37,6 +38,34 @@ def keep_compiled() -> None:
     except (OSError, RuntimeError):  # a cache that can't be written; a user without a home
         return
     os.environ[_VARIABLE] = str(folder)
+
+
+@functools.cache
+def compile_by_type() -> None:
+    """
+    Have Numba compile a kernel of ours once for all numbers that its callers write out.
+
+    It would do so for each integer and truth value of theirs, of which LLVM knows as much once it has inlined the kernel.
+    """
+    from numba.core import types
+    from numba.core.dispatcher import Dispatcher
+    from numba.core.types.misc import unliteral
+
+    kernels: Any = Dispatcher
+    by_value = kernels.get_call_template
+    literal = (types.IntegerLiteral, types.BooleanLiteral)
+    rooms = tuple(room.replace("/", ".") + "." for room in ROOMS)
+
+    def plain(kind: Any) -> Any:
+        return unliteral(kind) if isinstance(kind, literal) else kind
+
+    def by_type(kernel: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if kernel.py_func.__module__.startswith(rooms):
+            arguments = tuple(map(plain, arguments))
+            named = {name: plain(kind) for name, kind in named.items()}
+        return by_value(kernel, arguments, named)
+
+    kernels.get_call_template = by_type
 
 
 def is_empty() -> bool:

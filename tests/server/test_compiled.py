@@ -72,3 +72,25 @@ def test_a_cache_that_cannot_be_made_leaves_numba_its_own_way(tmp_path, monkeypa
 def test_these_tests_run_on_that_folder():
     """So that a changed helper reaches them too; what the caller's own environment names stands otherwise."""
     assert os.environ.get("NUMBA_CACHE_DIR", "") == numba.config.CACHE_DIR
+
+
+def test_a_kernel_is_compiled_once_for_all_numbers_that_its_callers_write_out():
+    """Of ours; what belongs to others may need the number itself."""
+
+    def plus(number, more):
+        return number + more
+
+    def minus(number, less):
+        return number - less
+
+    compiled.compile_by_type()
+    plus.__module__ = "ledger.sums"
+    own, others = numba.njit(plus), numba.njit(minus)
+
+    @numba.njit
+    def total(number):
+        return own(own(number, 3), more=4) + others(others(number, 5), 6)
+
+    assert total(7) == 10
+    assert len(own.signatures) == 1
+    assert len(others.signatures) == 2
