@@ -145,11 +145,10 @@ def put_parts(out: Any, places: Any, data: Any, sizes: Any) -> None:
     """The parts of u1[m], one after another, i8[n] bytes each."""
     begin = 0
     for row in range(len(sizes)):
-        at = places[row]
-        for k in range(sizes[row]):
-            out[at + k] = data[begin + k]
-        places[row] += sizes[row]
-        begin += sizes[row]
+        at, size = places[row], sizes[row]
+        out[at : at + size] = data[begin : begin + size]
+        places[row] += size
+        begin += size
 
 
 def _bytes_of(values: NDArray[Any]) -> _Bytes:
