@@ -27,7 +27,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from server.core.deadline import ANSWERING_S, left_s, lefts_s
+from server.core.deadline import ANSWERING_S, dues_s, left_s
 from server.core.names import Names
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.record import REQUEST, Operation
@@ -93,6 +93,8 @@ class _Sent:
     """A parcel on its way, and which of its places have no answer yet (None: none has)."""
 
     parcel: Parcel
+    due_s: float
+    """When the first of it must have its answer, by the loop's clock."""
     rest: set[int] | None = field(default=None)
 
     def unanswered(self) -> list[int]:
@@ -202,11 +204,12 @@ class RemoteCore:
             raise Overloaded(f"{self._in_flight} requests wait already")
         self._next += 1
         self._in_flight += count
-        self._sent[self._next] = _Sent(parcel)
+        left = left_s(parcel.records, time.time_ns(), self._default_ms)
+        due_s = self._loop.time() + left + ANSWERING_S + GRACE_S
+        self._sent[self._next] = _Sent(parcel, due_s)
         if self._passage is not None:
             _send(self._passage, self._next, parcel)
-        left = left_s(parcel.records, time.time_ns(), self._default_ms)
-        heapq.heappush(self._dues, (self._loop.time() + left + ANSWERING_S + GRACE_S, self._next))
+        heapq.heappush(self._dues, (due_s, self._next))
         self._watch_over()
 
     def renew(self, pairs: bytes) -> None:
@@ -400,11 +403,13 @@ class RemoteCore:
         unanswered = sent.unanswered()
         if len(unanswered) == 1:
             return unanswered, np.inf
-        requests = np.frombuffer(bytearray(sent.parcel.records), REQUEST)[unanswered]
-        dues_s = now_s + lefts_s(requests, time.time_ns(), self._default_ms) + ANSWERING_S + GRACE_S
-        due = (dues_s <= now_s) | (dues_s == dues_s.min())
+        requests = np.frombuffer(bytearray(sent.parcel.records), REQUEST)
+        # From what was read off the clock when it came: that may have been stepped since.
+        count, first_s = np.array([len(requests)]), np.array([sent.due_s])
+        dues = dues_s(requests, count, first_s, self._default_ms)[unanswered]
+        due = (dues <= now_s) | (dues == dues.min())
         places = np.array(unanswered)
-        return places[due].tolist(), float(dues_s[~due].min(initial=np.inf))
+        return places[due].tolist(), float(dues[~due].min(initial=np.inf))
 
     def _answer_alone(self, parcel: Parcel) -> None:
         """The core was away when this was submitted; where it is back, it hears of it before anything else."""

@@ -304,8 +304,9 @@ def test_what_waits_for_a_core_that_dies_is_answered_and_disowned_at_the_next_on
     assert run(act) == ([CODE, b"00"], [[[256]], [[256]], []])
 
 
-def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run):
-    """Each by its own deadline; the core's late word is not heard."""
+@pytest.mark.parametrize("step_s", [0, -3_600, 3_600])
+def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run, monkeypatch, step_s):
+    """Each by its own deadline, wherever the clock is stepped to meanwhile; the core's late word is not heard."""
 
     async def act(front, path, _names):
         async with ScriptedCore(path) as core:
@@ -316,6 +317,8 @@ def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run)
             asked.parcel.records = asked.requests.tobytes()
             began = time.monotonic()
             front.submit(asked.parcel)
+            now_ns = time.time_ns
+            monkeypatch.setattr("server.dock.remote.time.time_ns", lambda: now_ns() + step_s * 10**9)
             number = read_parcel(await core.hear(Kind.PARCEL))[0]
             disowned = read_disowned(await core.hear(Kind.DISOWNED))
             took_s = time.monotonic() - began
