@@ -55,6 +55,7 @@ from server.front.feedback import FeedbackService
 from server.front.forwarding import Carrier, Judged
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
+from server.garbage import let_grow
 from server.keys import Keys
 from server.metrics import collectors
 from server.reception import Reception
@@ -144,6 +145,7 @@ class Server:
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
+        let_grow()
         compile_by_type()
         compiling = await compile_beside()
         if compiling is not None:

@@ -15,6 +15,15 @@ _OLDER: Final = (20, 50)
 """Looks at the young between two at the middle-aged, and of those between two at all."""
 
 
+_MAKING: Final = (50_000, 20, 50)
+"""Thresholds while everything is made: most of it stays."""
+
+
+def let_grow() -> None:
+    """Everything is about to be made: it is looked through seldom."""
+    gc.set_threshold(*_MAKING)
+
+
 def settle() -> None:
     """Everything is made: it is looked through no more."""
     gc.collect()

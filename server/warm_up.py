@@ -16,6 +16,7 @@ from scoring.manifest import ModelError
 from scoring.model import Model
 from server.compiled import compile_by_type, is_empty
 from server.core.warm_up import warm_up as warm_up_core
+from server.garbage import let_grow
 from server.reception import warm_up_front
 
 
@@ -41,6 +42,7 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 def main() -> None:
     """Compile into the folder that the environment names, and end."""
+    let_grow()
     compile_by_type()
     try:
         model = registry.open(registry.shipped())
