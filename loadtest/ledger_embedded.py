@@ -11,8 +11,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ REPLAYED: Final = 10_000_000
 LAG_MS_MAX: Final = 5.0
 
 _PAGE_BYTES: Final = 4096
+_THREADS: Final = Path("/proc/self/task")
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,10 @@ async def _quiet() -> "Lag":
 
 @dataclass(frozen=True)
 class Lag:
-    """How late a tick of 1 ms came at most; and how much of a tick's lateness, at most, was not for want of a core."""
+    """
+    How late a tick of 1 ms came at most; and how much of a tick's lateness, at most, was while none of this process's
+    threads was in want of a core.
+    """
 
     late_ms: float
     held_ms: float
@@ -219,29 +224,43 @@ async def lag() -> Lag:
     """
     Watch this event loop until cancelled.
 
-    What the kernel says that this thread has waited for a core (/proc/thread-self/schedstat) is the machine's: the
-    rest of a tick's lateness is the interpreter's lock, or a callback.
+    What the kernel says that this process's threads have waited for a core (/proc/self/task/*/schedstat) is the
+    machine's: that of this one, and that of the one which has the interpreter's lock, whichever it is. The rest of a
+    tick's lateness is the lock, or a callback.
     """
     worst_s = held_s = 0.0
-    with _schedstat() as waited_s:
+    with _schedstat() as waits_ns:
         try:
             while True:
+                before_ns = waits_ns()
                 expected_s = time.perf_counter() + TICK_S
-                waited_before_s = waited_s()
                 await asyncio.sleep(TICK_S)
                 late_s = time.perf_counter() - expected_s
                 worst_s = max(worst_s, late_s)
-                held_s = max(held_s, late_s - (waited_s() - waited_before_s))
+                if late_s > held_s:
+                    waited_ns = sum(
+                        wait_ns - before_ns.get(thread, 0) for thread, wait_ns in waits_ns().items()
+                    )
+                    held_s = max(held_s, late_s - waited_ns / 1e9)
         except asyncio.CancelledError:
             return Lag(worst_s * 1_000, held_s * 1_000)
 
 
 @contextmanager
-def _schedstat() -> Iterator[Callable[[], float]]:
-    """How long the calling thread has been ready to run without a core, s; always 0 where the system doesn't say."""
-    path = Path("/proc/thread-self/schedstat")
-    if not path.exists():
-        yield lambda: 0.0
-        return
-    with path.open("rb", buffering=0) as file:
-        yield lambda: int(os.pread(file.fileno(), 64, 0).split()[1]) / 1e9
+def _schedstat() -> Iterator[Callable[[], dict[str, int]]]:
+    """How long each thread of this process has been ready to run without a core, ns; none where the system doesn't say."""
+    is_told = _THREADS.exists()
+    with ExitStack() as stack:
+        files: dict[str, FileIO] = {}
+
+        def waits_ns() -> dict[str, int]:
+            waits: dict[str, int] = {}
+            for thread in os.listdir(_THREADS) if is_told else ():  # noqa: PTH208 - a thousand times a second
+                with suppress(OSError):  # it has ended
+                    if thread not in files:
+                        path = _THREADS / thread / "schedstat"
+                        files[thread] = stack.enter_context(path.open("rb", buffering=0))
+                    waits[thread] = int(os.pread(files[thread].fileno(), 64, 0).split()[1])
+            return waits
+
+        yield waits_ns

@@ -39,7 +39,7 @@ IN_TIME_MS: Final = 100.0
 """An answer that comes later than this is not in time: a server whose queue grows is past what it can carry."""
 
 DRAIN_S: Final = 2.0
-"""How long answers are waited for after the last message was due."""
+"""How long answers are waited for after the last message was due, unless said otherwise."""
 
 WARM_UP_SHARE: Final = 0.1
 WARM_UP_MAX_S: Final = 1.0
@@ -223,12 +223,12 @@ def _read_link(messages: Iterable[bytes]) -> Iterable[tuple[int, str]]:
             yield answer.sequence - 1, code
 
 
-def drive(lanes: Sequence[Lane], begin_ns: int, seconds: float) -> int:
-    """Sends everything at its time and takes the answers, for DRAIN_S longer at most; when it ended (monotonic ns)."""
+def drive(lanes: Sequence[Lane], begin_ns: int, seconds: float, drain_s: float) -> int:
+    """Sends everything at its time and takes the answers, for `drain_s` longer at most; when it ended (monotonic ns)."""
     sockets = {lane.socket: lane for lane in lanes}
     for lane in lanes:
         lane.begin(begin_ns)
-    end_ns = begin_ns + int((seconds + DRAIN_S) * 1e9)
+    end_ns = begin_ns + int((seconds + drain_s) * 1e9)
     while (now_ns := time.monotonic_ns()) < end_ns:
         next_ns = end_ns
         for lane in lanes:
@@ -245,7 +245,13 @@ def drive(lanes: Sequence[Lane], begin_ns: int, seconds: float) -> int:
 
 
 def measure(
-    targets: Sequence[str], supply: Supply, *, server_pids: Sequence[int], mark: str = "", nice: int = 0
+    targets: Sequence[str],
+    supply: Supply,
+    *,
+    server_pids: Sequence[int],
+    mark: str = "",
+    nice: int = 0,
+    drain_s: float = DRAIN_S,
 ) -> Step:
     """
     One step against a server at `targets` (connections are dealt out to them in turns).
@@ -265,7 +271,7 @@ def measure(
     try:
         own_s, before, busy_s = own_cpu_s(), usage(pids), machine_busy_s()
         begin_ns = time.monotonic_ns() + 1_000_000
-        ended_ns = drive(lanes, begin_ns, supply.seconds)
+        ended_ns = drive(lanes, begin_ns, supply.seconds, drain_s)
         own_s = own_cpu_s() - own_s
         used, busy_after_s = usage(pids) - before, machine_busy_s()
     finally:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from loadtest.arrivals import ARRIVALS, Way
 from loadtest.bench import APPROVED_SHARE_MIN, CLIENT_CPU_MAX, Client
 from loadtest.closed_loop import LINK, UNARY
+from loadtest.open_loop import DRAIN_S
 from loadtest.price import Rates, price
 from loadtest.sides import HOLDFAST, LEDGERS, Side
 from loadtest.stages import Glance, profile
@@ -105,7 +106,12 @@ class PathSteps:
         )
         seen = {}
         for side in sides:
-            job = {"targets": side.targets, "server_pids": side.pids, "mark": side.mark}
+            job = {
+                "targets": side.targets,
+                "server_pids": side.pids,
+                "mark": side.mark,
+                "drain_s": DRAIN_S,
+            }
             seen[side.name] = step = self._client.ask(measure=job)
             latency = step["latency_ms"]
             self._tell(

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 
 import grpc
@@ -17,6 +18,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 HOST: Final = "127.0.0.1"
 STOP_TIMEOUT_S: Final = 30.0
 _PROBE_TIMEOUT_S: Final = 1.0
+_PROBES_MAX: Final = 100
+_PORTS: Final = range(10_000, 32_768)
+"""Below those that Linux hands out to whoever asks for any (net.ipv4.ip_local_port_range)."""
+
 _LOG_TAIL_LINES: Final = 12
 
 
@@ -30,12 +35,17 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """As many, each another."""
+    """As many, each another; none that the kernel gives by itself to somebody before they are used."""
+    found: list[int] = []
     with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
+        for port in SystemRandom().sample(_PORTS, count + _PROBES_MAX):
+            probe = stack.enter_context(socket.socket())
+            with suppress(OSError):  # it is taken
+                probe.bind((HOST, port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError(f"no {count} free ports from {_PORTS.start} on")
 
 
 def empty_server_command(port: int) -> list[str]:

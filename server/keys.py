@@ -22,8 +22,9 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -33,6 +34,10 @@ from numpy.typing import NDArray
 KEY_SIZE: Final = 32
 KEY_NAMES: Final = ("pan", "ssn", "identifier", "field")
 NONCE_SIZE: Final = 12
+_BLOCK_SIZE: Final = 64
+_INNER_PAD, _OUTER_PAD = 0x36, 0x5C
+"""HMAC-SHA-256's (RFC 2104)."""
+
 SEAL_VERSION: Final = b"\x01"
 """First byte of every sealed field: AES-256-GCM under the first field key."""
 
@@ -70,10 +75,13 @@ class Keys:
     """The PAN key before this one, while cards may stand under it."""
     since_s: int = field(default=0, repr=False)
     """From when on `pan` is good; messages that were sent before are hashed as they were then."""
-    _pan_hmac: hmac.HMAC = field(init=False, repr=False)
+    _pan_states: tuple[Any, Any] = field(init=False, repr=False)
+    """SHA-256 that has taken in the PAN key: HMAC's inner and outer hash."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_pan_hmac", hmac.new(self.pan, digestmod="sha256"))
+        padded = self.pan.ljust(_BLOCK_SIZE, b"\0")
+        states = tuple(sha256(bytes(byte ^ pad for byte in padded)) for pad in (_INNER_PAD, _OUTER_PAD))
+        object.__setattr__(self, "_pan_states", states)
 
     @classmethod
     def open(cls, home: Path) -> Self:
@@ -142,10 +150,14 @@ class Keys:
 
     def pan_key_bytes(self, pan: bytes) -> bytes:
         """The 16 bytes of `pan_hash`, from ASCII digits, as the answer path takes them."""
-        # A copy of a keyed hash keeps the interpreter's lock; hmac.digest lets it go, and waits to get it back.
-        keyed = self._pan_hmac.copy()
-        keyed.update(pan)
-        return keyed.digest()[:16]
+        # HMAC by its definition (RFC 2104), from states that know the key: half the time of `hmac`'s own copy. And it
+        # keeps the interpreter's lock; hmac.digest lets it go, and waits to get it back.
+        inner, outer = self._pan_states
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(pan)
+        outer.update(inner.digest())
+        digest: bytes = outer.digest()
+        return digest[:16]
 
     def pan_keys(self, pans: Iterable[str]) -> NDArray[np.uint64]:
         """`pan_key` of many: u8[n, 2]."""

@@ -181,10 +181,10 @@ def _hashes(rows: Any, size: int, key: bytes) -> Any:
     """BLAKE2b of each row of u1[n, k], as u1[n, size]."""
     joined = rows.tobytes()
     width = rows.shape[1]
-    hashed = b"".join(
-        [
-            blake2b(joined[at : at + width], key=key, digest_size=size).digest()
-            for at in range(0, len(joined), width)
-        ]
-    )
-    return np.frombuffer(hashed, np.uint8).reshape(-1, size)
+    keyed = blake2b(key=key, digest_size=size)
+    hashed = []
+    for at in range(0, len(joined), width):
+        one = keyed.copy()  # it has taken in the key
+        one.update(joined[at : at + width])
+        hashed.append(one.digest())
+    return np.frombuffer(b"".join(hashed), np.uint8).reshape(-1, size)

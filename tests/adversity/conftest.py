@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from server.store.postgres import EmbeddedPostgres
-from tests.end_to_end.serving import fresh_home
+from tests.end_to_end.serving import PATIENT, fresh_home
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """The servers that a command starts by itself are as patient as ours."""
+    for name, value in PATIENT.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import time
 
 import asyncpg
 
-from tests.end_to_end.callers import purchase
+from tests.end_to_end.callers import obeyed_after_s, purchase
 from tests.end_to_end.serving import END_TIMEOUT_S, execute
 
 EFFECT_S = 1.0
@@ -49,12 +48,9 @@ async def connected(url):
 
 
 def effect_s(caller, url, card, state, code):
-    """Seconds from a committed change of a card's state until an answer obeys it."""
+    """Seconds from a committed change of a card's state until every request that is sent obeys it."""
     execute(url, f"UPDATE cards SET state = '{state}' WHERE number = {card}")
-    began_s = time.monotonic()
-    while caller.authorize(purchase(card, 1)).response_code != code:
-        assert time.monotonic() - began_s < 10 * EFFECT_S, f"card {card} was never {state}"
-    return time.monotonic() - began_s
+    return obeyed_after_s(lambda: caller.authorize(purchase(card, 1)).response_code == code, 10 * EFFECT_S)
 
 
 def assert_followed(caller, url, cards):

@@ -46,6 +46,7 @@ def test_ledger_that_dies_and_comes_back_leaves_sound_books():
     assert details["absences"][0]["first_hold_s"] is not None
 
 
+@pytest.mark.usefixtures("patient")
 def test_killed_core_worker_and_postgresql_lose_nothing():
     """Each killed under load: what was acknowledged stands, and is held once."""
     document = campaign(*("kills", "--times", "1", "--of", "core,worker,postgres", "--cards", "200"))

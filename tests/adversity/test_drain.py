@@ -83,9 +83,9 @@ def _collect(link, found, refusals):
 def drained(request):
     """A server that was signalled in the middle of traffic, what it said, and its books."""
     home = fresh_home()
-    with serving(home) as server:
+    with serving(home, environment={"HOLDFAST_DRAIN_S": "60"}) as server:
         heard = send_until_the_end(server, request.param)
-        heard.status = server.ended()
+        heard.status = server.ended(120)
         heard.output = server.output
         heard.home = home
         heard.books = Books(home)

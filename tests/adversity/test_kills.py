@@ -37,6 +37,7 @@ def _luhn_digit(digits):
     return str(-sum(value // 10 + value % 10 for value in doubled) % 10)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_server_killed_twice_in_a_replay_loses_no_answer_and_holds_nothing_twice(history_file):
     """Every row is answered once, repeats get their first answers, every approval has its one hold."""
     command = ["replay", str(history_file), "--funding", "5000", "--kills", "2", "--json"]

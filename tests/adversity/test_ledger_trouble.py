@@ -22,10 +22,10 @@ from tests.end_to_end.callers import calling, funded_minor, purchase, same
 from tests.end_to_end.serving import TIMELY, serving
 
 DEADLINE_S = 0.4
-ANSWER_S = DEADLINE_S + 2.0
+ANSWER_S = DEADLINE_S + 15.0
 """By when an answer must be there on a machine that is busy with other tests."""
 
-BACK_S = 15.0
+BACK_S = 60.0
 """Likewise, the first approval after the ledger's return."""
 
 AWAY_S = 1.0
@@ -87,13 +87,22 @@ def approved_again_s(ask, card):
     return time.monotonic() - began_s
 
 
+def available_minor(caller, card):
+    """What the card has left, once the ledger says it."""
+    until_s = time.monotonic() + BACK_S
+    while (told := caller.account_status(card)).response_code == "91":
+        assert time.monotonic() < until_s, "the ledger did not come back"
+    assert told.response_code == "85", told
+    return told.available_minor
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "kill"])
 def test_answers_come_in_time_while_the_ledger_is_away_and_approvals_come_again_after_it(
     troubled, ask, kind, record_property
 ):
     """All three replicas stopped, swallowed, refused or slow; repeats get their first answers; nothing is held."""
     card = 10 + KINDS.index(kind) * 10
-    assert ask(card).response_code == "00"
+    approved_again_s(ask, card)
     with troubled.away(kind, range(3)):
         until_s = time.monotonic() + AWAY_S
         codes = [ask(card + 1).response_code]
@@ -103,7 +112,7 @@ def test_answers_come_in_time_while_the_ledger_is_away_and_approvals_come_again_
     record_property("approved_again_s", back_s)
     print(f"{kind}: {len(codes)} answers meanwhile, approved again after {back_s:.2f} s")
     assert set(codes) == {"91"}
-    assert ask.caller.available_minor(card + 1) == funded_minor(card + 1)
+    assert available_minor(ask.caller, card + 1) == funded_minor(card + 1)
 
 
 def test_approvals_go_on_when_one_replica_of_three_is_lost(troubled, ask):

@@ -110,9 +110,9 @@ class Books:
         return self.realm * 10
 
     def await_release(self, account: int) -> None:
-        """Until holds with a timeout of a second or two have left an account."""
+        """Until holds with a timeout of a few seconds have left an account."""
         if self.clock is not None:
-            self.clock.move_s(3)
+            self.clock.move_s(10)
             return
 
         async def watch():

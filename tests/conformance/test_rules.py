@@ -304,7 +304,7 @@ def test_a_closed_account_takes_nothing_until_its_closing_is_voided(books):
 def test_a_closing_that_times_out_opens_the_account_again(books):
     """It is a hold like others."""
     books.open(account(1, books), account(2, books))
-    books.post(transfer(1, books, flags=PENDING | TransferFlags.CLOSING_CREDIT, timeout=1))
+    books.post(transfer(1, books, flags=PENDING | TransferFlags.CLOSING_CREDIT, timeout=5))
     assert books.account(2)["flags"] & AccountFlags.CLOSED
     books.await_release(1)
     assert not books.account(2)["flags"] & AccountFlags.CLOSED

@@ -154,10 +154,13 @@ class Caller:
         request = pb.ExplainRequest(authorization_id=authorization_id)
         return pb.Explanation.FromString(self.raw("Explain", request.SerializeToString()))
 
+    def account_status(self, card):
+        """The answer to an account status, which changes nothing."""
+        return self.authorize(purchase(card, 0, transaction_type=pb.TRANSACTION_TYPE_ACCOUNT_STATUS))
+
     def available_minor(self, card):
-        """What the card has left: asked by an account status, which changes nothing."""
-        request = purchase(card, 0, transaction_type=pb.TRANSACTION_TYPE_ACCOUNT_STATUS)
-        answer = self.authorize(request)
+        """What the card has left: asked by an account status."""
+        answer = self.account_status(card)
         assert answer.response_code == "85", answer
         return answer.available_minor
 
@@ -165,6 +168,22 @@ class Caller:
         """The future of an AuthorizeRequest's raw answer."""
         call = self._channel.unary_unary(f"/{SERVICE}/Authorize")
         return call.future(request.SerializeToString(), timeout=CALL_TIMEOUT_S)
+
+
+def obeyed_after_s(obeys, timeout_s):
+    """
+    Ask until it obeys: when, from now on, the last asking that did not was sent; 0 where the first one did.
+
+    Whatever was asked after that obeyed, however long a crowded machine then took over the answer.
+    """
+    began_s = time.monotonic()
+    last_s = 0.0
+    while True:
+        sent_s = time.monotonic() - began_s
+        if obeys():
+            return last_s
+        assert sent_s < timeout_s, f"not obeyed after {sent_s:.1f} s"
+        last_s = sent_s
 
 
 class LinkCaller:

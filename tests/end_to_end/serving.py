@@ -25,7 +25,7 @@ from loadtest.processes import HOST
 from server.store.postgres import EmbeddedPostgres
 
 # The first start on a machine compiles every kernel.
-READY_TIMEOUT_S = 240.0
+READY_TIMEOUT_S = 600.0
 END_TIMEOUT_S = 60.0
 CARDS = 1_000
 TRUSTED_FROM = 500

@@ -88,10 +88,7 @@ def _state(ask, transfer_id):
 
 def _soon(fits):
     """Whether it comes true, and that it does soon."""
-    from_s = time.monotonic()
-    while not fits():
-        assert time.monotonic() - from_s < BOUND_S
-    return time.monotonic() - from_s < SOON_S
+    return callers.obeyed_after_s(fits, BOUND_S) < SOON_S
 
 
 def _open(cases, source, identifier, **options):

@@ -10,7 +10,7 @@ from server.store.postgres import EmbeddedPostgres
 from tests.end_to_end.callers import funded_minor, purchase, reversal
 from tests.end_to_end.serving import execute
 
-EFFECT_TIMEOUT_S = 5.0
+EFFECT_TIMEOUT_S = 30.0
 _CARD = "UPDATE cards SET {change} WHERE number = {card}"
 _ACCOUNT = (
     "UPDATE accounts SET {change} WHERE number = (SELECT account_number FROM cards WHERE number = {card})"

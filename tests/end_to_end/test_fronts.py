@@ -18,7 +18,7 @@ from tests.end_to_end.callers import Refused, calling, clear, connected, linked,
 from tests.end_to_end.serving import TIMELY, TRUSTED_FROM, Holdfast, fresh_home, serving
 
 FRONTS = ("--fronts", "2")
-BACK_S = 60
+BACK_S = 240
 CORE = "server.core_process"
 FRONT = "server.front_process"
 

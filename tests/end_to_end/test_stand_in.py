@@ -21,16 +21,22 @@ from tests.end_to_end.callers import (
     clear,
     connected,
     funded_minor,
+    obeyed_after_s,
     purchase,
     reversal,
     same,
 )
-from tests.end_to_end.serving import ROOT, TIMELY, serving
+from tests.end_to_end.serving import ROOT, serving
 
 BACK_S = 60
 EFFECT_S = 1.0
-DEADLINE_MS = 400
 CLUSTER = 13
+BOUNDED = {
+    "HOLDFAST_DEADLINE_MS": "5000",
+    "HOLDFAST_DEADLINE_MS_MAX": "5000",
+    "HOLDFAST_LEDGER_DEADLINE_MS": "2000",
+}
+"""An absence of the cluster is an answer soon, and a crowded machine is none."""
 
 
 @pytest.fixture
@@ -84,11 +90,11 @@ def stopped(cluster):
         cluster.signal(0, signal.SIGCONT)
 
 
-def until(told, wanted, timeout_s=BACK_S):
+def until(told, wanted):
     """Ask again until it says what is wanted."""
-    deadline_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + BACK_S
     while (said := told()) != wanted:
-        assert time.monotonic() < deadline_s, f"{said}, not {wanted}, after {timeout_s} s"
+        assert time.monotonic() < deadline_s, f"{said}, not {wanted}, after {BACK_S} s"
 
 
 def code_of(caller, card):
@@ -101,8 +107,7 @@ def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_boo
     address = ",".join(own_cluster.addresses)
     environment = {
         "HOLDFAST_LEDGER": f"tigerbeetle://{CLUSTER}@{address}",
-        "HOLDFAST_LEDGER_DEADLINE_MS": str(DEADLINE_MS),
-        **TIMELY,
+        **BOUNDED,
     }
     kept, let_go, presented = purchase(60, 4_000), purchase(61, 4_000), purchase(62, 4_000)
     with serving(home, environment=environment, cards=100) as server, connected(server.target) as channel:
@@ -111,7 +116,7 @@ def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_boo
         with stopped(own_cluster):
             assert caller.authorize(purchase(60, 500)).response_code == "91"
             stands_in(home)
-            until(lambda: caller.authorize(purchase(64, 100)).stand_in, True, EFFECT_S)
+            assert obeyed_after_s(lambda: caller.authorize(purchase(64, 100)).stand_in, BACK_S) <= EFFECT_S
             answers = [caller.authorize(request) for request in (kept, let_go, presented)]
             assert [(a.response_code, a.stand_in, a.approved_amount_minor) for a in answers] == [
                 ("00", True, 4_000)
@@ -141,7 +146,7 @@ def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_boo
             assert check.inputs["posture"] == "STAND_IN"
             server.kill()
     with serving(home, environment=environment, cards=100) as server, calling(server.target) as caller:
-        until(lambda: caller.available_minor(60), funded_minor(60) - 9_000)
+        until(lambda: caller.account_status(60).available_minor, funded_minor(60) - 9_000)
         for request, first in zip((kept, let_go, presented), answers, strict=True):
             again = caller.authorize(request)
             assert again.replayed

@@ -52,7 +52,7 @@ identity = "slow.example"
 methods = "*"
 acquirers = "*"
 bins = "*"
-rate = 0.5
+rate = 0.1
 """
 OTHER_BIN = "4111111111111111"
 WAIT_S = 30.0

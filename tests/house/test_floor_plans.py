@@ -39,6 +39,7 @@ DOORS = {
         "ledger",
         "loadtest.counted",
         "scoring",
+        "server.compiled",
         "server.core",
         "server.front",
         "server.store.binary_copy",

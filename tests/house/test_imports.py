@@ -28,7 +28,7 @@ print(json.dumps([sorted({module.split(".")[0] for module in sys.modules}), seen
 def imported(*names):
     """What stands in memory after importing these in a new process, and what they did besides."""
     command = [sys.executable, "-c", PROBE, json.dumps(names)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
     libraries, acts = json.loads(done.stdout)
     return set(libraries), acts
 

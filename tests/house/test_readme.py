@@ -16,6 +16,7 @@ from server.cli import app
 from server.core.policy import CHECKS
 from server.office.settings import OfficeSettings
 from server.settings import Settings
+from tests.end_to_end.serving import PATIENT, READY_TIMEOUT_S
 from tests.house.sources import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,10 +53,10 @@ def demo():
 
 def _serve(folder):
     port = free_port()
-    environment = {"HOLDFAST_HOME": str(folder / "home"), "HOLDFAST_TARGET": f"127.0.0.1:{port}"}
+    environment = {**PATIENT, "HOLDFAST_HOME": str(folder / "home"), "HOLDFAST_TARGET": f"127.0.0.1:{port}"}
     target = environment["HOLDFAST_TARGET"]
     command = holdfast_command(port, CARDS)
-    with running(command, target, folder / "log", ready_timeout_s=120.0, environment=environment):
+    with running(command, target, folder / "log", ready_timeout_s=READY_TIMEOUT_S, environment=environment):
         yield {**os.environ, **environment}
 
 
@@ -67,7 +68,7 @@ def test_the_commands_of_the_first_screen_run(demo):
         assert program == "holdfast", line
         command = [sys.executable, "-m", "server.cli", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=demo, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=demo, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         printed[line] = done.stdout

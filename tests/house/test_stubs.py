@@ -22,7 +22,7 @@ def fresh(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stubs")
     command = [sys.executable, "-m", "grpc_tools.protoc", "--proto_path=proto", f"--python_out={folder}"]
     sources = [f"proto/{name}.proto" for name in CONTRACT]
-    subprocess.run([*command, f"--pyi_out={folder}", *sources], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([*command, f"--pyi_out={folder}", *sources], cwd=ROOT, check=True, timeout=300)
     return folder
 
 

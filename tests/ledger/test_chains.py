@@ -128,7 +128,7 @@ def test_random_lives_have_the_books_of_plain_ones_on_a_real_cluster(cluster):
     """The same on TigerBeetle."""
 
     async def act():
-        ledger = await TigerBeetleLedger.open(cluster.addresses, cluster.cluster_id)
+        ledger = await TigerBeetleLedger.open(cluster.addresses, cluster.cluster_id, deadline_s=30)
         try:
             return await live(World(ledger, 11, first_number=2**33), lives=40)
         finally:

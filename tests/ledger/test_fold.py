@@ -13,7 +13,7 @@ from ledger.embedded import EmbeddedLedger
 from ledger.replay import SNAPSHOT, WITNESS
 from tests.ledger.books import USD, FakeClock, fund, funding
 
-WAIT_S = 60
+WAIT_S = 600
 
 
 @pytest.fixture

@@ -225,7 +225,6 @@ def test_amounts_held_are_matched_to_the_ids_asked():
     assert holds.held_minor(ids, books.state.lookup_transfers(ids)).tolist() == [-1, 10, -1, 30, -1]
 
 
-@settings(deadline=None)  # the first example compiles
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 500)), max_size=30))
 def test_what_is_available_after_each_hold_is_as_if_they_came_one_by_one(batch):
     """A batch's answers show the balance that each would have seen alone."""
@@ -253,7 +252,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(STEPS)
 def test_the_books_balance_whatever_happens_to_holds(steps):
     """After every step: debits equal credits, posted + pending + available = funded, none below zero."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import index, wide
@@ -22,7 +22,6 @@ def joined(pair) -> int:
     return int(pair[0]) | int(pair[1]) << 64
 
 
-@settings(deadline=None)  # the first example compiles
 @given(WIDE, WIDE)
 def test_wide_arithmetic_is_that_of_whole_numbers(a, b):
     """Comparison, overflow, sum and difference, where they are defined."""

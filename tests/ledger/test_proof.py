@@ -11,7 +11,7 @@ from ledger.transfer import ACCOUNT, TRANSFER, AccountFlags, TransferFlags
 from tests.ledger.books import FakeClock, fund, funding
 from tests.ledger.traffic import Traffic
 
-WAIT_S = 60
+WAIT_S = 600
 
 
 def run(work):

@@ -10,7 +10,7 @@ import pytest
 from ledger.write_ahead import LOG_BYTES, WriteAheadLog
 
 PAGE = 4096
-ROW = 64 << 10
+ROW = 256 << 10
 WAIT_S = 20
 
 
@@ -81,10 +81,10 @@ def test_a_reader_in_the_way_costs_room_and_nothing_else(file):
     file.write(1)
     with closing(sqlite3.connect(file.path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (16,)
+        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (4,)
         file.write(60)
         assert size_of(file) > LOG_BYTES
-        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (16,)
+        assert reader.execute("SELECT count(*) FROM rows").fetchone() == (4,)
     before = size_of(file)
     file.write(60)
     assert size_of(file) < before + (60 << 20)

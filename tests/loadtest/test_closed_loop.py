@@ -98,10 +98,10 @@ def test_cycling_sends_the_supply_again_until_time_is_up(empty_server):
     """Two hundred messages keep a link to a server without memory busy for the whole run."""
     case = Case("cycle", LINK, connections=1, in_flight=64, frame_messages=32)
     result = measure(
-        [empty_server.target], case, small(case), 0.3, server_pids=[empty_server.pid], cycle=True
+        [empty_server.target], case, small(case), 2.0, server_pids=[empty_server.pid], cycle=True
     )
     assert result.answered > 400
-    assert 0.2 < result.elapsed_s < 5.0
+    assert 1.5 < result.elapsed_s < 30.0
 
 
 def test_client_process_prepares_then_measures(empty_server):

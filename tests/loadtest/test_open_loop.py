@@ -18,6 +18,8 @@ from loadtest.open_loop import Times, _seen, measure
 from loadtest.traffic import Traffic
 
 MS = 1_000_000
+DRAIN_S = 30.0
+"""A crowded machine answers late, and answers all."""
 
 
 @pytest.mark.parametrize("arrivals", ["poisson", "uniform"])
@@ -136,7 +138,7 @@ def test_the_first_moments_are_sent_but_not_judged():
 def test_every_message_goes_out_at_its_time_and_is_answered(way, empty_server):
     """All of a step's messages, each answered 00; both CPUs are told."""
     supply = make_supply(way, Traffic(1, 50), 300.0, 0.5, "poisson", 1, 1_790_000_000)
-    step = measure([empty_server.target], supply, server_pids=[empty_server.pid])
+    step = measure([empty_server.target], supply, server_pids=[empty_server.pid], drain_s=DRAIN_S)
     assert (supply.count, step.sent, step.answered, step.unanswered) == (150, 150, 150, 0)
     assert step.codes == {"00": 150}
     assert step.offered_per_s == 300
@@ -152,7 +154,8 @@ def test_a_call_that_fails_is_refused_not_answered(empty_server):
     bad = sending.chunks[1].data.replace(b"US", b"\xff\xff", 1)
     chunks = [sending.chunks[0], Chunk(bad, sending.chunks[1].flow_size, 1), sending.chunks[2]]
     spoiled = Sending(chunks, sending.send_ns, sending.first, sending.due_ns)
-    step = measure([empty_server.target], Supply(way, 100.0, 0.03, [spoiled]), server_pids=[])
+    supply = Supply(way, 100.0, 0.03, [spoiled])
+    step = measure([empty_server.target], supply, server_pids=[], drain_s=DRAIN_S)
     assert (step.answered, step.refused, step.unanswered) == (2, 1, 0)
     assert step.codes == {"00": 2, "refused": 1}
     assert step.server_cpu is None
@@ -171,7 +174,7 @@ def test_the_client_process_prepares_then_measures(empty_server):
     }
     jobs = [
         {"prepare": prepare},
-        {"measure": {"targets": [empty_server.target], "server_pids": [os.getpid()]}},
+        {"measure": {"targets": [empty_server.target], "server_pids": [os.getpid()], "drain_s": DRAIN_S}},
         {"measure": {"targets": ["127.0.0.1:1"], "server_pids": []}},
     ]
     done = subprocess.run(

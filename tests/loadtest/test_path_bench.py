@@ -217,6 +217,7 @@ def test_tables_and_page_tell_the_same(tmp_path):
 def test_a_case_against_real_servers_is_whole(empty_server, monkeypatch):
     """One way, two rates, a judged step: everything that JSON promises, from processes."""
     monkeypatch.setattr(path_steps, "JUDGED_S_MIN", 0.2)
+    monkeypatch.setattr(path_steps, "DRAIN_S", 30.0)
     options = PathOptions(cards=100, seconds=0.2, rates=(50.0, 100.0))
     sides = [Side(name, (empty_server.target,), (empty_server.pid,)) for name in (HOLDFAST, EMPTY)]
     with Client.running("loadtest.open_loop") as client:

@@ -75,7 +75,7 @@ def test_pan_keys_equal_pan_key_for_many(keys):
     assert many.tobytes() == b"".join(keys.pan_hash(pan) for pan in pans)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(text=st.text(max_size=60))
 def test_unseal_returns_what_was_sealed(keys, text):
     """Any text survives, and two seals of it differ."""

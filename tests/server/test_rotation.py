@@ -142,10 +142,11 @@ def test_cards_that_moved_move_in_postgresql_and_the_previous_key_retires_when_n
     before = Keys.open(tmp_path)
 
     async def told(renewals, database, left):
-        while (await PanKeys(database).cards()).get(before.fingerprint, 0) > left:
-            task = asyncio.ensure_future(renewals.run())
-            await asyncio.wait([task], timeout=0.1)
-            task.cancel()
+        task = asyncio.ensure_future(renewals.run())
+        while not task.done() and (await PanKeys(database).cards()).get(before.fingerprint, 0) > left:
+            await asyncio.wait([task], timeout=0.02)
+        task.cancel()
+        await asyncio.wait([task])
 
     async def body():
         async with Database(database_url) as database:

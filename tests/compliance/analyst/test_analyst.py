@@ -263,11 +263,14 @@ def test_no_more_requests_are_under_way_than_the_settings_allow(shared_url):
 
     async def run():
         async with opened(shared_url, Manner.HANGING) as room:
-            analyst = room.analyst(concurrency=2, timeout_s=0.3, tries=1, failures_max=100)
+            analyst = room.analyst(concurrency=2, timeout_s=2.0, tries=1, failures_max=100)
             cases = [dossier_of(amount_minor=6_250_000 + number) for number in range(4)]
             work = [
                 asyncio.create_task(analyst.analyse(case, assessed(case), (), PASSAGES)) for case in cases
             ]
+            async with asyncio.timeout(10):
+                while len(room.stand_in.requests) < 2:
+                    await asyncio.wait(work, timeout=0.01)
             await asyncio.wait(work, timeout=0.2)
             at_once = len(room.stand_in.requests)
             await asyncio.gather(*work)

@@ -12,7 +12,7 @@ from compliance.review.worker import Pace
 from server.store.database import Database
 from tests.compliance.review.scenes import Scene, people, transfer
 
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 def _with(database_url, keys, claim, **options):

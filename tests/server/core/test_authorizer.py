@@ -170,6 +170,10 @@ def test_a_repeat_gets_the_first_answer_also_while_it_is_in_flight(with_core):
     assert all(answer.tobytes() == first[0].tobytes() for answer in same)
 
 
+TAKEN_MS = 1_000
+"""Soon too, but long enough that a turn takes it on a crowded machine."""
+
+
 def soon(request, deadline_ms=100):
     """The same request, just arrived, with a deadline."""
     asked = request.copy()
@@ -195,7 +199,7 @@ def test_a_ledger_that_can_not_be_asked_is_a_91_and_consumes_nothing(with_core):
         codes = await core.codes(held)
         reversing = reversal(held)
         ledger, core.books.ledger, core.chains.ledger = core.books.ledger, AwayLedger(), AwayLedger()
-        codes += await core.codes(purchase(), purchase(1), soon(reversing))
+        codes += await core.codes(purchase(), purchase(1), soon(reversing, TAKEN_MS))
         core.books.ledger = core.chains.ledger = ledger
         again = await core.ask(reversing)
         return [*codes, *await core.codes(purchase(), reversal(held))], again
@@ -225,12 +229,12 @@ def test_every_request_is_answered_in_time_while_as_many_turns_as_may_be_wait_fo
     """A turn that has missed its deadline keeps no other from beginning."""
 
     async def act(core):
-        core.books.late_s = 0.1
+        core.books.late_s = 0.5
         ledger = core.books.ledger
         core.books.ledger = hanging = HangingLedger(ledger)
         stuck = []
         for card in range(2):
-            stuck.append(asyncio.ensure_future(core.codes(soon(purchase(card)))))
+            stuck.append(asyncio.ensure_future(core.codes(soon(purchase(card), TAKEN_MS))))
             await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
         codes = [*await asyncio.gather(*stuck), await core.codes(purchase(2)), await core.codes(purchase(3))]
         assert not core.authorizer.is_idle
@@ -252,8 +256,9 @@ def test_what_waits_for_another_message_is_answered_in_time_and_not_kept(with_co
     async def act(core):
         codes = await core.codes(held)
         core.chains.ledger = hanging = HangingLedger(core.ledger)
-        codes += await core.codes(soon(reversing))
-        codes += [code for asked in (reversing, clearing) for code in await core.codes(soon(asked))]
+        codes += await core.codes(soon(reversing, TAKEN_MS))
+        late = await asyncio.gather(*(core.codes(soon(asked, TAKEN_MS)) for asked in (reversing, clearing)))
+        codes += [code for (code,) in late]
         hanging.go.set()
         await core.authorizer.drain()
         return codes, await core.ask(reversing), await core.ask(clearing), await books_of(core.ledger, [0])

@@ -12,7 +12,7 @@ from server.core.directory import CardState
 from server.core.parcel import Overloaded, Parcel
 from tests.server.core.lives import books_of
 from tests.server.core.scene import WAIT_S, cards, directory, purchase, reversal
-from tests.server.core.test_authorizer import HangingLedger, soon
+from tests.server.core.test_authorizer import TAKEN_MS, HangingLedger, soon
 
 LONG_MS = 60_000
 SOON_MS = 500
@@ -74,7 +74,7 @@ def test_each_of_a_batch_is_given_up_by_its_own_deadline(with_warm_core):
 
     async def act(core):
         core.books.ledger = hanging = HangingLedger(core.ledger)
-        told = await collected(core, soon(purchase(0)), soon(purchase(1), LONG_MS))
+        told = await collected(core, soon(purchase(0), TAKEN_MS), soon(purchase(1), LONG_MS))
         first = await asyncio.wait_for(told.get(), WAIT_S)
         assert told.empty()
         assert not core.books.is_there
@@ -101,7 +101,7 @@ def test_a_given_up_answer_is_kept_and_the_others_of_its_batch_are_too_after_a_k
 
     async def first(core):
         core.books.ledger = hanging = HangingLedger(core.ledger)
-        told = await collected(core, soon(quick), soon(patient, LONG_MS))
+        told = await collected(core, soon(quick, TAKEN_MS), soon(patient, LONG_MS))
         await asyncio.wait_for(told.get(), WAIT_S)
         hanging.go.set()
         await asyncio.wait_for(told.get(), WAIT_S)
@@ -342,7 +342,7 @@ def test_a_ledger_that_stops_when_all_who_asked_are_answered_without_it_stops_th
 
     async def act(core):
         core.books.ledger = stopping = Stopping(core.ledger)
-        codes = await core.codes(soon(purchase(0)))
+        codes = await core.codes(soon(purchase(0), TAKEN_MS))
         stopping.go.set()
         await core.authorizer.drain()
         return codes, isinstance(core.authorizer.stopped, LedgerStopped)
@@ -422,8 +422,8 @@ def test_turns_that_follow_each_other_take_what_came_meanwhile_together(with_war
     """Ten requests, one after the other, soon after a turn: one turn for all; the first after a pause goes at once."""
 
     async def act(core):
-        monkeypatch.setattr("server.core.authorizer.TURN_S", 1.0)
-        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", 1.0)
+        monkeypatch.setattr("server.core.authorizer.TURN_S", 5.0)
+        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", 5.0)
         first = await core.codes(soon(purchase(0), LONG_MS))
         turns = core.authorizer.counters.turns
         asked = []

@@ -16,7 +16,7 @@ from server.core.state import SNAPSHOT_FORMAT, State, position_of
 from tests.server.core.scene import WAIT_S, purchase
 from tests.server.core.test_replay import ROWS, assert_same, busy_directory, contents, drive
 
-FOLD_WAIT_S = 120
+FOLD_WAIT_S = 600
 """A fold has the lowest priority, and compiles where nobody has."""
 
 

@@ -27,7 +27,7 @@ def plain(amount_minor, numerator, denominator):
     return NO_RATE if result > AMOUNT_MAX else max(1, result)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.integers(0, AMOUNT_MAX), TERMS, TERMS)
 def test_convert_is_the_fraction_rounded_half_up_whatever_the_terms(amount_minor, numerator, denominator):
     """128 bits in between; what no amount can hold is no rate."""
@@ -37,7 +37,7 @@ def test_convert_is_the_fraction_rounded_half_up_whatever_the_terms(amount_minor
         assert convert(amount_minor, USD, EUR, 10, table) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**12), st.integers(1, 10**9), st.integers(1, 10**9))
 def test_convert_agrees_with_the_plain_twin_for_everyday_amounts(amount_minor, numerator, denominator):
     """Small terms divide exactly more often: halves are met."""
