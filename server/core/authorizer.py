@@ -352,7 +352,7 @@ class Authorizer:
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
         asked.tell(places, decisions)
-        told_away = asked.told_away[places] & (decisions["response_code"] != policy.LEDGER_AWAY)
+        told_away = asked.told_away[places]
         if told_away.any():
             self._let_stand(intents["request"][told_away])
         self.on_decided(intents, decisions)

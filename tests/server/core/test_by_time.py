@@ -155,6 +155,27 @@ def test_a_late_copy_of_what_is_being_decided_is_a_91_to_all_that_asked(with_war
     assert with_warm_core(act, turns_max=turns_max) == (["91", "91", "91"], 0)
 
 
+def test_a_91_that_was_told_before_it_was_decided_is_repeated_as_it_was_told(with_warm_core):
+    """The loop was held beyond the deadline: given up and told in one go, without the reasons that are found then."""
+    asked = purchase(1)
+    said = ["response_code", "reasons", "risk_score", "approved_minor", "available_minor"]
+
+    async def act(core):
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        first = asyncio.ensure_future(core.ask(soon(asked)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        until_s = asyncio.get_running_loop().time() + 0.1
+        while asyncio.get_running_loop().time() < until_s:
+            pass
+        told = await first
+        hanging.go.set()
+        await core.authorizer.drain()
+        return told[said].tolist(), (await core.ask(soon(asked, LONG_MS)))[said].tolist()
+
+    told, again = with_warm_core(act)
+    assert told == again == [(b"91", 0, 0.0, 0, 0)]
+
+
 def test_a_late_request_of_other_content_leaves_the_first_alone(with_warm_core):
     """It has another key's content: its 91 is nobody else's."""
     asked = purchase(1)
