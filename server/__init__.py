@@ -28,9 +28,9 @@ authority    a certificate authority for development
 background   work that gives way to others
 keys         the secrets of one installation
 undumpable   no picture of a process's memory that has seen card numbers
-garbage      the garbage collector, told what a server is
+garbage      the garbage collector, told what a server is, and when it is made
 settings     what a server is told, with units and bounds
 telemetry    logs and metrics
 threads      whose CPU the process uses
-compiled     what Numba keeps between starts
+compiled     what Numba compiles, and keeps between starts
 """
