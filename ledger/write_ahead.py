@@ -48,6 +48,7 @@ class WriteAheadLog:
         """So many rows, of so many bytes together, were committed."""
         self._behind += rows * self._page_bytes + size
         if self._is_long:
+            self._is_long = False
             with contextlib.suppress(sqlite3.Error):  # as in a step
                 is_busy, _, _ = self._connection.execute(_STEP).fetchone()
                 self._is_long = bool(is_busy)  # the thread is copying: again after the next commit

@@ -44,7 +44,7 @@ from server.core.snapshot import SnapshotUnreadable
 from server.core.state import State
 from server.core.warm_up import warm_up_books, warm_up_scoring
 from server.dock.dock import Dock, take_all_left
-from server.entrance import Entrance
+from server.entrance import Entrance, families_of
 from server.fraud.labels import LabelDesk, journalled_intents
 from server.fraud.oversight import Oversight
 from server.front.accounts import AccountService
@@ -402,7 +402,8 @@ class Server:
                 await self.dock.open()
             except OSError as error:
                 raise StartError(f"fronts can't be served on {path}: {error}") from error
-            self._is_welcoming = lambda: True  # whoever is asked is a front
+            dock = self.dock
+            self._is_welcoming = lambda: dock.is_open
             self._stack.push_async_callback(self.dock.close, self.settings.drain_s)
             return
         self._tasks.run(self._entrance.follow(), "clients")
@@ -443,11 +444,12 @@ class Server:
     def _open_metrics(self, journal: Journal, shipping: Shipping) -> None:
         if not self.settings.metrics_port:
             return
-        families = [
-            *self.oversight.families(),
-            *(self._entrance.families() if self._entrance else ()),
-            *(self.dock.standing.families() if self.dock else ()),
-        ]
+        families = self.oversight.families()
+        if self._entrance is not None:
+            families += families_of(self._entrance.seen)
+        if self.dock is not None:
+            standing = self.dock.standing
+            families += standing.families() + families_of(lambda: standing.said)
         shown = collectors(self.core, journal, shipping, self.reconciler, self.booking, families)
         try:
             stop = serve_metrics(

@@ -1,7 +1,8 @@
 """Who is let in at the port of authorizations: by certificates and the file of clients, or this machine alone."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import structlog
 
@@ -52,7 +53,8 @@ class Entrance:
             except ClientsUnreadable as error:
                 raise DoorClosed(f"{PREFIX}CLIENTS: {error}") from error
             self.callers = self._clients
-        self.reflecting = self.certificates is None if settings.reflection is None else settings.reflection
+        on_this_machine = self.certificates is None and is_loopback(settings.host)
+        self.reflecting = on_this_machine if settings.reflection is None else settings.reflection
         """Whether the contract may be asked for."""
 
     async def follow(self) -> None:
@@ -62,19 +64,32 @@ class Entrance:
         else:
             await self._clients.follow()
 
-    def families(self) -> list[Family]:
-        """What operators see of it."""
-        return [
-            Family(
-                "holdfast_client_refused_total",
-                "Messages that were more than a client may send.",
-                ("client",),
-                lambda: {} if self._clients is None else {(name,): n for name, n in self._clients.refused()},
-            ),
-            Family(
-                "holdfast_certificate_expires_seconds",
-                "When our certificate's time is over, in seconds since 1970.",
-                (),
-                lambda: {} if self.certificates is None else {(): self.certificates.expires_s},
-            ),
-        ]
+    def seen(self) -> dict[str, Any]:
+        """What operators see of it: `client_refused` by client, and `certificate_expires_s`, None without TLS."""
+        return {
+            "client_refused": {} if self._clients is None else dict(self._clients.refused()),
+            "certificate_expires_s": None if self.certificates is None else self.certificates.expires_s,
+        }
+
+
+def families_of(seen: Callable[[], Mapping[str, Any]]) -> list[Family]:
+    """As metrics, what is `seen` of an entrance: our own, or the fronts'."""
+
+    def expires() -> dict[tuple[str, ...], float]:
+        expires_s = seen().get("certificate_expires_s")
+        return {} if expires_s is None else {(): expires_s}
+
+    return [
+        Family(
+            "holdfast_client_refused_total",
+            "Messages that were more than a client may send.",
+            ("client",),
+            lambda: {(name,): float(count) for name, count in seen().get("client_refused", {}).items()},
+        ),
+        Family(
+            "holdfast_certificate_expires_seconds",
+            "When our certificate's time is over, in seconds since 1970.",
+            (),
+            expires,
+        ),
+    ]

@@ -78,9 +78,10 @@ class Front:
         await self._tasks.end()
 
     async def _count(self, port: int) -> None:
-        """Tell the supervisor of our connections, which nobody else may see."""
+        """Tell the supervisor of our connections, which nobody else may see, and of what they send."""
         while True:
-            say(connections=(await asyncio.to_thread(connections, {0: os.getpid()}, port))[0])
+            ours = (await asyncio.to_thread(connections, {0: os.getpid()}, port))[0]
+            say(connections=ours, **self._entrance.seen())
             await asyncio.sleep(COUNT_S)
 
     def _ended(self, name: str, error: BaseException) -> None:

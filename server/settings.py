@@ -93,7 +93,8 @@ class Settings(BaseSettings):
         False, description="whether to serve without TLS on an address that is heard beyond this machine"
     )
     reflection: bool | None = Field(
-        None, description="whether grpcurl may ask for the contract; without it only where there is no TLS"
+        None,
+        description="whether grpcurl may ask for the contract; unset: only on this machine and without TLS",
     )
     traces_share: float = Field(
         0.0,

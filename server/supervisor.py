@@ -15,6 +15,7 @@ import functools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -140,6 +141,35 @@ class Child:
         self._heard(said)
 
 
+class Heard:
+    """What fronts say of their callers, over their lives."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, dict[str, Any]] = {}
+        self._refused_before: Counter[str] = Counter()
+        """Of each client, what fronts refused in lives that are over."""
+
+    def take(self, number: int, said: dict[str, Any]) -> None:
+        """A front says that it has begun, or, again and again, its `connections` and what is seen of its entrance."""
+        before = self._said.pop(number, {})
+        if "connections" in said:
+            self._said[number] = said
+        else:
+            self._refused_before.update(before.get("client_refused", {}))
+
+    def of(self, alive: Sequence[int]) -> dict[str, Any]:
+        """Connections of those that live; refused messages of each client, all lives together; the first expiry."""
+        refused = self._refused_before.copy()
+        for said in self._said.values():
+            refused.update(said["client_refused"])
+        expiries = [expires_s for said in self._said.values() if (expires_s := said["certificate_expires_s"])]
+        return {
+            "connections": {number: self._said.get(number, {}).get("connections", 0) for number in alive},
+            "client_refused": refused,
+            "certificate_expires_s": min(expiries, default=None),
+        }
+
+
 class Supervisor:
     """The processes of one server."""
 
@@ -151,7 +181,7 @@ class Supervisor:
         """Ends with the error of whatever part can't go on."""
         self.peaks: dict[int, int] = {}
         """The most connections that each front had."""
-        self._connections: dict[int, int] = {}
+        self._heard = Heard()
         self._claim: Claim | None = None
         self._tasks = Tasks(self._ended)
         self._core: Child | None = None
@@ -177,6 +207,8 @@ class Supervisor:
     async def close(self) -> None:
         """First the fronts, then the core: what was accepted is answered."""
         await self._tasks.end()
+        if self._core is not None:
+            self._core.tell(draining=True)
         patience_s = self.settings.drain_s + STOP_S
         await asyncio.gather(*(front.end(patience_s) for front in self._fronts.values()))
         if self._core is not None:
@@ -228,23 +260,23 @@ class Supervisor:
         return environment | {"HOLDFAST_PORT": str(self.port)}
 
     def _hear_front(self, number: int, said: dict[str, Any]) -> None:
+        self._heard.take(number, said)
         if "connections" in said:
-            self._connections[number] = said["connections"]
             self.peaks[number] = max(self.peaks.get(number, 0), said["connections"])
 
     async def _count(self) -> None:
-        """Connections and restarts, for the core's metrics."""
+        """What fronts say and how often they began, for the core's metrics."""
         assert self._core is not None
         while True:
-            alive = {
-                number: self._connections.get(number, 0)
+            alive = [
+                number
                 for number, front in self._fronts.items()
                 if front.process is not None and front.process.returncode is None
-            }
+            ]
             self._core.tell(
-                connections=alive,
                 front_restarts={number: front.restarts for number, front in self._fronts.items()},
                 core_restarts=self._core.restarts,
+                **self._heard.of(alive),
             )
             await asyncio.sleep(COUNT_S)
 

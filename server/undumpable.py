@@ -1,5 +1,5 @@
 """
-No picture of this process's memory, which has seen card numbers or names: no core dump, and no other process that may look.
+No picture of this process's memory, which may see card numbers or names: no core dump, and no other process that may look.
 
 A limit of zero keeps the kernel from writing a core file; a process that is not dumpable is not handed to a program either,
 whatever the system's `core_pattern` says, and its memory is root's alone. Source: core(5), PR_SET_DUMPABLE in prctl(2).

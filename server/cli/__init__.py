@@ -43,7 +43,7 @@ rules        what declines, steps up or flags beside the score: add, shadow, liv
 blocks       block lists: add, lift, list
 ledger       the chart of accounts, and proofs that the books are right
 countries    lists of high-risk and sanctioned countries
-keys         certificates for development: an authority, a server's, clients'
+keys         certificates for development: an authority, a server's, clients'; the PAN key's rotation
 disputes     errors that consumers told of, with the clocks of Regulation E
 label        what became known of authorizations: one told, a file of them, what was told
 cases        cases of compliance: listed, worked on, decided; everything on record
@@ -108,6 +108,7 @@ from server.cli import (
     transfers,
 )
 from server.compiled import keep_compiled
+from server.undumpable import refuse_dumps
 
 app = typer.Typer(
     name="holdfast",
@@ -162,5 +163,6 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Asked to end, a command takes down what it has started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    refuse_dumps()  # many are given a card number, or a name
     keep_compiled()
     app()

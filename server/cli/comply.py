@@ -59,9 +59,6 @@ def _run(server_settings: Any, settings: Any, *, beside: bool) -> None:
     from server.keys import KeysError
     from server.office.assembly import OfficeError
     from server.store.postgres import StoreError
-    from server.undumpable import refuse_dumps
-
-    refuse_dumps()
 
     @explained(OfficeError, DoorClosed, StoreError, KeysError, AuditKeyError, PortTaken)
     def run() -> None:

@@ -67,9 +67,6 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
     """Run until a signal; errors that a person can mend are told without a traceback."""
     import uvloop
 
-    from server.undumpable import refuse_dumps
-
-    refuse_dumps()
     _take_in_keys(settings)
     if settings.fronts:
         _run_supervisor(settings, demo_cards, comply=comply, verbose=verbose)

@@ -268,7 +268,7 @@ class Authorizer:
         authorizations["stage_us"][:, : len(stages_us)] = stages_us
         written = self.journal.append_intents(authorizations)
         turn.number = self.journal.number
-        asked = Asked(turn, authorizations, turn.origin[turn.messages :])
+        asked = Asked(turn, authorizations, turn.origin[turn.messages :], self._loop.time())
         with self._by_time(asked, functools.partial(self._give_up, asked, wanted, written)):
             moved = await self._hold(turn, authorizations, wanted, wanted_count)
             rest = np.flatnonzero(asked.undecided)
@@ -360,7 +360,8 @@ class Authorizer:
         if len(intents) == len(asked.intents):
             turn.marks_ns += [marks[1], time.perf_counter_ns()]
             self.timing.turn(turn.marks_ns)
-            self.on_timed(turn.marks_ns, intents, decisions)
+            if not turn.is_given_up:
+                self.on_timed(turn.marks_ns, intents, decisions)
         self.timing.answered(intents, self._clock_ns())
         self._count_codes(decisions)
 
@@ -409,7 +410,7 @@ class Authorizer:
         written: asyncio.Future[int],
         number: int,
     ) -> None:
-        asked = Asked(turn, intents, turn.origin[: turn.messages])
+        asked = Asked(turn, intents, turn.origin[: turn.messages], self._loop.time())
         # They are carried out whatever happens: whoever is told 91 by time and repeats gets what came of them.
         asked.undecided[:] = False
         places = np.arange(len(intents))
@@ -557,6 +558,8 @@ class Authorizer:
 
     def _expire(self) -> None:
         """The time of some is over before a turn has taken them: 91, which stands."""
+        if self._watch is not None:
+            self._watch.cancel()  # a turn may come before it
         self._watch, self._watch_s = None, math.inf
         overdue = self._waiting.take_overdue(self._loop.time())
         if overdue:

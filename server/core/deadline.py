@@ -5,8 +5,8 @@ A request carries its deadline in milliseconds from its arrival (`REQUEST.deadli
 to the core; 0 stands for the setting's. The clock that arrivals are told by may be stepped: the core reads off it how old
 a request is when it comes, and counts from there on its event loop's own clock.
 
-    arrival ──────────── waits for a turn, for the ledger ───────────► due ─── decision to disk, on its way ──► deadline
-                                                                        └── ANSWERING_S ──────────────────────┘
+    arrival ─── waits for a turn, for the ledger ───► given up ─── without the ledger ───► due ─── to disk, on its way ───► deadline
+                                                       └── up to WITHOUT_LEDGER_S ────────┘└── ANSWERING_S ───────────────┘
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,13 @@ PATIENT_MS: Final = 0xFFFF
 
 ANSWERING_S: Final = 0.02
 """What is kept back of a deadline for writing the decision and sending it."""
+
+WITHOUT_LEDGER_S: Final = 0.03
+"""
+The ledger is given up so long before a request is due, a quarter of what is left at the most.
+
+An approval of a stand-in must be on disk before it is told, and where the ledger is late the disk often is too.
+"""
 
 _FIELDS: Any = REQUEST.fields
 _AT: Final = int(_FIELDS["deadline_ms"][1])
@@ -87,6 +94,11 @@ def dues_s(
     dues = np.empty(len(requests))
     spread_dues(requests, counts, firsts_s, default_ms, dues)
     return dues
+
+
+def given_up_s(dues_s: NDArray[np.float64], now_s: float) -> NDArray[np.float64]:
+    """Until when the ledger is waited for, f8[n], for what is due at `dues_s` (f8[n]) and asks it at `now_s`."""
+    return dues_s - np.clip((dues_s - now_s) / 4, 0, WITHOUT_LEDGER_S)
 
 
 @njit(cache=True)

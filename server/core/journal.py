@@ -357,35 +357,41 @@ class Journal:
 
     def _write(self, batch: list["_Append"]) -> None:
         began = time.perf_counter_ns()
+        written = 0
         if self.stopped is None:
-            self.stopped = self._commit(batch)
+            try:
+                written = self._commit(batch)
+            except Exception as error:  # whatever it is, nobody may be left waiting for this thread
+                self.stopped = JournalStopped(
+                    f"the journal {self.path} can't be written ({error}); nothing more is answered"
+                )
         self.commit_us = (time.perf_counter_ns() - began) // 1000
         if self.stopped is None:
             self.durable = max([self.durable, *(entry.number for entry in batch if entry.kind != _TRIM)])
         _resolve(batch, self.stopped)
+        if self.stopped is None:
+            self._log.wrote(len(batch), written)  # may copy for a while: nobody waits for it
 
-    def _commit(self, batch: list["_Append"]) -> JournalStopped | None:
-        """One transaction. Python lets its lock go in every statement, so the usual batch of one is one statement."""
-        try:
-            if len(batch) > 1:
-                self._connection.execute("BEGIN IMMEDIATE")
-            written = 0
-            for entry in batch:
-                if entry.kind == _TRIM:
-                    self._connection.execute("DELETE FROM batches WHERE number <= ?", (entry.number,))
-                    continue
-                packed, _ = pack(entry.records)
-                row = (entry.number, entry.kind, len(entry.records), zlib.crc32(packed.data), packed)
-                self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
-                written += len(packed)
-            if len(batch) > 1:
-                self._connection.execute("COMMIT")
-            self._log.wrote(len(batch), written)
-        except Exception as error:  # whatever it is, nobody may be left waiting for this thread
-            return JournalStopped(
-                f"the journal {self.path} can't be written ({error}); nothing more is answered"
-            )
-        return None
+    def _commit(self, batch: list["_Append"]) -> int:
+        """
+        One transaction; returns how many bytes of records it wrote.
+
+        Python lets its lock go in every statement, so the usual batch of one is one statement.
+        """
+        if len(batch) > 1:
+            self._connection.execute("BEGIN IMMEDIATE")
+        written = 0
+        for entry in batch:
+            if entry.kind == _TRIM:
+                self._connection.execute("DELETE FROM batches WHERE number <= ?", (entry.number,))
+                continue
+            packed, _ = pack(entry.records)
+            row = (entry.number, entry.kind, len(entry.records), zlib.crc32(packed.data), packed)
+            self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
+            written += len(packed)
+        if len(batch) > 1:
+            self._connection.execute("COMMIT")
+        return written
 
 
 def _open(path: Path) -> sqlite3.Connection:

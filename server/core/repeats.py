@@ -163,8 +163,8 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     if entry.state == _DONE and entry.answer.claims and request.given_code == LEDGER_AWAY:
         return False
     if entry.state == _DONE:
-        # The same code, but decided: the reasons for it were not said.
-        is_another = entry.answer.response_code != request.given_code or not entry.answer.claims
+        # A 91 that was decided has reasons; whoever was told it by time was told none. Any other was told as decided.
+        is_another = entry.answer.response_code != request.given_code or request.given_code == LEDGER_AWAY
         return is_another and not entry.answer.reasons & _REVERSED
     return entry.state in (_OPEN, _STOOD_IN)
 

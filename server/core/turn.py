@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from server.core.deadline import ANSWERING_S
+from server.core.deadline import ANSWERING_S, given_up_s
 from server.core.parcel import Parcel
 from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
@@ -107,10 +107,11 @@ class Asked:
     it, and where the disk is late too, what is due is told before its decision is there.
     """
 
-    def __init__(self, turn: Turn, intents: NDArray[Any], origin: NDArray[np.int64]) -> None:
+    def __init__(self, turn: Turn, intents: NDArray[Any], origin: NDArray[np.int64], now_s: float) -> None:
         self.turn = turn
         self.intents = intents
         self.dues_s = turn.dues_s[origin]
+        self._given_up_s = given_up_s(self.dues_s, now_s)
         self.undecided = np.ones(len(intents), np.bool_)
         self.untold = np.ones(len(intents), np.bool_)
         self.told_away = np.zeros(len(intents), np.bool_)
@@ -121,14 +122,13 @@ class Asked:
     def next_s(self) -> float:
         """When the next of them must be decided, or told, by the loop's clock; infinite where none must."""
         if self._decisions is None and self.undecided.all():
-            return float(self.dues_s.min(initial=math.inf))
-        # What is decided has as long again as was kept back for telling it.
-        instants = np.where(self.undecided, self.dues_s, self.dues_s + ANSWERING_S)
+            return float(self._given_up_s.min(initial=math.inf))
+        instants = np.where(self.undecided, self._given_up_s, self.dues_s + ANSWERING_S)
         return float(instants[self.untold].min(initial=math.inf))
 
     def overdue(self, now_s: float) -> NDArray[np.int64]:
         """The places of those that must be decided now."""
-        return np.flatnonzero(self.undecided & (self.dues_s <= now_s + _TOGETHER_S))
+        return np.flatnonzero(self.undecided & (self._given_up_s <= now_s + _TOGETHER_S))
 
     def decide(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
         """Note the DECISIONs of those at these places; they are not on disk yet."""
@@ -177,6 +177,7 @@ class Asked:
         if self._decisions is not None:
             decided = self._decisions[places]
             declined = (decided["version"] != 0) & ~is_approval(decided)
+            declined &= decided["response_code"] != LEDGER_AWAY  # told by time it is bare, as any other
             answers[declined] = decided[declined]
             answers["sequence"][declined] = 0  # no journal has it yet
             self.told_away[places[declined]] = False

@@ -85,15 +85,24 @@ class _Berth:
 
 
 class Standing:
-    """What the supervisor counts of the fronts, told to the core's process for its metrics."""
+    """What the supervisor says of the fronts, told to the core's process for its metrics."""
 
     def __init__(self, dock: "Dock") -> None:
         self._dock = dock
-        self._said: dict[str, Any] = {}
+        self.said: dict[str, Any] = {}
+        """
+        The newest: `connections` and `front_restarts` by front, `core_restarts`, and what is seen of their entrances; or
+        that it has told them to drain.
+        """
 
     def take(self, said: dict[str, Any]) -> None:
-        """What it counts now: `connections` and `front_restarts` by front, and `core_restarts`."""
-        self._said = said
+        """Hear it."""
+        self.said = said
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether fronts take nothing new any more."""
+        return bool(self.said.get("draining"))
 
     def families(self) -> list[Family]:
         """As metrics."""
@@ -114,7 +123,7 @@ class Standing:
                 "holdfast_core_restarts_total",
                 "Starts of the core that followed a death.",
                 (),
-                lambda: {(): float(self._said.get("core_restarts", 0))},
+                lambda: {(): float(self.said.get("core_restarts", 0))},
             ),
             Family(
                 "holdfast_front_answers_total",
@@ -131,7 +140,7 @@ class Standing:
         ]
 
     def _by_front(self, name: str) -> dict[tuple[str, ...], float]:
-        return {(front,): float(count) for front, count in self._said.get(name, {}).items()}
+        return {(front,): float(count) for front, count in self.said.get(name, {}).items()}
 
 
 class Dock:
@@ -151,7 +160,6 @@ class Dock:
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._left = asyncio.Event()
         self._is_closing = False
         self.standing = Standing(self)
         self.disowned = 0
@@ -161,6 +169,11 @@ class Dock:
     def fronts(self) -> list[int]:
         """The numbers of the fronts that are here."""
         return sorted(berth.number for berth in self._berths.values())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can come: a front is here, none is waited for, and they take what is new."""
+        return bool(self._berths) and not self._missing and not self.standing.is_draining
 
     async def open(self) -> None:
         """Listen, for our own user alone. Raises OSError where the path can't be."""

@@ -319,10 +319,10 @@ class RemoteCore:
         if sent is None:
             return  # its time was over
         parcel = sent.parcel
-        self._keep_told(parcel, places, decisions)
         if sent.rest is None and len(places) == len(parcel.places):
             del self._sent[number]
             self._in_flight -= len(places)
+            self._keep_told(parcel, places, decisions)
             self._pass_on(parcel, places.tolist(), decisions)
             return
         if sent.rest is None:
@@ -334,6 +334,7 @@ class RemoteCore:
         if not sent.rest:
             del self._sent[number]
         if answered:
+            self._keep_told(parcel, places[fresh], decisions[fresh])
             self._pass_on(parcel, answered, decisions[fresh])
 
     def _keep_told(self, parcel: Parcel, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:

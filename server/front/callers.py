@@ -8,7 +8,7 @@ from uuid import uuid4
 from compliance.cases.records import By
 from compliance.roles import Actor, Role
 from server.front.fields import BadRequest, Violation
-from server.front.identity import LOCAL, certified
+from server.front.identity import LOCAL, alternative_names
 
 CORRELATION: Final = "x-correlation-id"
 _FIT: Final = re.compile(r"[!-~]{1,64}")
@@ -26,7 +26,7 @@ class Stranger(Exception):  # noqa: N818 - an answer, told as what it is
 
 class Callers:
     """
-    Knows `people` by the names in their certificates.
+    Knows `people` by the subject alternative names of their certificates, the first that has a role.
 
     `local_role` is the role of callers without one; None where everybody has to have one.
     """
@@ -40,15 +40,16 @@ class Callers:
         correlation_id = self.correlation_id(context)
         if not _FIT.fullmatch(correlation_id):
             raise BadRequest([Violation(CORRELATION, "must be 1 to 64 printable ASCII characters")])
-        name = certified(context)
-        if name is None:
+        certified = alternative_names(context)
+        if certified is None:
             if self._local_role is None:
                 raise Stranger("")
             return By(Actor(LOCAL, self._local_role), correlation_id)
-        role = self._people.get(name)
-        if role is None:
-            raise Stranger(name)
-        return By(Actor(name, role), correlation_id)
+        names = [name.decode(errors="replace") for name in certified]
+        for name in names:
+            if (role := self._people.get(name)) is not None:
+                return By(Actor(name, role), correlation_id)
+        raise Stranger(names[0] if names else "")
 
     def correlation_id(self, context: Any) -> str:
         """The call's own id, or a fresh one."""

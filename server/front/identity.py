@@ -34,12 +34,3 @@ def names_of(context: Any) -> list[str]:
     """The URIs and then the DNS names among them."""
     known = context.auth_context()
     return [name.decode(errors="replace") for kind in _KINDS for name in known.get(kind, ())]
-
-
-def certified(context: Any) -> str | None:
-    """The first subject alternative name of the caller's certificate, else its common name; None without one."""
-    identities = context.peer_identities()
-    if not identities:
-        return None
-    first: bytes = next(iter(identities))
-    return first.decode(errors="replace")

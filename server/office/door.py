@@ -80,7 +80,6 @@ class OfficeDoor:
         *,
         analyse: Analyse | None = None,
         clock: Callable[[], datetime] = now,
-        reflecting: bool = True,
     ) -> Self:
         """Listen, and say that calls are welcome. Raises DoorClosed and PortTaken."""
         tls = tls_of(settings)
@@ -90,7 +89,7 @@ class OfficeDoor:
         service = ComplianceService(
             database, desk, callers, Watches(database, desk, bell, clock), clock, analyse=analyse
         )
-        door = Door(service, message_bytes_max=settings.message_bytes_max, reflecting=reflecting)
+        door = Door(service, message_bytes_max=settings.message_bytes_max, reflecting=tls is None)
         try:
             port = await door.open(settings.host, settings.port, tls)
         except BaseException:

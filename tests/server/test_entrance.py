@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.authority import Authority, AuthorityError, folder_of, read
-from server.entrance import Entrance
+from server.entrance import Entrance, families_of
 from server.front.certificates import DoorClosed
 from server.settings import Settings
 
@@ -51,6 +51,7 @@ def test_with_tls_any_address_may_be_heard(files):
     assert entrance(host="0.0.0.0", **files).reflecting is False
     assert entrance(**files, reflection=True).reflecting is True
     assert entrance().reflecting is True
+    assert entrance(host="0.0.0.0", insecure=True).reflecting is False
     assert entrance(reflection=False).reflecting is False
 
 
@@ -87,10 +88,10 @@ def test_a_key_of_another_certificate_and_a_time_that_is_over_are_refused(files,
 
 def test_operators_see_when_the_certificate_ends(files):
     """As a metric; without TLS there is none."""
-    shown = {family.name: family.read() for family in entrance(**files).families()}
+    shown = {family.name: family.read() for family in families_of(entrance(**files).seen)}
     ends_s = shown["holdfast_certificate_expires_seconds"][()]
     assert abs(ends_s - (NOW + timedelta(days=2)).timestamp()) < 5
-    assert all(not family.read() for family in entrance().families())
+    assert all(not family.read() for family in families_of(entrance().seen))
 
 
 def test_an_authority_is_made_once_and_signs_nothing_before(tmp_path):

@@ -8,8 +8,11 @@ import pytest
 
 from ledger.book import LedgerError, LedgerStopped
 from server.core.authorizer import CoreLimits
+from server.core.deadline import ANSWERING_S, WITHOUT_LEDGER_S
 from server.core.directory import CardState
 from server.core.parcel import Overloaded, Parcel
+from server.core.record import DECISION, INTENT
+from server.core.turn import Asked, Turn
 from tests.server.core.lives import books_of
 from tests.server.core.scene import WAIT_S, cards, directory, purchase, reversal
 from tests.server.core.test_authorizer import TAKEN_MS, HangingLedger, soon
@@ -93,6 +96,25 @@ def test_each_of_a_batch_is_given_up_by_its_own_deadline(with_warm_core):
     assert told == [([0], ["91"]), ([1], ["00"])]
     assert counts == (1, 0, 1)
     assert [books[card][1] for card in (0, 1)] == [0, 1_000]
+
+
+def test_what_is_given_up_is_decided_before_it_is_due_and_told_by_time_only_after_it():
+    """What the disk needs for it: both instants of each, by a clock that stands."""
+    turn = Turn(
+        [
+            Parcel(
+                np.concatenate([purchase(0), purchase(1)]).tobytes(), [0, 1], lambda *_: None, lambda _: None
+            )
+        ]
+    )
+    turn.dues_s = np.array([100.28, 100.4])
+    asked = Asked(turn, np.zeros(2, INTENT), np.arange(2), 100.0)
+    assert asked.next_s() == pytest.approx(100.28 - WITHOUT_LEDGER_S)
+    assert asked.overdue(100.24).tolist() == []
+    assert asked.overdue(100.25).tolist() == [0]
+    asked.decide(np.array([0]), np.zeros(1, DECISION))
+    assert asked.next_s() == pytest.approx(100.28 + ANSWERING_S)
+    assert asked.tell_overdue(100.28) == 0
 
 
 def test_a_given_up_answer_is_kept_and_the_others_of_its_batch_are_too_after_a_kill(with_warm_core):

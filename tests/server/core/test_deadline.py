@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numba import config
 
-from server.core.deadline import ANSWERING_S, PATIENT_MS, Deadlines, left_s, lefts_s, with_deadline
+from server.core.deadline import (
+    ANSWERING_S,
+    PATIENT_MS,
+    Deadlines,
+    given_up_s,
+    left_s,
+    lefts_s,
+    with_deadline,
+)
 from server.core.record import REQUEST
 from tests.server.core.scene import purchase, records
 
@@ -62,3 +70,11 @@ def test_a_clock_that_is_stepped_back_gives_nobody_more_than_a_whole_deadline():
     """An hour back, and the age of everything that came before is below zero."""
     request = purchase(arrival_ns=NOW_NS + 3_600_000 * MS)
     assert left_s(request.tobytes(), NOW_NS, 300) == pytest.approx(0.3 - ANSWERING_S)
+
+
+def test_the_ledger_is_given_up_in_time_for_what_stands_in_to_reach_the_disk():
+    """By 30 ms before what is due, or by a quarter of what is left; what is due already, at once; the patient, never."""
+    dues_s = np.array([100.3, 100.12, 100.04, 100.0, 99.0, math.inf])
+    assert given_up_s(dues_s, 100.0).tolist() == pytest.approx(
+        [100.27, 100.09, 100.03, 100.0, 99.0, math.inf]
+    )

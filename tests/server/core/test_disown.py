@@ -95,6 +95,21 @@ def test_a_declines_code_becomes_the_fronts(run):
     assert run(act) == (["51"], [ANSWERED.decode()])
 
 
+def test_a_decline_that_was_told_before_it_was_on_disk_keeps_what_was_told_with_it(run):
+    """Its front says what the core told: the same code, of which nothing is to be taken back."""
+    asked = purchase(2, amount_minor=500_000)
+    said = ["response_code", "reasons", "available_minor", "risk_score"]
+
+    async def act(core):
+        told = await core.ask(asked)
+        await core.ask(disown(asked, code=b"51"))
+        return told[said].tolist(), (await core.ask(asked))[said].tolist()
+
+    told, again = run(act)
+    assert told == again
+    assert told[0][1] != 0
+
+
 def test_a_key_of_other_content_is_left_alone_when_a_front_answered_it(run):
     """The front could not know that it was a conflict."""
     asked = purchase(0)

@@ -91,6 +91,29 @@ async def docked(core, path, fronts):
     return dock
 
 
+def test_requests_are_welcome_while_a_front_is_there_that_takes_them(run):
+    """Not before the first has come, nor while fronts drain, nor once the last has gone."""
+
+    async def act(core, path):
+        dock = await docked(core, path, 1)
+        seen = [dock.is_open]
+        front = await Front(path, 0).ready()
+        await front.send(purchase(0))
+        seen.append(dock.is_open)
+        dock.standing.take({"draining": True})
+        seen.append(dock.is_open)
+        dock.standing.take({})
+        await front.cut()
+        async with asyncio.timeout(WAIT_S):
+            while dock.fronts:  # noqa: ASYNC110 - the dock tells nobody
+                await asyncio.sleep(0)
+        seen.append(dock.is_open)
+        await dock.close(WAIT_S)
+        return seen
+
+    assert run(act) == [False, True, False, False]
+
+
 def test_fronts_get_the_cores_answers_and_its_names(run):
     """Two fronts at one core; the socket is its owner's alone."""
 

@@ -337,6 +337,33 @@ def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run,
     assert in_flight == 0
 
 
+def test_what_the_core_tells_by_time_and_too_late_is_not_what_was_said(run):
+    """A front had answered one of two in its stead: the core's own word on that one is heard by nobody, and not kept."""
+
+    async def act(front, path, _names):
+        async with ScriptedCore(path) as core:
+            await core.greet()
+            await front.welcomed.wait()
+            asked = Asked(2)
+            asked.requests["deadline_ms"] = [60, 20_000]
+            asked.parcel.records = asked.requests.tobytes()
+            front.submit(asked.parcel)
+            number = read_parcel(await core.hear(Kind.PARCEL))[0]
+            bodies = [await core.hear(Kind.DISOWNED)]
+            told = answers(2, b"51")
+            told["authorization_id"] = asked.requests["authorization_id"]
+            told["operation"] = asked.requests["operation"]
+            core.say(Kind.ANSWERS, pack_answers(number, [0, 1], told))
+            await core.hear(Kind.PASSED)
+            bodies.append(await core.hear(Kind.DISOWNED))
+            kept = [read_disowned(body) for body in bodies]
+            return await asked.codes(), [
+                (one.requests["authorization_id"][:, 0].tolist(), one.codes.tolist()) for one in kept
+            ]
+
+    assert run(act) == ([CODE, b"51"], [([256], [CODE]), ([512], [b"51"])])
+
+
 def test_the_core_hears_at_once_what_was_answered_while_it_came_back(run):
     """It was away when that was submitted, and is there when it is answered: no retry may come before it."""
 

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pydantic import ValidationError
 
 from holdfast.v1 import compliance_pb2 as pb
@@ -115,18 +116,53 @@ def _answers(database_url, keys, settings, authority, *clients):
 
 
 def test_a_certificate_gives_its_name_the_role_of_the_settings(database_url, keys, authority):
-    """A common name, or the first alternative name; a stranger and a denied one are on record."""
+    """By an alternative name, never the common name; a stranger and a denied one are on record."""
     codes, audit = _answers(
         database_url,
         keys,
         _settings(authority),
         authority,
-        ("alice", None),
-        ("robert", [x509.RFC822Name("bob@bank.example")]),
-        ("mallory", None),
+        ("a", [x509.DNSName("alice")]),
+        ("robert", [x509.DNSName("robert.example"), x509.RFC822Name("bob@bank.example")]),
+        ("bob@bank.example", None),
+        ("bob@bank.example", [x509.DNSName("mallory")]),
     )
-    assert codes == ["PERMISSION_DENIED", "NOT_FOUND", "PERMISSION_DENIED"]
-    assert audit == [("alice", "denied.decide"), ("mallory", "denied.stranger")]
+    assert codes == ["PERMISSION_DENIED", "NOT_FOUND", "PERMISSION_DENIED", "PERMISSION_DENIED"]
+    assert audit == [("alice", "denied.decide"), ("", "denied.stranger"), ("mallory", "denied.stranger")]
+
+
+@pytest.mark.parametrize("is_certified", [False, True])
+def test_the_contract_is_told_on_this_machine_alone(database_url, keys, authority, is_certified):
+    """With TLS grpcurl is told nothing of it."""
+
+    async def work():
+        settings = _settings(authority) if is_certified else OfficeSettings(port=0)
+        certificate, key = authority.issue("a", alternative=[x509.DNSName("alice")])[:2]
+        believed = grpc.ssl_channel_credentials(authority.certificate, key, certificate)
+        async with Database(database_url) as database:
+            door = await OfficeDoor.open(database, keys, settings)
+            address = f"127.0.0.1:{door.port}"
+            opened = (
+                grpc.aio.secure_channel(address, believed)
+                if is_certified
+                else grpc.aio.insecure_channel(address)
+            )
+            try:
+                async with opened as channel:
+                    ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
+                    asked = ask(
+                        iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=CALL_S
+                    )
+                    return [answer async for answer in asked]
+            finally:
+                await door.close(1)
+
+    if not is_certified:
+        assert asyncio.run(asyncio.wait_for(work(), TIMEOUT_S))
+        return
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        asyncio.run(asyncio.wait_for(work(), TIMEOUT_S))
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_caller_without_a_certificate_is_not_let_in(database_url, keys, authority):
