@@ -50,7 +50,7 @@ def open_account(
 @app.command("close")
 @explained(CallFailed)
 def close_account(number: Number, target: Target = TARGET, tls: Tls = None, as_json: AsJson = False) -> None:
-    """Close an account: its cards answer 46 at once, the ledger follows when nothing is open."""
+    """Close an account: its cards answer 46 within a second, the ledger follows when nothing is open."""
     from holdfast.v1 import accounts_pb2 as pb
 
     _show_account(

@@ -56,15 +56,17 @@ def main():
             world = World(seed, folder, steps)
             try:
                 world.run()
-            except AssertionError as error:
+            except Exception as error:
                 failed += 1
                 short = " --short" if given.short else ""
                 print(
-                    f"seed {seed}: {error}\n  again: python -m tests.simulation.campaign --seed {seed}{short}"
+                    f"seed {seed}: {error!r}\n  again: python -m tests.simulation.campaign --seed {seed}{short}"
                 )
             faults.update({kind.name: count for kind, count in world.fates.counts.items()})
             decided += len(world.disk.decisions)
             lives += world.lives
+            if given.seed is not None:
+                print(f"digest {world.digest()}")
     took_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
     print(
         f"{len(seeds)} runs in {took_s:.0f} s ({cpu_s:.0f} s of CPU): {failed} failed; {decided} requests decided, "

@@ -59,6 +59,9 @@ _MOST = {
     Fault.CRASH_IN_RECOVERY: 3,
     Fault.LEDGER_STOPS: 3,
 }
+_DISTURBING = {
+    kind for kind in Fault if kind.name.startswith(("LEDGER_", "JOURNAL_", "CRASH", "CLOCK_", "OVERLOAD"))
+}
 _CHANGING = (
     Fault.LEDGER_LOSES_CALL,
     Fault.LEDGER_LOSES_ANSWER,
@@ -75,6 +78,11 @@ class Fates:
         self.healed = False
         """From then on nothing goes wrong."""
         self.counts = dict.fromkeys(Fault, 0)
+
+    @property
+    def has_disturbed(self):
+        """Whether anything came that may keep the ledger's word, or an answer, from being there in time."""
+        return any(self.counts[kind] for kind in _DISTURBING)
 
     def comes(self, kind, probability=None):
         """Whether this fault comes now."""

@@ -27,6 +27,7 @@ from tests.simulation.facts import (
 from tests.simulation.said import DAY_S
 from tests.simulation.said import said as said_of
 
+AWAY = ("91", "N0")
 CREDITS = (TransactionType.REFUND, TransactionType.ORIGINAL_CREDIT)
 
 
@@ -92,6 +93,8 @@ class Model:
             self._by_key[said.key] = said
             getattr(self, said.operation.name.lower())(said)
             assert said.code != "96", f"{said}: 96 is our bug"
+            away = said.code in AWAY or said.stand_in
+            assert not away or self._world.fates.has_disturbed, f"{said} with nothing in its way"
         self._check_stand_in()
 
     def authorize(self, said):

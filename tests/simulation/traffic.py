@@ -45,6 +45,8 @@ class Traffic:
         self.left = 0
         self._about = []
         self._recent = []
+        self.probes = []
+        """What was asked last, when everything was whole again."""
 
     @property
     def unanswered(self):
@@ -63,6 +65,13 @@ class Traffic:
         waiting = self.unanswered
         for first in range(0, len(waiting), PARCEL_MAX):
             self._send(waiting[first : first + PARCEL_MAX])
+
+    def probe(self):
+        """A small purchase on every card."""
+        self.probes = [
+            self._note(Operation.AUTHORIZE, None, card=card, amount_minor=1) for card in range(CARDS)
+        ]
+        self._send(self.probes)
 
     def _step(self):
         self.left -= 1

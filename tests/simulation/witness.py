@@ -5,6 +5,8 @@ While it runs: an answer that stands is on the disk, the same to everybody who s
 approval has its hold. In the end: `model` accounts for every answer, for every account and for every hold.
 """
 
+import hashlib
+
 import numpy as np
 
 from ledger import holds
@@ -22,6 +24,8 @@ from tests.simulation.model import Model
 DEADLINE_S = 0.3
 SLACK_S = 0.05
 AWAY, CONFLICT = (b"91", b"N0"), b"94"
+MEASURED = ("ledger_us", "journal_us")
+"""Fields of a DECISION that a clock of the machine measures."""
 
 
 def noted(hear):
@@ -42,6 +46,8 @@ class Witness:
     def __init__(self, world):
         self.world = world
         self.heard = 0
+        self.said = hashlib.sha256()
+        """Of every answer that was given, in its order, with its time."""
         self.open = set()
         """Keys of the authorizations that hold something, when it was last looked."""
 
@@ -50,6 +56,7 @@ class Witness:
         """DECISION[n] for these messages, sent together at `begun_s`; where nobody listens, they go nowhere."""
         for asked, decision in zip(messages, decisions, strict=True):
             self.heard += 1
+            self._note(asked, decision)
             self._check_time(asked, begun_s)
             if int(decision["sequence"]) == 0:
                 # A disk that hangs keeps no decline waiting: what it comes to is seen when it is asked again.
@@ -114,6 +121,7 @@ class Witness:
         """When nothing goes wrong any more and everything is answered."""
         world = self.world
         self._check_state(world.life)
+        self._check_probes()
         model = Model(world)
         model.follow()
         model.check_booked()
@@ -122,10 +130,23 @@ class Witness:
             model.check_expired()
         self.open = model.open_keys()
 
+    def _note(self, asked, decision):
+        told = decision.copy()
+        for measured in MEASURED:
+            told[measured] = 0
+        self.said.update(repr((asked.key, self.world.now_s)).encode() + told.tobytes())
+
     def _check_time(self, asked, begun_s):
         """Nothing is answered late."""
         took_s = self.world.now_s - begun_s
         assert took_s <= DEADLINE_S + SLACK_S, f"{asked.key} was answered after {took_s:.3f} s"
+
+    def _check_probes(self):
+        """Whoever asked when everything was whole again was not put off."""
+        for asked in self.world.traffic.probes:
+            assert asked.answer is not None, f"{asked.key} has no answer though nothing is in its way"
+            code, stand_in = asked.answer["response_code"], asked.answer["stand_in"]
+            assert code not in AWAY and not stand_in, f"{asked.key} was told {code} though the ledger is back"
 
     def _check_durable(self, asked, decision, written):
         """What was said is on the disk."""

@@ -1,7 +1,6 @@
 """One run: a core that lives, dies and lives again, on a disk and a ledger that stay, under one seed."""
 
 import asyncio
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -257,7 +256,12 @@ class World:
             self.traffic.ask_again()
             self.agenda.after(AGAIN_S, self._look)
             return
-        self.agenda.after(RESOLVED_S, self._end)
+        self.agenda.after(RESOLVED_S, self._probe)
+
+    def _probe(self):
+        """Nothing is in the way any more: whoever asks now hears what his card and his money allow."""
+        self.traffic.probe()
+        self.agenda.after(AGAIN_S, self._end)
 
     def _end(self):
         self.witness.check_all()
@@ -271,8 +275,8 @@ class World:
         self._begin(self._steps[0])
 
     def digest(self):
-        """16 hex digits of everything that was said and written, but for what a clock of the machine measured."""
-        found = hashlib.sha256()
+        """16 hex digits of everything that was heard and written, but for what a clock of the machine measured."""
+        found = self.witness.said.copy()
         for sequence, (decision, at_s) in self.disk.decisions.items():
             decision = decision.copy()
             decision["ledger_us"] = 0
