@@ -1,7 +1,8 @@
 """
 Whether a server's memory, handles, threads and tasks stay flat: many requests, some repeated, some given up by the client.
 
-Links carry frames of messages, 5 % of them repeats; beside them 1 % as many unary calls are cancelled on their way. Message
+A link carries frames of messages, two of 32 repeats; beside them 1 % as many unary calls are cancelled on their way, some
+before the server has them, some while it works. What comes back is counted: memory is flat, too, where nothing is done. Message
 time runs ahead (the server's clock is the messages'), so that holds expire and answers are forgotten within the run: SPAN_S
 of it go by, however many requests there are. Memory that the server accounts for by itself (`holdfast_memory_bytes`: the
 embedded ledger keeps every transfer for good) is told apart from what it doesn't.
@@ -10,6 +11,7 @@ embedded ledger keeps every transfer for good) is told apart from what it doesn'
 import asyncio
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +33,58 @@ REPEATED: Final = 0.05
 CANCELLED: Final = 0.01
 SAMPLES: Final = 40
 _IN_FLIGHT: Final = 16
+_GONE_AFTER_S: Final = (0.0, 0.001, 0.003, 0.01)
+"""So long after it was sent a call is cancelled, in turns."""
+
+_GOING_MAX: Final = 64
+_APPROVED_BAR: Final = 0.75
+"""Hot cards run out of money between the expiries of their holds."""
+
+_REPEATED_BAR: Final = 0.99
+_REACHED_BAR: Final = 0.25
 _UNEXPLAINED_BAR_MB: Final = 64.0
 _KEPT_BAR: Final = 1.25
+
+
+@dataclass
+class Heard:
+    """What a run sent, and what came back."""
+
+    sent: int = 0
+    repeats: int = 0
+    given_up: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    replayed: int = 0
+    faults: int = 0
+    taken: float = 0.0
+    """Requests that the server's own count has."""
+
+    def take(self, answers: Any) -> None:
+        """LinkAnswers have come."""
+        for answer in answers:
+            if answer.WhichOneof("body") == "authorize":
+                self.codes[answer.authorize.response_code] += 1
+                self.replayed += answer.authorize.replayed
+            else:
+                self.faults += 1
+
+    def figures(self) -> list[Figure]:
+        """Whether the run was one: what was asked was done."""
+        reached = (self.taken - self.sent) / max(1, self.given_up)
+        return [
+            Figure(
+                "answered 00", "share", self.codes["00"] / max(1, self.sent), _APPROVED_BAR, is_floor=True
+            ),
+            Figure(
+                "repeats told as such",
+                "share",
+                self.replayed / max(1, self.repeats),
+                _REPEATED_BAR,
+                is_floor=True,
+            ),
+            Figure("cancelled calls that the server had", "share", reached, _REACHED_BAR, is_floor=True),
+            Figure("faults", "messages", float(self.faults), 0.0, is_floor=False),
+        ]
 
 
 @dataclass
@@ -44,6 +96,9 @@ class Sample:
     handles: int
     threads: int
     tasks: float
+    taken: float = 0.0
+    """Requests that the server has counted."""
+
     parts_bytes: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -53,8 +108,8 @@ class Sample:
 
 async def press(
     port: int, metrics_port: int, pid: int, requests: int, cards: int, told: Callable[[str], None]
-) -> list[Sample]:
-    """Send so many requests to the server of a demo portfolio; what it was meanwhile. Raises OSError."""
+) -> tuple[list[Sample], Heard]:
+    """Send so many requests to the server of a demo portfolio; what it was meanwhile, and said. Raises OSError."""
     try:
         return await _press(port, metrics_port, pid, requests, cards, told)
     except grpc.RpcError as error:
@@ -63,7 +118,8 @@ async def press(
 
 async def _press(
     port: int, metrics_port: int, pid: int, requests: int, cards: int, told: Callable[[str], None]
-) -> list[Sample]:
+) -> tuple[list[Sample], Heard]:
+    heard, going = Heard(), set[asyncio.Task[None]]()
     samples = [await asyncio.to_thread(sample, pid, metrics_port, 0)]
     every = max(1, requests // SAMPLES // FRAME) * FRAME
     options = [("grpc.max_receive_message_length", 16 << 20)]
@@ -78,33 +134,46 @@ async def _press(
             request_serializer=pb.LinkRequest.SerializeToString,
             response_deserializer=pb.LinkResponse.FromString,
         )()
-        frames = _frames(requests, cards)
-        done = waiting = given_up = 0
-        for frame in frames:
+        waiting = 0
+
+        async def read() -> int:
+            answers = (await link.read()).answers
+            heard.take(answers)
+            return len(answers)
+
+        for frame, repeats in _frames(requests, cards):
             await link.write(frame)
-            done += len(frame.messages)
+            before = heard.sent
+            heard.sent += len(frame.messages)
+            heard.repeats += repeats
             waiting += len(frame.messages)
             while waiting > _IN_FLIGHT * FRAME:
-                waiting -= len((await link.read()).answers)
-            while given_up < done * CANCELLED:
-                given_up += 1
-                await _give_up(authorize, frame.messages[0].authorize)
-            if done // every > (done - len(frame.messages)) // every:
-                samples.append(await asyncio.to_thread(sample, pid, metrics_port, done))
-                told(f"{done:,} of {requests:,}: {samples[-1].rss_bytes / 1e6:,.0f} MB")
+                waiting -= await read()
+            while heard.given_up < heard.sent * CANCELLED:
+                after_s = _GONE_AFTER_S[heard.given_up % len(_GONE_AFTER_S)]
+                heard.given_up += 1
+                going.add(asyncio.ensure_future(_give_up(authorize, frame.messages[0].authorize, after_s)))
+            if len(going) > _GOING_MAX:
+                _, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+            if heard.sent // every > before // every:
+                samples.append(await asyncio.to_thread(sample, pid, metrics_port, heard.sent))
+                told(f"{heard.sent:,} of {requests:,}: {samples[-1].rss_bytes / 1e6:,.0f} MB")
         while waiting:
-            waiting -= len((await link.read()).answers)
+            waiting -= await read()
         await link.done_writing()
-    return samples
+        await asyncio.gather(*going)
+    end = await asyncio.to_thread(sample, pid, metrics_port, heard.sent)
+    heard.taken = end.taken - samples[0].taken
+    return samples, heard
 
 
-async def _give_up(authorize: Any, request: pb.AuthorizeRequest) -> None:
-    """Ask, and go away: of a request with a key of its own."""
+async def _give_up(authorize: Any, request: pb.AuthorizeRequest, after_s: float) -> None:
+    """Ask, and go away so soon: of a request with a key of its own."""
     asked = pb.AuthorizeRequest()
     asked.CopyFrom(request)
     asked.key.terminal_id = "GONE" + asked.key.terminal_id[4:]
     call = authorize(asked, timeout=5)
-    await asyncio.sleep(0)
+    await asyncio.sleep(after_s)
     call.cancel()
     try:
         await call
@@ -112,8 +181,8 @@ async def _give_up(authorize: Any, request: pb.AuthorizeRequest) -> None:
         return
 
 
-def _frames(requests: int, cards: int) -> Iterator[pb.LinkRequest]:
-    """Frames of a run, whose time goes on evenly; their last messages repeat the frame before."""
+def _frames(requests: int, cards: int) -> Iterator[tuple[pb.LinkRequest, int]]:
+    """Frames of a run, whose time goes on evenly, with how many of their last messages repeat the frame before."""
     traffic, begin_s = Traffic(7, cards), int(time.time())
     again = round(FRAME * REPEATED)
     former: list[Any] = []
@@ -124,8 +193,9 @@ def _frames(requests: int, cards: int) -> Iterator[pb.LinkRequest]:
             frame.messages.add(sequence=first + len(frame.messages)).authorize.CopyFrom(request)
         for request in former[:again]:
             frame.messages.add(sequence=first + len(frame.messages)).authorize.CopyFrom(request)
+        repeats = len(former[:again])
         former = [message.authorize for message in frame.messages]
-        yield frame
+        yield frame, repeats
 
 
 def sample(pid: int, metrics_port: int, requests: int) -> Sample:
@@ -147,6 +217,7 @@ def sample(pid: int, metrics_port: int, requests: int) -> Sample:
         sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
         int(status["Threads"]),
         float(values["holdfast_tasks"]),
+        float(values["holdfast_requests_total"]),
         parts,
     )
 

@@ -66,10 +66,11 @@ def bench_memory(
             ready_timeout_s=1_800,
             environment=environment,
         ) as server:
-            samples = asyncio.run(press(port, metrics_port, server.pid, requests, cards, told))
-    figures = [figure.document() for figure in steadiness_figures(samples)]
+            samples, heard = asyncio.run(press(port, metrics_port, server.pid, requests, cards, told))
+    figures = [figure.document() for figure in (*heard.figures(), *steadiness_figures(samples))]
     document = {
         "requests": requests,
+        "heard": vars(heard),
         "samples": [
             {**vars(sample), "unexplained_mb": round(sample.unexplained_mb, 1)} for sample in samples
         ],

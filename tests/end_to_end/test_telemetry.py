@@ -7,14 +7,18 @@ import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from loadtest.processes import free_port
 from server.core.record import DECISION, INTENT, id_hex
 from server.core.timing import STAGES, Timing
+from server.dock.dock import Standing
+from server.telemetry import serve_metrics
 from server.tracing import TURN_MAX, Tracer
 from tests.end_to_end.callers import purchase
 
@@ -80,13 +84,30 @@ def test_health_and_readiness_answer_on_the_metrics_port_while_requests_are_welc
     assert page(server, "/nothing")[0] == 404
 
 
+def test_who_is_not_ready_says_why_and_lives():
+    """503, whatever else the port answers."""
+    port = free_port()
+    stop = serve_metrics("127.0.0.1", port, ready=lambda: "the server is starting or draining")
+    try:
+        asked = SimpleNamespace(metrics_port=port)
+        assert page(asked, "/readyz") == (503, "the server is starting or draining\n")
+        assert page(asked, "/healthz") == (200, "alive\n")
+    finally:
+        stop()
+
+
+def families_of_fronts():
+    """The names that only a server with fronts shows."""
+    return {family.name for family in Standing(None).families()}
+
+
 def test_every_panel_of_the_dashboard_reads_what_a_server_shows(server):
     """A renamed metric leaves no empty panel behind; panels have ids and places of their own."""
     families, _ = shown(server)
     panels = dashboard()["panels"]
     expressions = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     assert len(expressions) > 20
-    assert read_by(expressions) - {PART.sub("", name) for name in families} == set()
+    assert read_by(expressions) - {PART.sub("", name) for name in families | families_of_fronts()} == set()
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
 
@@ -95,7 +116,8 @@ def test_every_alert_reads_what_a_server_shows_and_says_what_to_do(server):
     """Each has a severity, a sentence for whoever it wakes, and one on where to look."""
     families, _ = shown(server)
     rules = alerts()
-    assert read_by(rule["expr"] for rule in rules) - {PART.sub("", name) for name in families} == set()
+    known = {PART.sub("", name) for name in families | families_of_fronts()}
+    assert read_by(rule["expr"] for rule in rules) - known == set()
     assert {rule["labels"]["severity"] for rule in rules} == {"page", "ticket"}
     assert all(rule["annotations"]["summary"] and rule["annotations"]["action"] for rule in rules)
     assert len({rule["alert"] for rule in rules}) == len(rules)

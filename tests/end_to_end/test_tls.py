@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -16,7 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from holdfast.v1 import authorization_pb2 as pb
 from holdfast.v1 import transfers_pb2
-from loadtest.processes import HOST
+from loadtest.processes import HOST, free_port
 from server.authority import SERVER, Authority
 from server.store.portfolio import demo_pan
 from tests.end_to_end import serving
@@ -350,6 +351,35 @@ def test_a_client_gets_no_more_than_its_rate_and_others_all_of_theirs(port, alph
         assert ending(port, slow, purchase(12, 0)) == grpc.StatusCode.RESOURCE_EXHAUSTED
         link.send(s101=purchase(12, 0))
         assert 101 in link.answers(1)
+
+
+def metrics(server):
+    """Every sample of a scrape."""
+    with urllib.request.urlopen(f"http://{HOST}:{server.metrics_port}/metrics", timeout=WAIT_S) as page:
+        lines = page.read().decode().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+
+def test_fronts_tell_the_core_what_they_refuse_and_when_their_certificate_ends():
+    """Operators see both, and that requests are welcome, on the one port for metrics."""
+    home = serving.fresh_home()
+    folder = home.with_name(f"{home.name}-tls")
+    folder.mkdir()
+    port = Port(folder)
+    options = {"environment": port.environment, "credentials": port.client(ALPHA)}
+    with serving.serving(home, arguments=("--fronts", "2"), metrics_port=free_port(), **options) as server:
+        port.server = server
+        slow = port.client("slow.example")
+        with linked(port.target, slow) as link:
+            link.send_all({k: purchase(12, 0) for k in range(1, 101)})
+            refused = sum(answer.HasField("fault") for answer in link.answers(100).values())
+        name = 'holdfast_client_refused_total{client="slow.example"}'
+        until(lambda: float(metrics(server).get(name, 0)) == refused >= 98)
+        ends_s = float(metrics(server)["holdfast_certificate_expires_seconds"])
+        assert abs(ends_s - time.time() - 2 * 86_400) < 600
+        with urllib.request.urlopen(f"http://{HOST}:{server.metrics_port}/readyz", timeout=WAIT_S) as page:
+            assert page.read() == b"ready\n"
+        assert server.stop() == 0, server.output
 
 
 def holdfast(environment, *arguments):
