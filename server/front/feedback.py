@@ -11,7 +11,7 @@ from holdfast.v1 import feedback_pb2 as pb
 from scoring.attempt import Verdict
 from server.fraud.labels import AT_ONCE, LabelDesk, Outcome, Told
 from server.front.clients import Callers
-from server.front.counter import KEY_SIZE_MAX, check_text, moment, refuse_bad, stamp_of, unary
+from server.front.counter import KEY_SIZE_MAX, check_words, moment, refuse_bad, stamp_of, unary
 from server.front.fields import Violation
 from server.store.labels import StoredLabel
 
@@ -91,8 +91,8 @@ def _told(label: Any, bad: list[Violation]) -> Told | None:
     report_id = label.report_id
     if not (len(report_id) <= KEY_SIZE_MAX and report_id.isascii() and report_id.isprintable()):
         bad.append(Violation("report_id", f"must be at most {KEY_SIZE_MAX} printable ASCII characters"))
-    source = check_text("source", label.source, SOURCE_SIZE_MAX, bad, required=True)
-    reported_by = check_text("reported_by", label.reported_by, REPORTER_SIZE_MAX, bad, required=True)
+    source = check_words("source", label.source, SOURCE_SIZE_MAX, bad)
+    reported_by = check_words("reported_by", label.reported_by, REPORTER_SIZE_MAX, bad)
     learnt_at = moment(label, "learnt_time", bad)
     if bad:
         return None

@@ -1,5 +1,5 @@
 """
-Card numbers where none belongs: masked in the texts that merchants write, found in what senders name things by.
+Card numbers where none belongs: masked in the texts that merchants and clerks write, found in what senders name things by.
 
 A text with 13 digits or more in a row, single spaces or hyphens between them, loses all its digits: a track goes whole. An
 identifier stays as it is, for it would no longer name anything; one that holds its own message's card number is refused.

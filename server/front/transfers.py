@@ -17,7 +17,7 @@ from server.front.codes import country_letters
 from server.front.counter import (
     check_number,
     check_page_size,
-    check_text,
+    check_words,
     moment,
     open_token,
     refuse_bad,
@@ -145,8 +145,8 @@ class TransferService:
         identifier = _identifier(request.transfer_id, bad)
         if not 1 <= request.decision <= len(_DECISIONS):
             bad.append(Violation("decision", "must be APPROVE, REJECT or BLOCK"))
-        who = check_text("decided_by", request.decided_by, ACTOR_SIZE_MAX, bad, required=True)
-        why = check_text("reason", request.reason, REASON_SIZE_MAX, bad, required=True)
+        who = check_words("decided_by", request.decided_by, ACTOR_SIZE_MAX, bad)
+        why = check_words("reason", request.reason, REASON_SIZE_MAX, bad)
         refuse_bad(bad)
         return _transfer(await self._desk.decide(identifier, _DECISIONS[request.decision - 1], who, why))
 
@@ -154,7 +154,7 @@ class TransferService:
         """See the contract."""
         bad: list[Violation] = []
         identifier = _identifier(request.transfer_id, bad)
-        why = check_text("reason", request.reason, REASON_SIZE_MAX, bad, required=True)
+        why = check_words("reason", request.reason, REASON_SIZE_MAX, bad)
         refuse_bad(bad)
         return _transfer(await self._desk.reverse(identifier, why))
 

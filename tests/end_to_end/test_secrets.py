@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 from typer.testing import CliRunner
 
-from holdfast.v1 import accounts_pb2
+from holdfast.v1 import accounts_pb2, feedback_pb2, transfers_pb2
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.processes import HOST, free_port
 from server.cli import app
@@ -126,6 +126,7 @@ def planted(caller, link, channel):
             answers.append(call(message.SerializeToString(), timeout=30, metadata=[("x-track", fresh())]))
         except grpc.RpcError as error:
             answers.append(f"{error.code()} {error.details()}".encode())
+    answers += in_words(channel, pb.AuthorizeResponse.FromString(answers[0]).authorization_id, fresh)
     linkable = purchase(CARD + 1)
     linkable.merchant.name = fresh()
     numbers.append(demo_pan(CARD + 1))
@@ -136,6 +137,47 @@ def planted(caller, link, channel):
     link.send_raw(fresh().encode())
     answers.append(link.answers(1).popitem()[1].SerializeToString())
     return numbers, answers
+
+
+def in_words(channel, authorization_id, fresh):
+    """Plant numbers in what clerks write of good messages; what was answered."""
+
+    def ask(service, method, request):
+        call = channel.unary_unary(f"/holdfast.v1.{service}/{method}")
+        return call(request.SerializeToString(), timeout=30)
+
+    paid = transfers_pb2.CreateTransferRequest(
+        idempotency_key="a-wire",
+        kind=transfers_pb2.TRANSFER_KIND_WIRE,
+        direction=transfers_pb2.TRANSFER_DIRECTION_IN,
+        account_number=CARD,
+        amount_minor=5_000,
+        currency="USD",
+        purpose=f"for {fresh()}",
+        holder_address=f"{fresh()} Main Street",
+        counterparty=transfers_pb2.Counterparty(
+            name=f"J DOE {fresh()}",
+            account="1234567",
+            bank_id="021000021",
+            bank_name=f"BANK {fresh()}",
+            address=f"{fresh()} High Street",
+        ),
+    )
+    answers = [ask("TransferService", "CreateTransfer", paid)]
+    transfer_id = transfers_pb2.Transfer.FromString(answers[0]).transfer_id
+    back = transfers_pb2.ReverseTransferRequest(transfer_id=transfer_id, reason=f"{fresh()}=3012 called")
+    label = feedback_pb2.Label(
+        authorization_id=authorization_id,
+        verdict=feedback_pb2.VERDICT_DISPUTE,
+        source=f"call of {fresh()}",
+        reported_by=f"J DOE {fresh()}",
+    )
+    told = ask("FeedbackService", "LabelTransactions", feedback_pb2.LabelTransactionsRequest(labels=[label]))
+    assert feedback_pb2.LabelTransactionsResponse.FromString(told).results[0].accepted
+    ask(
+        "TransferService", "ReverseTransfer", back
+    )  # its answer has the transfer, whose purpose may be read again
+    return [told]
 
 
 def stored(home):

@@ -11,12 +11,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from holdfast.v1 import compliance_pb2 as pb
 from server.office.door import DoorClosed, OfficeDoor, tls_of
 from server.office.settings import OfficeSettings
 from server.store.database import Database
+from tests.end_to_end.any_message import bytes_of, unary_methods
 
 TIMEOUT_S = 60
 CALL_S = 20
@@ -163,6 +166,38 @@ def test_the_contract_is_told_on_this_machine_alone(database_url, keys, authorit
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         asyncio.run(asyncio.wait_for(work(), TIMEOUT_S))
     assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("method", unary_methods("ComplianceService"))
+@settings(
+    max_examples=8,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_anything_is_answered_or_refused_as_the_callers_fault(database_url, keys, method, data):
+    """Whatever stands in a message, or is none: never INTERNAL, never UNKNOWN."""
+    raws = data.draw(st.lists(bytes_of(unary_methods("ComplianceService")[method]), min_size=4, max_size=12))
+
+    async def work():
+        codes = []
+        async with Database(database_url) as database:
+            door = await OfficeDoor.open(database, keys, OfficeSettings(port=0))
+            try:
+                async with grpc.aio.insecure_channel(f"127.0.0.1:{door.port}") as channel:
+                    for raw in raws:
+                        call = channel.unary_unary(f"/holdfast.v1.ComplianceService/{method}")(
+                            raw, timeout=CALL_S
+                        )
+                        codes.append(await call.code())
+            finally:
+                await door.close(1)
+        return codes
+
+    codes = asyncio.run(asyncio.wait_for(work(), TIMEOUT_S))
+    assert not {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL} & set(codes), list(
+        zip(codes, raws, strict=True)
+    )
 
 
 def test_a_caller_without_a_certificate_is_not_let_in(database_url, keys, authority):
