@@ -7,7 +7,7 @@ import pytest
 
 from loadtest.cutting import Proxy
 from loadtest.usage import resident_bytes
-from tests.end_to_end.audit import Books
+from tests.adversity.aftermath import assert_sound
 from tests.end_to_end.callers import calling, connected, linked, purchase, same
 from tests.end_to_end.serving import NOWHERE, TRUSTED_FROM, fresh_home, serving
 
@@ -118,6 +118,4 @@ def test_books_balance_after_all_of_it(server):
     """The server drains, nobody is held twice, and what was heard is what the journal says."""
     assert server.stop() == 0, server.output
     assert "Traceback" not in server.output
-    books = Books(server.home)
-    books.assert_balanced()
-    books.assert_agrees(server.heard.values())
+    assert_sound(server.home, server.heard.values())

@@ -7,9 +7,9 @@ import subprocess
 import grpc
 import pytest
 
+from tests.adversity.aftermath import assert_repeated, assert_sound
 from tests.adversity.small_disks import fill, small_disk
-from tests.end_to_end.audit import Books
-from tests.end_to_end.callers import Refused, calling, purchase, same
+from tests.end_to_end.callers import Refused, calling, purchase
 from tests.end_to_end.serving import NOWHERE, fresh_home, serving
 
 AWAY = {"HOLDFAST_DATABASE_URL": NOWHERE}
@@ -43,15 +43,10 @@ def assert_whole(home, answered, refused_request):
     """With room again: every answer stands, repeats are the first answers, and the refused one is decided anew or once."""
     approved = [answer for _, answer in answered]
     with serving(home, environment=AWAY) as server, calling(server.target) as caller:
-        for request, answer in answered[::50] + answered[-5:]:
-            again = caller.authorize(request)
-            assert again.replayed
-            assert same(answer, again)
+        assert_repeated(caller, answered[::50] + answered[-5:])
         approved.append(caller.authorize(refused_request))
         assert server.stop() == 0
-    books = Books(home)
-    books.assert_balanced()
-    books.assert_agrees(approved)
+    assert_sound(home, approved)
 
 
 def test_file_that_may_not_grow_stops_approvals_and_the_server():

@@ -18,7 +18,8 @@ from server.cli.balance import judge, read_cluster
 from server.cli.steady_away import KINDS, Troubled
 from server.core.record import id_pair
 from tests import clusters
-from tests.end_to_end.callers import calling, funded_minor, purchase, same
+from tests.adversity.aftermath import assert_repeated
+from tests.end_to_end.callers import calling, funded_minor, purchase
 from tests.end_to_end.serving import TIMELY, serving
 
 DEADLINE_S = 0.4
@@ -128,10 +129,7 @@ def test_approvals_go_on_when_one_replica_of_three_is_lost(troubled, ask):
 
 def test_repeats_get_their_first_answers_after_all_of_it(server, ask):
     """Approvals and 91 alike."""
-    for request, answer in server.answers[:: max(1, len(server.answers) // 100)]:
-        again = ask.caller.authorize(request)
-        assert again.replayed
-        assert same(answer, again)
+    assert_repeated(ask.caller, server.answers[:: max(1, len(server.answers) // 100)])
 
 
 def test_session_that_the_cluster_has_ended_is_made_anew(troubled, ask):

@@ -12,9 +12,9 @@ from pathlib import Path
 from loadtest.cutting import Proxy
 from loadtest.usage import family
 from server.store.postgres import DATABASE, ROLE, EmbeddedPostgres
+from tests.adversity.aftermath import assert_repeated, assert_sound
 from tests.adversity.following import effect_s, shipped_ids
 from tests.adversity.small_disks import fill, small_disk
-from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import calling, linked, purchase
 from tests.end_to_end.serving import fresh_home, serving
 
@@ -42,27 +42,32 @@ def socket_of(postgres):
 
 
 def paid(server, caller, first_card):
-    """Ids of purchases that were approved in time, one after the other and by a link."""
-    ids = set()
+    """Purchases that were approved in time, one after the other and by a link; (request, answer) by their ids."""
+    asked = []
     for card in range(first_card, first_card + 10):
+        request = purchase(card, 100)
         began_s = time.monotonic()
-        answer = caller.authorize(purchase(card, 100))
+        asked.append((request, caller.authorize(request)))
         assert time.monotonic() - began_s < ANSWER_S
-        assert answer.response_code == "00"
-        ids.add(answer.authorization_id)
+    requests = {card: purchase(card, 100) for card in range(10, MESSAGES)}
     with linked(server.target) as link:
-        link.send_all({card: purchase(card, 100) for card in range(10, MESSAGES)})
-        answers = link.answers(MESSAGES - 10).values()
-    assert {answer.authorize.response_code for answer in answers} == {"00"}
-    return ids | {answer.authorize.authorization_id for answer in answers}
+        link.send_all(requests)
+        answers = link.answers(len(requests))
+    asked += [(request, answers[card].authorize) for card, request in requests.items()]
+    assert {answer.response_code for _, answer in asked} == {"00"}
+    return {answer.authorization_id: (request, answer) for request, answer in asked}
 
 
-def assert_all_there_once(home, url, ids):
-    """Everything that was answered is in PostgreSQL once; what else is there was decided; the books balance."""
-    found = shipped_ids(url, ids)
+def assert_repeats(caller, paid_for):
+    """Some of what was answered, whatever happened meanwhile, asked again."""
+    assert_repeated(caller, list(paid_for.values())[::20])
+
+
+def assert_all_there_once(home, url, paid_for):
+    """Everything that was answered is in PostgreSQL once; what else is there was decided; the books have all of it."""
+    found = shipped_ids(url, paid_for.keys())
     assert len(found) == len(set(found))
-    books = Books(home)
-    books.assert_balanced()
+    books = assert_sound(home, [answer for _, answer in paid_for.values()])
     assert set(found) <= set(books.decisions)
 
 
@@ -110,15 +115,16 @@ def test_postgresql_that_does_not_answer_is_not_noticed(own_postgres):
     postgres, home = own_postgres
     url = postgres.start()
     with Proxy(socket_of(postgres)) as proxy, behind(proxy, home) as (server, caller):
-        ids = paid(server, caller, 300)
+        answered = paid(server, caller, 300)
         for card, trouble in enumerate((swallowed, left_alone, slow, standing_still), start=1):
             with trouble(postgres, proxy):
-                ids |= paid(server, caller, 300 + 20 * card)
+                answered |= paid(server, caller, 300 + 20 * card)
             effect_s(caller, url, card, "frozen", "78")
-        shipped_ids(url, ids)
+        shipped_ids(url, answered.keys())
+        assert_repeats(caller, answered)
         assert server.stop() == 0
         assert "Traceback" not in server.output
-    assert_all_there_once(home, url, ids)
+    assert_all_there_once(home, url, answered)
 
 
 def test_postgresql_on_a_full_disk_is_not_noticed():
@@ -135,16 +141,17 @@ def test_postgresql_on_a_full_disk_is_not_noticed():
                 serving(home, environment={"HOLDFAST_DATABASE_URL": url}) as server,
                 calling(server.target) as caller,
             ):
-                ids = paid(server, caller, 300)
+                answered = paid(server, caller, 300)
                 fill(disk / "filler")
                 for first_card in (320, 340, 360):
-                    ids |= paid(server, caller, first_card)
+                    answered |= paid(server, caller, first_card)
                 (disk / "filler").unlink()
                 postgres.start()
-                shipped_ids(url, ids)
+                shipped_ids(url, answered.keys())
+                assert_repeats(caller, answered)
                 assert server.stop() == 0
                 assert "Traceback" not in server.output
-            assert_all_there_once(home, url, ids)
+            assert_all_there_once(home, url, answered)
         finally:
             postgres.close()
 
@@ -165,17 +172,18 @@ def test_postgresql_that_is_replaced_by_an_older_copy_gets_what_that_missed(own_
     try:
         first_url = postgres.start()
         with Proxy(socket_of(postgres)) as proxy, behind(proxy, home) as (server, caller):
-            ids = paid(server, caller, 300)
-            shipped_ids(first_url, ids)
+            answered = paid(server, caller, 300)
+            shipped_ids(first_url, answered.keys())
             os.kill(postgres.process_id(), signal.SIGQUIT)
-            ids |= paid(server, caller, 320)
+            answered |= paid(server, caller, 320)
             second_url = second.start()
             proxy.lead_to(socket_of(second))
-            shipped_ids(second_url, ids)
+            shipped_ids(second_url, answered.keys())
+            assert_repeats(caller, answered)
             effect_s(caller, second_url, 7, "frozen", "78")
             assert server.stop() == 0
             assert "Traceback" not in server.output
-        assert_all_there_once(home, second_url, ids)
+        assert_all_there_once(home, second_url, answered)
     finally:
         second.close()
         shutil.rmtree(folder)
