@@ -19,6 +19,8 @@ TIMES = {
 }
 """Figures of a quiet machine: not for one that runs other tests."""
 
+DONE = ("answered 00", "repeats told as such", "cancelled calls that the server had", "faults")
+
 pytestmark = pytest.mark.campaign
 needs_cluster = pytest.mark.skipif(clusters.server() is None, reason=clusters.WHY_NONE)
 
@@ -52,6 +54,18 @@ def test_killed_core_worker_and_postgresql_lose_nothing():
     document = campaign(*("kills", "--times", "1", "--of", "core,worker,postgres", "--cards", "200"))
     assert document["details"]["kills"] == {"core": 1, "worker": 1, "postgres": 1}
     assert document["details"]["asked_more_than_once"] > 0
+
+
+@pytest.mark.usefixtures("patient")
+def test_memory_is_pressed_by_requests_repeats_and_cancelled_calls():
+    """Too short to be flat: all that was asked was done, and every figure is there beside its bar."""
+    result = CliRunner().invoke(app, ["bench", "memory", "--requests", "6400", "--cards", "500", "--json"])
+    document = json.loads(result.stdout)
+    figures = {figure["name"]: figure["passes"] for figure in document["figures"]}
+    assert [figures[name] for name in DONE] == [True] * len(DONE), document
+    assert figures.keys() > set(DONE) and "memory not accounted for" in figures
+    assert document["heard"]["sent"] == 6_400 and len(document["samples"]) > 30
+    assert result.exit_code == (0 if document["passes"] else 1)
 
 
 def test_absences_are_as_long_as_asked_for_and_the_same_for_a_seed():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from loadtest import path_steps
 from loadtest.bench import Client
@@ -15,6 +16,8 @@ from loadtest.path_plot import write_png
 from loadtest.path_report import html, path_tables, write_html
 from loadtest.path_steps import WAYS, PathOptions, PathSteps, is_carried, shown
 from loadtest.sides import EMPTY, HOLDFAST, RIVAL, Side
+from server.cli import app
+from tests.end_to_end.serving import PATIENT
 
 
 def step(**changes):
@@ -225,6 +228,25 @@ def test_a_case_against_real_servers_is_whole(empty_server, monkeypatch):
         case = json.loads(json.dumps(steps.case(WAYS[2], sides)))
     assert [each["sides"][EMPTY]["answered"] for each in case["steps"]] == [10, 20]
     assert case["steps"][0]["sides"][HOLDFAST]["codes"] == {"00": 10}
+
+
+def test_the_command_measures_a_server_and_writes_all_that_it_was_asked_for(tmp_path, monkeypatch):
+    """A document, a picture, a page; its status is what the document says of passing."""
+    monkeypatch.setattr(path_steps, "JUDGED_S_MIN", 0.5)
+    for name, value in PATIENT.items():
+        monkeypatch.setenv(name, value)
+    files = {kind: tmp_path / f"path.{kind}" for kind in ("json", "png", "html")}
+    command = ["bench", "path", "--cards", "200", "--seconds", "0.5", "--way", "unary", "--rates", "40,80"]
+    written = ["--json", str(files["json"]), "--plot", str(files["png"]), "--html", str(files["html"])]
+    done = CliRunner().invoke(app, [*command, *written])
+    document = json.loads(files["json"].read_text())
+    assert done.exit_code == (0 if document["passes"] else 1), done.output
+    sides = [side for step in document["cases"][0]["steps"] for side in step["sides"].values()]
+    assert [side["answered"] for side in sides] == [20, 20, 40, 40]
+    assert all(0 < side["latency_ms"]["p50"] <= side["latency_ms"]["max"] for side in sides)
+    assert {"machine", "versions", "commit", "date"} <= document.keys()
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in files["html"].read_text()
 
 
 @pytest.mark.parametrize(
