@@ -223,8 +223,10 @@ class Supervisor:
                 child.kill()
 
     def spread(self) -> str:
-        """How connections were spread over the fronts, for people."""
-        return ", ".join(f"front {number}: {most}" for number, most in sorted(self.peaks.items()))
+        """How connections were spread over the fronts, and how unevenly, for people."""
+        told = ", ".join(f"front {number}: {most}" for number, most in sorted(self.peaks.items()))
+        mean = sum(self.peaks.values()) / max(1, len(self.peaks))
+        return f"{told} (the most {max(self.peaks.values()) / mean:.2f} times the mean)" if mean else told
 
     async def _open(self, demo_cards: int, heard: Callable[[dict[str, Any]], None], *, verbose: bool) -> None:
         environment = self._environment()

@@ -1,6 +1,7 @@
 """What the supervisor makes of what fronts say."""
 
-from server.supervisor import Heard
+from server.settings import Settings
+from server.supervisor import Heard, Supervisor
 
 
 def said(connections=0, expires_s=None, **refused):
@@ -46,3 +47,12 @@ def test_the_first_certificate_to_expire_counts():
     heard.take(0, said(expires_s=200.0))
     heard.take(1, said(expires_s=100.0))
     assert heard.of([0, 1])["certificate_expires_s"] == 100.0
+
+
+def test_how_connections_were_spread_is_told_with_how_unevenly():
+    """By the most that each front had at once; of none, no more than that."""
+    supervisor = Supervisor(Settings(fronts=2))
+    supervisor.peaks = {1: 4, 0: 8}
+    assert supervisor.spread() == "front 0: 8, front 1: 4 (the most 1.33 times the mean)"
+    supervisor.peaks = {0: 0, 1: 0}
+    assert supervisor.spread() == "front 0: 0, front 1: 0"
