@@ -103,7 +103,7 @@ def code_of(caller, card):
 
 
 def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_booked_once(own_cluster, home):
-    """Approved, refused, reversed, cleared; killed before anything is booked; repeats get what was first said."""
+    """The network is asked, then approved, refused, reversed, cleared; killed before anything is booked; repeats get what was first said."""
     address = ",".join(own_cluster.addresses)
     environment = {
         "HOLDFAST_LEDGER": f"tigerbeetle://{CLUSTER}@{address}",
@@ -115,6 +115,8 @@ def test_cards_go_on_within_limits_while_the_cluster_stands_still_and_all_is_boo
         assert code_of(caller, 63) == "00"
         with stopped(own_cluster):
             assert caller.authorize(purchase(60, 500)).response_code == "91"
+            holdfast(home, "programmes", "posture", "demo", "--network", "--by", "alice")
+            assert obeyed_after_s(lambda: code_of(caller, 65) == "N0", BACK_S) <= EFFECT_S
             stands_in(home)
             assert obeyed_after_s(lambda: caller.authorize(purchase(64, 100)).stand_in, BACK_S) <= EFFECT_S
             answers = [caller.authorize(request) for request in (kept, let_go, presented)]
