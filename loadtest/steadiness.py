@@ -56,8 +56,8 @@ class Heard:
     codes: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
     faults: int = 0
-    taken: float = 0.0
-    """Requests that the server's own count has."""
+    decided: float = 0.0
+    """Authorizations that the server decided, those of cancelled calls among them."""
 
     def take(self, answers: Any) -> None:
         """LinkAnswers have come."""
@@ -70,7 +70,7 @@ class Heard:
 
     def figures(self) -> list[Figure]:
         """Whether the run was one: what was asked was done."""
-        reached = (self.taken - self.sent) / max(1, self.given_up)
+        reached = (self.decided - (self.sent - self.replayed)) / max(1, self.given_up)
         return [
             Figure(
                 "answered 00", "share", self.codes["00"] / max(1, self.sent), _APPROVED_BAR, is_floor=True
@@ -96,8 +96,8 @@ class Sample:
     handles: int
     threads: int
     tasks: float
-    taken: float = 0.0
-    """Requests that the server has counted."""
+    decided: float = 0.0
+    """Authorizations that the server has decided: neither repeats, nor expiries of its own."""
 
     parts_bytes: dict[str, float] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ async def _press(
         await link.done_writing()
         await asyncio.gather(*going)
     end = await asyncio.to_thread(sample, pid, metrics_port, heard.sent)
-    heard.taken = end.taken - samples[0].taken
+    heard.decided = end.decided - samples[0].decided
     return samples, heard
 
 
@@ -204,7 +204,7 @@ def sample(pid: int, metrics_port: int, requests: int) -> Sample:
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
     with urllib.request.urlopen(f"http://{HOST}:{metrics_port}/metrics", timeout=30) as page:
-        lines = [line for line in page.read().decode().splitlines() if line.startswith("holdfast_")]
+        lines = [line for line in page.read().decode().splitlines() if not line.startswith("#")]
     values = dict(line.rsplit(" ", 1) for line in lines)
     parts = {
         name.split('"')[1]: float(value)
@@ -214,10 +214,10 @@ def sample(pid: int, metrics_port: int, requests: int) -> Sample:
     return Sample(
         requests,
         int(status["VmRSS"].split()[0]) * 1024,
-        sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
+        int(float(values["process_open_fds"])),
         int(status["Threads"]),
         float(values["holdfast_tasks"]),
-        float(values["holdfast_requests_total"]),
+        float(values["holdfast_answer_seconds_count"]),
         parts,
     )
 

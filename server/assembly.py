@@ -28,7 +28,7 @@ from server.core.booking import Booking
 from server.core.books import Books
 from server.core.chains import Chains
 from server.core.controls import Controls
-from server.core.deadline import Deadlines
+from server.core.deadline import Deadlines, late_s
 from server.core.directory import Directory, slices
 from server.core.directory_file import DIRECTORY, DirectoryFile
 from server.core.expiry import Expiry
@@ -156,7 +156,9 @@ class Server:
         self.ledger, database_trouble = await _to_its_end(
             asyncio.gather(self._open_ledger(), _reach(database, keys))
         )
-        self.books = Books(self.ledger, late_s=self.settings.ledger_deadline_ms / 1000)
+        self.books = Books(
+            self.ledger, late_s=late_s(self.settings.ledger_deadline_ms, self.settings.deadline_ms)
+        )
         self.controls = Controls(self.directory)
         self.risk = Risk()
         self.oversight = Oversight(
@@ -209,6 +211,7 @@ class Server:
                 self.settings.queue_ms_max / 1000,
             ),
             deadlines=Deadlines(self.settings.deadline_ms),
+            away_code=self.settings.away_code.encode(),
         )
         self.core.on_stop = self._fail
         self.core.on_decided = self.oversight.offer

@@ -42,7 +42,7 @@ class Front:
             settings.home / SOCKET,
             number,
             names,
-            away_code=settings.front_away_code.encode(),
+            away_code=settings.away_code.encode(),
             default_ms=settings.deadline_ms,
             limits=RemoteLimits(settings.waiting_max, settings.front_kept_max),
         )

@@ -65,8 +65,9 @@ class Settings(BaseSettings):
         le=64,
         description="processes that speak gRPC before the one core; 0: the core's own does",
     )
-    front_away_code: Literal["91", "N0"] = Field(
-        "91", description="what fronts answer (DE39) while the core is away"
+    away_code: Literal["91", "N0"] = Field(
+        "91",
+        description="what authorizations are answered (DE39) of which nothing can be decided in time: by the core, and by fronts while it is away",
     )
     front_kept_max: int = Field(
         65_536,

@@ -18,6 +18,7 @@ from server.compiled import compile_by_type, is_empty
 from server.core.warm_up import warm_up as warm_up_core
 from server.garbage import let_grow
 from server.reception import warm_up_front
+from server.undumpable import refuse_dumps
 
 
 def warm_up(model: Model | None) -> None:
@@ -42,6 +43,7 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 def main() -> None:
     """Compile into the folder that the environment names, and end."""
+    refuse_dumps()
     let_grow()
     compile_by_type()
     try:

@@ -191,7 +191,7 @@ def day_figures(options: DayOptions, say: Callable[[str], None]) -> dict[str, An
     """A day in a home of its own, as figures. Raises FileNotFoundError without the TigerBeetle that it needs."""
     with trial_folder() as folder, ExitStack() as stack:
         cluster, troubled = None, None
-        environment = {**deadline_of(options.deadline_ms), "HOLDFAST_FRONT_AWAY_CODE": options.away_code}
+        environment = {**deadline_of(options.deadline_ms), "HOLDFAST_AWAY_CODE": options.away_code}
         if options.ledger == "tigerbeetle":
             if server() is None:
                 raise FileNotFoundError("no TigerBeetle server: --ledger embedded, or put one on the PATH")

@@ -13,7 +13,7 @@ What each stage leaves behind if the process dies:
 Messages about authorizations go beside, on a way of their own (`lifecycle`), and wait for each other only where they
 are about the same one.
 
-Every request has its answer by its deadline. What no turn has taken by then is answered 91, untouched. What waits for a
+Every request has its answer by its deadline. What no turn has taken by then is answered 91 or N0, untouched. What waits for a
 ledger that is late is decided without it, one deadline after another, and what is held late is let go; while it is late,
 no other waits for it. What waits for a disk that is late too is told what is no approval; an approval never leaves
 before it is on disk.
@@ -119,7 +119,9 @@ class Authorizer:
         clock_ns: Callable[[], int],
         limits: CoreLimits,
         deadlines: Deadlines,
+        away_code: bytes = policy.LEDGER_AWAY,
     ) -> None:
+        """`away_code` is what authorizations are told by time, of which nothing else can be said: 91 or N0."""
         self.directory = directory
         self.controls = controls
         self.state = state
@@ -139,6 +141,7 @@ class Authorizer:
         self._clock_ns = clock_ns
         self._limits = limits
         self._deadlines = deadlines
+        self._away_code = away_code
         self._loop = asyncio.get_running_loop()
         self._waiting = Waiting(deadlines.default_ms)
         self._watch: asyncio.TimerHandle | None = None
@@ -352,9 +355,10 @@ class Authorizer:
         await asyncio.gather(written, self.journal.append_decisions(decisions))
         self.state.repeats.resolve(intents, decisions)
         asked.tell(places, decisions)
-        told_away = asked.told_away[places]
+        told = asked.told_away[places]
+        told_away = told != b""
         if told_away.any():
-            self._let_stand(intents["request"][told_away])
+            self._let_stand(intents["request"][told_away], told[told_away])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
@@ -383,7 +387,7 @@ class Authorizer:
             now_s = self._loop.time()
             if give_up is not None:
                 give_up(now_s)
-            self.counters.told_by_time += asked.tell_overdue(now_s)
+            self.counters.told_by_time += asked.tell_overdue(now_s, self._away_code)
             arm()
 
         arm()
@@ -484,14 +488,14 @@ class Authorizer:
 
     def _tell_late(self, parcels: list[Parcel]) -> None:
         """
-        The time of these is over before a turn has taken them: who repeats gets the first answer, all others 91.
+        The time of these is over before a turn has taken them: who repeats gets the first answer, all others 91 or N0.
 
         That stands: as the answer of what nobody has seen, and for every copy of what is being decided.
         """
         requests = np.frombuffer(bytearray().join([parcel.records for parcel in parcels]), REQUEST)
         identifiers = requests["authorization_id"]
         entries = self.state.repeats.find(identifiers)
-        answers = away(requests)
+        answers = away(requests, self._away_code)
         decided = is_repeat(requests, entries) & ~self._disowned.awaited(identifiers)
         if decided.any():
             answers[decided] = entries["answer"][decided]
@@ -512,13 +516,13 @@ class Authorizer:
         if len(copies):
             self._untold = [asked for asked in self._untold if asked.untold.any()]
             for asked in self._untold:
-                asked.tell_away(copies)
-        self._let_stand(requests[unseen])
+                asked.tell_away(copies, self._away_code)
+        self._let_stand(requests[unseen], answers["response_code"][unseen])
 
-    def _let_stand(self, requests: NDArray[Any]) -> None:
-        """The senders of these authorizations were told 91 by time."""
+    def _let_stand(self, requests: NDArray[Any], codes: NDArray[np.bytes_]) -> None:
+        """The senders of these authorizations were told by time that the ledger is away: 91 or N0 (S2[n])."""
         if len(requests) and self.stopped is None:
-            self.take_over(requests, np.full(len(requests), policy.LEDGER_AWAY))
+            self.take_over(requests, codes)
 
     def _begin_waiting(self) -> None:
         self._idle.clear()

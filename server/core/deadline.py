@@ -31,6 +31,8 @@ The ledger is given up so long before a request is due, a quarter of what is lef
 An approval of a stand-in must be on disk before it is told, and where the ledger is late the disk often is too.
 """
 
+_LATE_MIN_S: Final = 0.01
+
 _FIELDS: Any = REQUEST.fields
 _AT: Final = int(_FIELDS["deadline_ms"][1])
 _END: Final = _AT + 2
@@ -94,6 +96,16 @@ def dues_s(
     dues = np.empty(len(requests))
     spread_dues(requests, counts, firsts_s, default_ms, dues)
     return dues
+
+
+def late_s(ledger_deadline_ms: int, default_ms: int) -> float:
+    """
+    After how many seconds a call to the ledger holds up others no more: as set, but soon enough for whoever comes behind.
+
+    Those who came while it held them up are then decided without the ledger, and have as long for that as it had.
+    """
+    soon_s = default_ms / 1e3 - ANSWERING_S - WITHOUT_LEDGER_S
+    return min(ledger_deadline_ms / 1e3, max(soon_s, _LATE_MIN_S))
 
 
 def given_up_s(dues_s: NDArray[np.float64], now_s: float) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import Final
 from server.core.journal import JournalReader
 from server.core.risk import Risk
 from server.core.state import State
+from server.undumpable import refuse_dumps
 
 JOURNAL: Final = "journal.sqlite"
 SNAPSHOT: Final = "state.npz"
@@ -49,6 +50,7 @@ def fold(home: Path, up_to: int) -> None:
 
 def main() -> None:
     """The process."""
+    refuse_dumps()
     os.nice(_NICE)
     fold(Path(sys.argv[1]), int(sys.argv[2]))
 

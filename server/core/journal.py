@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -146,7 +146,7 @@ class JournalReader:
             if len(gaps):
                 good = after + int(gaps[0])
                 raise JournalCorrupt(f"{self._path}: row {good + 1} is missing; the last good row is {good}")
-            rows = [self._unpacked(*row) for row in rows]
+            rows = self._plain(rows)
             yield JournalChunk(
                 numbers,
                 np.array([row[1] for row in rows], np.uint8),
@@ -186,9 +186,11 @@ class JournalReader:
 
     def unanswered_since(self, since_ns: int) -> Iterator[NDArray[Any]]:
         """INTENT[1] of every authorization that was answered from `since_ns` on without the ledger's word."""
-        for row in self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,)):
-            decisions = self._batch(*row).decisions
-            if int(decisions["decision_ns"].max()) < since_ns:
+        newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,))
+        while rows := _some(newest_first):
+            decisions = self._records(self._plain(rows), _DECISIONS)
+            decisions = decisions[decisions["decision_ns"] >= since_ns]
+            if not len(decisions):
                 return
             away = decisions["reasons"] & UNHEARD != 0
             for decision in decisions[away & (decisions["operation"] == Operation.AUTHORIZE)]:
@@ -213,17 +215,11 @@ class JournalReader:
 
     def _rows(self, after: int, up_to: int) -> list[_Row]:
         """Some rows that follow row `after`: few enough to hold in memory, and no reading transaction is left open."""
-        rows: list[_Row] = []
-        size = 0
         with self._told():
             cursor = self._connection.execute(
                 f"{_READ} WHERE number > ? AND number <= ? ORDER BY number", (after, up_to)
             )
-            for row in cursor:
-                rows.append(row)
-                size += len(row[4]) if isinstance(row[4], bytes) else 0
-                if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
-                    break
+            rows = _some(cursor)
             cursor.close()
         return rows
 
@@ -236,33 +232,44 @@ class JournalReader:
             raise JournalCorrupt(f"{self._path} can't be read: {error}") from error
 
     def _batch(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
-        row = self._unpacked(number, kind, count, crc32, records)
-        if row[1] == INTENTS_KIND:
-            return JournalBatch(number, self._records([row], row[1]), np.zeros(0, DECISION))
-        return JournalBatch(number, np.zeros(0, INTENT), self._records([row], row[1]))
+        rows = self._plain([(number, kind, count, crc32, records)])
+        if rows[0][1] == INTENTS_KIND:
+            return JournalBatch(number, self._records(rows, INTENTS_KIND), np.zeros(0, DECISION))
+        return JournalBatch(number, np.zeros(0, INTENT), self._records(rows, _DECISIONS))
 
-    def _unpacked(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> _Row:
-        """The row as one of records that are not packed. Raises JournalCorrupt where it is not as it was written."""
-        corrupt = JournalCorrupt(
-            f"{self._path}: row {number} does not read back as written; the last good row is {number - 1}"
+    def _plain(self, rows: list[_Row]) -> list[_Row]:
+        """The rows as ones of records that are not packed. Raises JournalCorrupt where one is not as it was written."""
+        for row in rows:
+            if not _is_as_written(*row):
+                raise self._corrupt(row)
+        plain = list(rows)
+        for kind, layout in _LAYOUTS.items():
+            places = [place for place, row in enumerate(rows) if row[1] == kind] if layout is not None else []
+            if layout is None or not places:
+                continue
+            try:
+                # Together: one call, whatever the number of rows.
+                whole = unpack(
+                    b"".join([rows[place][4] for place in places]),
+                    sum([rows[place][2] for place in places]),
+                    layout,
+                ).tobytes()
+            except ValueError:
+                if len(rows) == 1:
+                    raise self._corrupt(rows[0]) from None
+                return [self._plain([row])[0] for row in rows]
+            at = 0
+            for place in places:
+                number, _, count, crc32, _ = rows[place]
+                end = at + count * layout.itemsize
+                plain[place] = (number, kind - _PACKED, count, crc32, whole[at:end])
+                at = end
+        return plain
+
+    def _corrupt(self, row: _Row) -> JournalCorrupt:
+        return JournalCorrupt(
+            f"{self._path}: row {row[0]} does not read back as written; the last good row is {row[0] - 1}"
         )
-        # Damage may have made another type of any column.
-        if not (isinstance(records, bytes) and isinstance(count, int) and count > 0):
-            raise corrupt
-        if kind not in _LAYOUTS or zlib.crc32(records) != crc32:
-            raise corrupt
-        layout = _LAYOUTS[kind]
-        if layout is None:
-            if len(records) % count:
-                raise corrupt
-            return number, kind, count, crc32, records
-        if len(records) < count * bitmap_size(layout):
-            raise corrupt
-        try:
-            whole = unpack(records, count, layout)
-        except ValueError:
-            raise corrupt from None
-        return number, kind - _PACKED, count, crc32, whole.tobytes()
 
     def _records(self, rows: list[_Row], kind: int) -> NDArray[Any]:
         """The records of the rows of one kind, whatever formats they have; together those of today's are read at once."""
@@ -282,6 +289,27 @@ class JournalReader:
                     f"{self._path}: row {number} can't be read: {error}; the last good row is {number - 1}"
                 ) from error
         return np.concatenate(parts)
+
+
+def _is_as_written(_number: int, kind: int, count: int, crc32: int, records: bytes) -> bool:
+    # Damage may have made another type of any column.
+    if not (isinstance(records, bytes) and isinstance(count, int) and count > 0 and kind in _LAYOUTS):
+        return False
+    layout = _LAYOUTS[kind]
+    has_size = len(records) % count == 0 if layout is None else len(records) >= count * bitmap_size(layout)
+    return has_size and zlib.crc32(records) == crc32
+
+
+def _some(cursor: Iterable[_Row]) -> list[_Row]:
+    """The cursor's next rows: few enough to hold in memory."""
+    rows: list[_Row] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += len(row[4]) if isinstance(row[4], bytes) else 0
+        if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
+            break
+    return rows
 
 
 class Journal:
@@ -370,7 +398,9 @@ class Journal:
             self.durable = max([self.durable, *(entry.number for entry in batch if entry.kind != _TRIM)])
         _resolve(batch, self.stopped)
         if self.stopped is None:
-            self._log.wrote(len(batch), written)  # may copy for a while: nobody waits for it
+            self._log.wrote(
+                len(batch), written
+            )  # may copy for a while: those it was written for have their word
 
     def _commit(self, batch: list["_Append"]) -> int:
         """

@@ -43,7 +43,7 @@ from server.core.entries import (
     tend,
 )
 from server.core.formats import entries_of
-from server.core.policy import LEDGER_AWAY, Check
+from server.core.policy import LEDGER_AWAY, NETWORK_ASKED, Check
 from server.core.record import Operation
 
 ENTRIES_MIN: Final = 1 << 20
@@ -163,8 +163,9 @@ def is_due(entries: Any, at: int, request: Any) -> bool:
     if entry.state == _DONE and entry.answer.claims and request.given_code == LEDGER_AWAY:
         return False
     if entry.state == _DONE:
-        # A 91 that was decided has reasons; whoever was told it by time was told none. Any other was told as decided.
-        is_another = entry.answer.response_code != request.given_code or request.given_code == LEDGER_AWAY
+        # That the ledger is away was told without any reasons, but decided with them. Any other code was told as decided.
+        is_bare = request.given_code == LEDGER_AWAY or request.given_code == NETWORK_ASKED
+        is_another = (is_bare and not entry.answer.claims) or entry.answer.response_code != request.given_code
         return is_another and not entry.answer.reasons & _REVERSED
     return entry.state in (_OPEN, _STOOD_IN)
 

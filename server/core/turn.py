@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from server.core.deadline import ANSWERING_S, given_up_s
 from server.core.parcel import Parcel
-from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, Check
+from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, NETWORK_ASKED, Check
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
 from server.core.repeats import Admission, Admitted
 
@@ -114,8 +114,8 @@ class Asked:
         self._given_up_s = given_up_s(self.dues_s, now_s)
         self.undecided = np.ones(len(intents), np.bool_)
         self.untold = np.ones(len(intents), np.bool_)
-        self.told_away = np.zeros(len(intents), np.bool_)
-        """Who was told 91 that nobody had decided."""
+        self.told_away = np.zeros(len(intents), "S2")
+        """Who was told by time that the ledger is away, 91 or N0, with nothing beside it; empty for all others."""
         self._origin = origin
         self._decisions: NDArray[Any] | None = None
 
@@ -151,20 +151,22 @@ class Asked:
         if untold.any():
             self.turn.answer(self._origin[places[untold]], decisions[untold])
 
-    def tell_away(self, identifiers: NDArray[np.uint64]) -> None:
-        """Copies of these authorizations, u8[n, 2], were told 91: so are they, where they wait. One key, one answer."""
+    def tell_away(self, identifiers: NDArray[np.uint64], code: bytes) -> None:
+        """Copies of these authorizations, u8[n, 2], were told this: so are they, where they wait. One key, one answer."""
         low, high = self.intents["request"]["authorization_id"].T
         copied = np.zeros(len(low), np.bool_)
         for one_low, one_high in identifiers.tolist():
             copied |= (low == one_low) & (high == one_high)
         places = np.flatnonzero(copied & self.untold)
         if len(places):
-            self.told_away[places] = True
-            self.tell(places, away(self.intents["request"][places]))
+            self.told_away[places] = code
+            self.tell(places, away(self.intents["request"][places], code))
 
-    def tell_overdue(self, now_s: float) -> int:
+    def tell_overdue(self, now_s: float, code: bytes) -> int:
         """
-        Answer those that can't wait for the disk: a decline that is decided as it is, everything else 91.
+        Answer those that can't wait for the disk: a decline that is decided as it is, what is undecided by `code`.
+
+        An approval is as good as undecided; a decided 91 or N0 is told by itself.
 
         Returns how many.
         """
@@ -172,15 +174,18 @@ class Asked:
         places = np.flatnonzero(late)
         if not len(places):
             return 0
-        answers = away(self.intents["request"][places])
-        self.told_away[places] = True
+        answers = away(self.intents["request"][places], code)
         if self._decisions is not None:
             decided = self._decisions[places]
-            declined = (decided["version"] != 0) & ~is_approval(decided)
-            declined &= decided["response_code"] != LEDGER_AWAY  # told by time it is bare, as any other
+            # A front says both in the core's stead, and can't say more: one key, one answer.
+            is_bare = np.isin(decided["response_code"], (LEDGER_AWAY, NETWORK_ASKED))
+            answers["response_code"][is_bare] = decided["response_code"][is_bare]
+            declined = (decided["version"] != 0) & ~is_approval(decided) & ~is_bare
             answers[declined] = decided[declined]
             answers["sequence"][declined] = 0  # no journal has it yet
-            self.told_away[places[declined]] = False
+            self.told_away[places[~declined]] = answers["response_code"][~declined]
+        else:
+            self.told_away[places] = answers["response_code"]
         self.tell(places, answers)
         return len(places)
 
@@ -190,13 +195,17 @@ def is_approval(decisions: NDArray[Any]) -> NDArray[np.bool_]:
     return np.isin(decisions["response_code"], (APPROVED, APPROVED_IN_PART))
 
 
-def away(requests: NDArray[Any]) -> NDArray[Any]:
-    """DECISION[n] for REQUEST[n] that wait for the ledger too long: 91, which no journal has; so without a sequence."""
+def away(requests: NDArray[Any], code: bytes = LEDGER_AWAY) -> NDArray[Any]:
+    """
+    DECISION[n] for REQUEST[n] that have waited too long: `code` for authorizations, 91 for all others.
+
+    No journal has it; so it is without a sequence.
+    """
     decisions = np.zeros(len(requests), DECISION)
     for name in ("authorization_id", "original_id", "operation"):
         decisions[name] = requests[name]
     decisions["version"] = REQUEST_VERSION
-    decisions["response_code"] = LEDGER_AWAY
+    decisions["response_code"] = np.where(requests["operation"] == _AUTHORIZE, code, LEDGER_AWAY)
     return decisions
 
 

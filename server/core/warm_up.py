@@ -157,6 +157,7 @@ def _decided(scratch: _Scratch, requests: NDArray[Any]) -> list[_Round]:
     state.repeats.resolve(intents, decisions)
     state.repeats.due(0, state.repeats.top, 0)
     _without_ledger(controls, state, intents.copy())
+    state.stand_in.arrays()
     operations = (Operation.REVERSE, Operation.INCREMENT, Operation.LABEL)
     return [(intents, decisions), *(_one_message(controls, state, requests, each) for each in operations)]
 

@@ -91,13 +91,18 @@ class Standing:
         self._dock = dock
         self.said: dict[str, Any] = {}
         """
-        The newest: `connections` and `front_restarts` by front, `core_restarts`, and what is seen of their entrances; or
-        that it has told them to drain.
+        The newest: `connections` and `front_restarts` by front, `core_restarts`, and what is seen of their entrances;
+        `draining` once they were told to.
         """
 
     def take(self, said: dict[str, Any]) -> None:
         """Hear it."""
-        self.said = said
+        self.said |= said
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has spoken: it does once every front listens, and soon after each start of a core."""
+        return "connections" in self.said
 
     @property
     def is_draining(self) -> bool:
@@ -123,7 +128,7 @@ class Standing:
                 "holdfast_core_restarts_total",
                 "Starts of the core that followed a death.",
                 (),
-                lambda: {(): float(self.said.get("core_restarts", 0))},
+                lambda: {(): float(self.said["core_restarts"])} if "core_restarts" in self.said else {},
             ),
             Family(
                 "holdfast_front_answers_total",
@@ -172,8 +177,9 @@ class Dock:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests can come: a front is here, none is waited for, and they take what is new."""
-        return bool(self._berths) and not self._missing and not self.standing.is_draining
+        """Whether requests can come: a front is here and listens, none is waited for, and they take what is new."""
+        is_leaving = self._is_closing or self.standing.is_draining
+        return bool(self._berths) and not self._missing and self.standing.is_known and not is_leaving
 
     async def open(self) -> None:
         """Listen, for our own user alone. Raises OSError where the path can't be."""

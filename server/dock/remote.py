@@ -438,8 +438,7 @@ class RemoteCore:
             # An answer that can't be kept is none: whoever repeats it gets the first.
             parcel.fail(Stopped(f"the core has gone away, and no more can be answered in its stead: {error}"))
             return False
-        decisions: NDArray[Any] = away(requests)
-        decisions["response_code"][authorizing] = self._away_code
+        decisions: NDArray[Any] = away(requests, self._away_code)
         self.counters.answered_here += len(places)
         self._pass_on(parcel, places, decisions)
         return True

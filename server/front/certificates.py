@@ -72,35 +72,47 @@ class Certificates:
         self._prefix = prefix
         self._paths = dict(paths)
         self._lock = threading.Lock()
-        self._seen = self._state()
-        self._current = self._load()
+        self._seen = self._left_aside = self._state()
+        self._current = self._given = self._load()
 
     @property
     def expires_s(self) -> float:
-        """When our certificate's time is over, in seconds since 1970."""
+        """When our certificate's time is over, in seconds since 1970: of the one that the next handshake gets."""
+        self._look()
         return self._expires_s
 
     def credentials(self) -> Any:
         """What a secure port is opened with: clients must show a certificate, and every handshake takes the newest."""
+        self._given = self._current
         return grpc.dynamic_ssl_server_credentials(
-            self._current, self._renewed, require_client_authentication=True
+            self._given, self._renewed, require_client_authentication=True
         )
 
     def _renewed(self) -> Any | None:
-        """The configuration where it has changed; None where the one of before holds."""
+        """The configuration where it has changed since it was given last; None where that one holds."""
+        self._look()
+        with self._lock:
+            if self._current is self._given:
+                return None
+            self._given = self._current
+            return self._given
+
+    def _look(self) -> None:
+        """Take in what has changed on disk."""
         with self._lock:
             state = self._state()
             if state == self._seen:
-                return None
+                return
             try:
                 self._current = self._load()
             except DoorClosed as error:
-                # Files are renewed one after the other: they are looked at again at the next handshake.
-                _log.warning("certificates that changed are left aside for now", reason=str(error))
-                return None
+                # Files are renewed one after the other: they are looked at again, and complained of once.
+                if state != self._left_aside:
+                    _log.warning("certificates that changed are left aside for now", reason=str(error))
+                self._left_aside = state
+                return
             self._seen = state
             _log.info("certificates have been renewed", expires_s=self._expires_s)
-            return self._current
 
     def _load(self) -> Any:
         certificate, key, client_ca = (self._read(name) for name in _PARTS)

@@ -22,6 +22,7 @@ from server.core.journal import JournalReader
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.shipper import Shipper, Standing
+from server.undumpable import refuse_dumps
 
 _DRAIN_S: Final = 5.0
 """How long an end waits for PostgreSQL to take what is left."""
@@ -119,6 +120,7 @@ async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str],
 
 def main() -> None:
     """The process."""
+    refuse_dumps()
     fall_behind()
     home, journal = map(Path, sys.argv[1:])
 

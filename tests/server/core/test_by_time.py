@@ -8,8 +8,8 @@ import pytest
 
 from ledger.book import LedgerError, LedgerStopped
 from server.core.authorizer import CoreLimits
-from server.core.deadline import ANSWERING_S, WITHOUT_LEDGER_S
-from server.core.directory import CardState
+from server.core.deadline import ANSWERING_S, WITHOUT_LEDGER_S, late_s
+from server.core.directory import CardState, Posture
 from server.core.parcel import Overloaded, Parcel
 from server.core.record import DECISION, INTENT
 from server.core.turn import Asked, Turn
@@ -114,7 +114,7 @@ def test_what_is_given_up_is_decided_before_it_is_due_and_told_by_time_only_afte
     assert asked.overdue(100.25).tolist() == [0]
     asked.decide(np.array([0]), np.zeros(1, DECISION))
     assert asked.next_s() == pytest.approx(100.28 + ANSWERING_S)
-    assert asked.tell_overdue(100.28) == 0
+    assert asked.tell_overdue(100.28, b"91") == 0
 
 
 def test_a_given_up_answer_is_kept_and_the_others_of_its_batch_are_too_after_a_kill(with_warm_core):
@@ -156,6 +156,31 @@ def test_what_no_turn_has_taken_in_time_is_a_91_to_repeats_too(with_warm_core):
         return codes, (expired, given_up), again[["response_code", "replayed"]].tolist(), books[1][1]
 
     assert with_warm_core(act, turns_max=1) == (["91", "00"], (1, 0), [(b"91", 1)], 0)
+
+
+def test_what_can_not_be_decided_in_time_asks_the_network_where_that_is_set(with_warm_core):
+    """Whether no turn took it, or the disk has not; messages about authorizations are 91 all the same. Repeats get it too."""
+    late, unwritten, about = purchase(1), purchase(2), reversal(purchase(3))
+
+    async def act(core):
+        core.authorizer._away_code = b"N0"
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        stuck = asyncio.ensure_future(core.codes(soon(purchase(0), LONG_MS)))
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        codes = await core.codes(soon(late), soon(about))
+        hanging.go.set()
+        await stuck
+        core.books.ledger = core.ledger
+        core.authorizer.journal = journal = HangingJournal(core.journal)
+        codes += await core.codes(soon(unwritten, SOON_MS))
+        journal.go.set()
+        await core.authorizer.drain()
+        again = await core.ask(soon(late, LONG_MS), soon(unwritten, LONG_MS))
+        books, _ = await books_of(core.ledger, [1, 2])
+        return codes, again[["response_code", "replayed"]].tolist(), [books[card][1] for card in (1, 2)]
+
+    told = (["N0", "91", "N0"], [(b"N0", 1), (b"N0", 1)], [0, 0])
+    assert with_warm_core(act, turns_max=1) == told
 
 
 @pytest.mark.parametrize("turns_max", [1, 2])
@@ -271,6 +296,24 @@ def test_others_pass_a_call_that_is_late_and_are_answered_at_once(with_warm_core
         return [*codes, *await core.codes(soon(purchase(1), LONG_MS))], core.books.overdue
 
     assert with_warm_core(act, turns_max=1) == (["91", "00", "00"], 0)
+
+
+def test_who_comes_while_the_ledger_hangs_is_answered_as_the_programme_says(with_warm_core):
+    """One after the other into the same absence: none of them expires behind the one that waits for the ledger."""
+
+    async def act(core):
+        core.books.late_s = late_s(SOON_MS, SOON_MS)
+        core.books.ledger = hanging = HangingLedger(core.ledger)
+        asked = []
+        for card in range(4):
+            asked.append(asyncio.ensure_future(core.codes(soon(purchase(card), SOON_MS))))
+            await asyncio.sleep(0.02)
+        codes = [code for each in asked for code in await each]
+        hanging.go.set()
+        await core.authorizer.drain()
+        return codes, core.authorizer.counters.expired
+
+    assert with_warm_core(act, directory(posture=Posture.NETWORK), turns_max=1) == (["N0"] * 4, 0)
 
 
 def test_a_session_that_was_interrupted_leaves_nothing_held_for_whoever_heard_91(with_warm_core):

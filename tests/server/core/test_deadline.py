@@ -11,6 +11,7 @@ from server.core.deadline import (
     PATIENT_MS,
     Deadlines,
     given_up_s,
+    late_s,
     left_s,
     lefts_s,
     with_deadline,
@@ -78,3 +79,12 @@ def test_the_ledger_is_given_up_in_time_for_what_stands_in_to_reach_the_disk():
     assert given_up_s(dues_s, 100.0).tolist() == pytest.approx(
         [100.27, 100.09, 100.03, 100.0, 99.0, math.inf]
     )
+
+
+@pytest.mark.parametrize(
+    ("ledger_ms", "deadline_ms", "expected_s"),
+    [(250, 300, 0.25), (300, 300, 0.25), (100, 300, 0.1), (250, 50, 0.01)],
+)
+def test_a_late_call_holds_up_others_for_less_than_they_have(ledger_ms, deadline_ms, expected_s):
+    """As set, but what comes just behind it is still decided in its time."""
+    assert late_s(ledger_ms, deadline_ms) == pytest.approx(expected_s)

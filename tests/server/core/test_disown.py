@@ -6,6 +6,8 @@ import time
 import numpy as np
 import pytest
 
+from ledger.book import LedgerError
+from server.core.directory import Posture
 from server.core.disown import Disowned, disowning
 from server.core.entries import EntryState
 from server.core.record import Operation
@@ -93,6 +95,39 @@ def test_a_declines_code_becomes_the_fronts(run):
         return declined, await core.codes(asked)
 
     assert run(act) == (["51"], [ANSWERED.decode()])
+
+
+def test_what_a_front_said_without_reasons_is_repeated_without_any(run):
+    """The core had decided the same code, the network to be asked, with all that it knew."""
+    asked = purchase(1)
+    said = ["response_code", "reasons", "available_minor", "risk_score"]
+
+    async def act(core):
+        core.books.ledger = Lost(core.ledger)
+        decided = await core.ask(asked)
+        core.books.ledger = core.ledger
+        await core.authorizer.drain()
+        for _ in range(2):
+            await core.ask(disown(asked))
+        return decided[said].tolist(), (await core.ask(asked))[said].tolist()
+
+    decided, again = run(act, directory(posture=Posture.NETWORK))
+    assert decided[0][0] == again[0][0] == ANSWERED
+    assert decided[0][1] != 0
+    assert again[0][1] == 0
+
+
+class Lost:
+    """A ledger whose every call fails."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    def __getattr__(self, _name):
+        async def call(*_arguments):
+            raise LedgerError("the session was lost")
+
+        return call
 
 
 def test_a_decline_that_was_told_before_it_was_on_disk_keeps_what_was_told_with_it(run):

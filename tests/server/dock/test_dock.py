@@ -92,7 +92,7 @@ async def docked(core, path, fronts):
 
 
 def test_requests_are_welcome_while_a_front_is_there_that_takes_them(run):
-    """Not before the first has come, nor while fronts drain, nor once the last has gone."""
+    """Not before the first has come and listens, nor while fronts drain, nor once the last has gone."""
 
     async def act(core, path):
         dock = await docked(core, path, 1)
@@ -100,9 +100,13 @@ def test_requests_are_welcome_while_a_front_is_there_that_takes_them(run):
         front = await Front(path, 0).ready()
         await front.send(purchase(0))
         seen.append(dock.is_open)
+        dock.standing.take({"connections": {"0": 0}, "core_restarts": 3})
+        seen.append(dock.is_open)
         dock.standing.take({"draining": True})
         seen.append(dock.is_open)
-        dock.standing.take({})
+        shown = {family.name: family.read() for family in dock.standing.families()}
+        assert shown["holdfast_core_restarts_total"] == {(): 3.0}
+        dock.standing.take({"draining": False})
         await front.cut()
         async with asyncio.timeout(WAIT_S):
             while dock.fronts:  # noqa: ASYNC110 - the dock tells nobody
@@ -111,7 +115,7 @@ def test_requests_are_welcome_while_a_front_is_there_that_takes_them(run):
         await dock.close(WAIT_S)
         return seen
 
-    assert run(act) == [False, True, False, False]
+    assert run(act) == [False, False, True, False, False]
 
 
 def test_fronts_get_the_cores_answers_and_its_names(run):
