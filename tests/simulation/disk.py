@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 import threading
 import zlib
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ class Disk:
         """By sequence, INTENT[1] of all that ever were there, and when that was; likewise of decisions."""
         self.decisions = {}
         self.disowned = set()
+        self.said_instead = defaultdict(set)
+        """By authorization, what its sender was told by time: codes of the core's own messages."""
         """Ids of the authorizations whose answer was taken back: their senders had been told 91 before."""
         self.known = set()
         """Ids of the messages that intents are of: what the ledger is asked for them can be found again."""
@@ -49,7 +52,12 @@ class Disk:
             dtype, known = (INTENT, self.intents) if kind == INTENTS_KIND else (DECISION, self.decisions)
             found = np.frombuffer(records, dtype)
             if kind == INTENTS_KIND:
-                self.known.update(map(tuple, found["request"]["authorization_id"].tolist()))
+                asked = found["request"]
+                self.known.update(map(tuple, asked["authorization_id"].tolist()))
+                for request in asked[asked["operation"] == Operation.DISOWN]:
+                    self.said_instead[tuple(request["original_id"].tolist())].add(
+                        bytes(request["given_code"])
+                    )
             if kind == _DECISIONS:
                 taken_back = found["original_id"][found["operation"] == Operation.DISOWN]
                 self.disowned.update(map(tuple, taken_back.tolist()))
