@@ -64,7 +64,7 @@ def test_memory_is_pressed_by_requests_repeats_and_cancelled_calls():
     figures = {figure["name"]: figure["passes"] for figure in document["figures"]}
     assert [figures[name] for name in DONE] == [True] * len(DONE), document
     assert figures.keys() > set(DONE) and "memory not accounted for" in figures
-    assert document["heard"]["sent"] == 6_400 and len(document["samples"]) > 30
+    assert 6_300 < document["heard"]["sent"] <= 6_400 and len(document["samples"]) > 30
     assert result.exit_code == (0 if document["passes"] else 1)
 
 
