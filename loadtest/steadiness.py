@@ -33,7 +33,7 @@ REPEATED: Final = 0.05
 CANCELLED: Final = 0.01
 SAMPLES: Final = 40
 _IN_FLIGHT: Final = 16
-_GONE_AFTER_S: Final = (0.0, 0.001, 0.003, 0.01)
+_GONE_AFTER_S: Final = (0.0, 0.003, 0.01, 0.03)
 """So long after it was sent a call is cancelled, in turns."""
 
 _GOING_MAX: Final = 64
@@ -41,7 +41,8 @@ _APPROVED_BAR: Final = 0.75
 """Hot cards run out of money between the expiries of their holds."""
 
 _REPEATED_BAR: Final = 0.99
-_REACHED_BAR: Final = 0.25
+_CANCELLED_BAR: Final = 0.2
+_REACHED_BAR: Final = 0.05
 _UNEXPLAINED_BAR_MB: Final = 64.0
 _KEPT_BAR: Final = 1.25
 
@@ -53,6 +54,8 @@ class Heard:
     sent: int = 0
     repeats: int = 0
     given_up: int = 0
+    cancelled: int = 0
+    """Of those given up: before their answer had come."""
     codes: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
     faults: int = 0
@@ -70,7 +73,9 @@ class Heard:
 
     def figures(self) -> list[Figure]:
         """Whether the run was one: what was asked was done."""
-        reached = (self.decided - (self.sent - self.replayed)) / max(1, self.given_up)
+        cancelled = self.cancelled / max(1, self.given_up)
+        answered = self.sent - self.replayed + self.given_up - self.cancelled
+        reached = (self.decided - answered) / max(1, self.cancelled)
         return [
             Figure(
                 "answered 00", "share", self.codes["00"] / max(1, self.sent), _APPROVED_BAR, is_floor=True
@@ -82,6 +87,7 @@ class Heard:
                 _REPEATED_BAR,
                 is_floor=True,
             ),
+            Figure("calls cancelled on their way", "share", cancelled, _CANCELLED_BAR, is_floor=True),
             Figure("cancelled calls that the server had", "share", reached, _REACHED_BAR, is_floor=True),
             Figure("faults", "messages", float(self.faults), 0.0, is_floor=False),
         ]
@@ -152,7 +158,8 @@ async def _press(
             while heard.given_up < heard.sent * CANCELLED:
                 after_s = _GONE_AFTER_S[heard.given_up % len(_GONE_AFTER_S)]
                 heard.given_up += 1
-                going.add(asyncio.ensure_future(_give_up(authorize, frame.messages[0].authorize, after_s)))
+                gone = asyncio.ensure_future(_give_up(authorize, frame.messages[0].authorize, after_s, heard))
+                going.add(gone)
             if len(going) > _GOING_MAX:
                 _, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
             if heard.sent // every > before // every:
@@ -167,14 +174,14 @@ async def _press(
     return samples, heard
 
 
-async def _give_up(authorize: Any, request: pb.AuthorizeRequest, after_s: float) -> None:
+async def _give_up(authorize: Any, request: pb.AuthorizeRequest, after_s: float, heard: Heard) -> None:
     """Ask, and go away so soon: of a request with a key of its own."""
     asked = pb.AuthorizeRequest()
     asked.CopyFrom(request)
     asked.key.terminal_id = "GONE" + asked.key.terminal_id[4:]
     call = authorize(asked, timeout=5)
     await asyncio.sleep(after_s)
-    call.cancel()
+    heard.cancelled += bool(call.cancel())
     try:
         await call
     except (asyncio.CancelledError, grpc.RpcError):
