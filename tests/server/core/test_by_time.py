@@ -8,7 +8,7 @@ import pytest
 
 from ledger.book import LedgerError, LedgerStopped
 from server.core.authorizer import CoreLimits
-from server.core.deadline import ANSWERING_S, WITHOUT_LEDGER_S, late_s
+from server.core.deadline import ANSWERING_S, WITHOUT_LEDGER_S
 from server.core.directory import CardState, Posture
 from server.core.parcel import Overloaded, Parcel
 from server.core.record import DECISION, INTENT
@@ -302,12 +302,11 @@ def test_who_comes_while_the_ledger_hangs_is_answered_as_the_programme_says(with
     """One after the other into the same absence: none of them expires behind the one that waits for the ledger."""
 
     async def act(core):
-        core.books.late_s = late_s(SOON_MS, SOON_MS)
+        core.books.late_s = SOON_MS / 2_000
         core.books.ledger = hanging = HangingLedger(core.ledger)
-        asked = []
-        for card in range(4):
-            asked.append(asyncio.ensure_future(core.codes(soon(purchase(card), SOON_MS))))
-            await asyncio.sleep(0.02)
+        asked = [asyncio.ensure_future(core.codes(soon(purchase(0), SOON_MS)))]
+        await asyncio.wait_for(hanging.asked.acquire(), WAIT_S)
+        asked += [asyncio.ensure_future(core.codes(soon(purchase(card), SOON_MS))) for card in (1, 2, 3)]
         codes = [code for each in asked for code in await each]
         hanging.go.set()
         await core.authorizer.drain()
