@@ -312,9 +312,7 @@ def test_a_front_answers_in_time_when_the_core_hangs_and_disowns_it_at_once(run,
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
-            asked = Asked(2)
-            asked.requests["deadline_ms"] = [60, 20_000]
-            asked.parcel.records = asked.requests.tobytes()
+            asked = Asked(2, deadline_ms=[60, 20_000])
             began = time.monotonic()
             front.submit(asked.parcel)
             now_ns = time.time_ns
@@ -344,9 +342,7 @@ def test_what_the_core_tells_by_time_and_too_late_is_not_what_was_said(run):
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
-            asked = Asked(2)
-            asked.requests["deadline_ms"] = [60, 20_000]
-            asked.parcel.records = asked.requests.tobytes()
+            asked = Asked(2, deadline_ms=[60, 20_000])
             front.submit(asked.parcel)
             number = read_parcel(await core.hear(Kind.PARCEL))[0]
             bodies = [await core.hear(Kind.DISOWNED)]
@@ -398,9 +394,7 @@ def test_what_can_not_be_kept_fails_with_all_of_its_parcel(run):
         async with ScriptedCore(path) as core:
             await core.greet()
             await front.welcomed.wait()
-            asked = Asked(2)
-            asked.requests["deadline_ms"] = [60, 20_000]
-            asked.parcel.records = asked.requests.tobytes()
+            asked = Asked(2, deadline_ms=[60, 20_000])
             front.submit(asked.parcel)
             number = read_parcel(await core.hear(Kind.PARCEL))[0]
             with pytest.raises(Stopped):
