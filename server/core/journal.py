@@ -244,7 +244,7 @@ class JournalReader:
                 raise self._corrupt(row)
         plain = list(rows)
         for kind, layout in _LAYOUTS.items():
-            places = [place for place, row in enumerate(rows) if row[1] == kind] if layout is not None else []
+            places = [place for place, row in enumerate(rows) if row[1] == kind]
             if layout is None or not places:
                 continue
             try:
@@ -398,9 +398,8 @@ class Journal:
             self.durable = max([self.durable, *(entry.number for entry in batch if entry.kind != _TRIM)])
         _resolve(batch, self.stopped)
         if self.stopped is None:
-            self._log.wrote(
-                len(batch), written
-            )  # may copy for a while: those it was written for have their word
+            # It may copy for a while: those this was written for have their word.
+            self._log.wrote(len(batch), written)
 
     def _commit(self, batch: list["_Append"]) -> int:
         """
