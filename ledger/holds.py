@@ -126,7 +126,7 @@ def _table(named: dict[CreateTransferStatus, IntEnum], otherwise: IntEnum) -> ND
     return table.astype(np.uint8)
 
 
-_HOLD_OUTCOMES = _table(
+HOLD_OUTCOMES = _table(
     {
         CreateTransferStatus.CREATED: HoldOutcome.HELD,
         CreateTransferStatus.EXCEEDS_CREDITS: HoldOutcome.INSUFFICIENT,
@@ -135,6 +135,8 @@ _HOLD_OUTCOMES = _table(
     },
     HoldOutcome.REFUSED,
 )
+"""HoldOutcome by status, as far as one is told from others; what lies beyond is the last."""
+
 _RELEASE_OUTCOMES = _table(
     {
         CreateTransferStatus.CREATED: ReleaseOutcome.RELEASED,
@@ -251,7 +253,7 @@ def _look_up(table: NDArray[np.uint8], results: Results) -> NDArray[np.uint8]:
 
 def outcomes(results: Results) -> NDArray[np.uint8]:
     """The HoldOutcome of each result of `place`."""
-    return _look_up(_HOLD_OUTCOMES, results)
+    return _look_up(HOLD_OUTCOMES, results)
 
 
 def release_outcomes(results: Results) -> NDArray[np.uint8]:
@@ -288,25 +290,6 @@ def held_minor(hold_ids: Ids, found: Transfers) -> Minor:
     held = np.full(len(hold_ids), -1, np.int64)
     _match(hold_ids, ids_of(found), found["amount_lo"].astype(np.int64), held)
     return held
-
-
-def available_after(account_index: Minor, available_end: Minor, held_minor: Minor) -> Minor:
-    """
-    What was available just after each hold of a batch.
-
-    `account_index[i]` says which of the k accounts hold i is on, `available_end[k]` what is available
-    there after the whole batch, `held_minor[i]` what hold i took (0 where it was refused).
-    """
-    after = np.empty(len(account_index), np.int64)
-    _walk_back(account_index, available_end.copy(), held_minor, after)
-    return after
-
-
-@njit(cache=True, nogil=True)
-def _walk_back(account_index: Minor, available: Minor, held_minor: Minor, after: Minor) -> None:
-    for i in range(len(account_index) - 1, -1, -1):
-        after[i] = available[account_index[i]]
-        available[account_index[i]] += held_minor[i]
 
 
 @njit(cache=True, nogil=True)

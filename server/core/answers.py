@@ -24,6 +24,7 @@ from server.core.record import (
     INTENT_NUMBERS,
     Chain,
     TransactionType,
+    seen_as,
 )
 from server.core.stand_in import StandIn, stand_in
 
@@ -161,7 +162,7 @@ def decide_without_ledger(
 def prepare_authorizations(intents: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:
     """Policy's answers into INTENT[n]; who needs a hold, and how many those are."""
     wanted = np.empty(len(intents), np.bool_)
-    return wanted, apply_policy(intents.view(INTENT_NUMBERS), CODES, wanted)
+    return wanted, apply_policy(seen_as(intents, INTENT_NUMBERS), CODES, wanted)
 
 
 def decide_authorizations(
@@ -178,8 +179,8 @@ def decide_authorizations(
     What it could not be asked is answered by the postures of the programmes: see `without_ledger`.
     """
     decide(
-        intents.view(INTENT_NUMBERS),
-        decisions.view(DECISION_NUMBERS),
+        seen_as(intents, INTENT_NUMBERS),
+        seen_as(decisions, DECISION_NUMBERS),
         wanted,
         moved.outcome,
         moved.status,
@@ -209,8 +210,8 @@ def without_ledger(
     """
     stood_in.make_room(int(which.sum()))
     decide_without_ledger(
-        intents.view(INTENT_NUMBERS),
-        decisions.view(DECISION_NUMBERS),
+        seen_as(intents, INTENT_NUMBERS),
+        seen_as(decisions, DECISION_NUMBERS),
         which,
         limits,
         stood_in.slots,
@@ -226,4 +227,4 @@ def without_ledger(
 
 def approve_held(decision: NDArray[Any], intent: NDArray[Any], held_minor: int) -> None:
     """Write into DECISION[1] that the ledger holds an amount for INTENT[1]."""
-    approve(decision.view(DECISION_NUMBERS)[0], held_minor, int(intent["billed_minor"][0]), _ALPHABET)
+    approve(seen_as(decision, DECISION_NUMBERS)[0], held_minor, int(intent["billed_minor"][0]), _ALPHABET)

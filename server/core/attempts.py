@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from scoring.attempt import ATTEMPT, network_digest, terminal_digest
-from server.core.record import INTENT_NUMBERS, NO_ROW
+from server.core.record import INTENT_NUMBERS, NO_ROW, blank, seen_as
 
 
 @njit(cache=True)
@@ -66,8 +66,8 @@ def fill_attempts_again(intents: Any, attempts: Any) -> None:
 
 def attempts_of(intents: NDArray[Any], cards: NDArray[Any], programmes: NDArray[Any]) -> NDArray[Any]:
     """ATTEMPT[n] of INTENT[n], with what the directory has of their cards; an unknown one stays NO_ROW."""
-    attempts = np.empty(len(intents), ATTEMPT)
-    fill_attempts(intents.view(INTENT_NUMBERS), cards, programmes, attempts)
+    attempts = blank(len(intents), ATTEMPT)
+    fill_attempts(seen_as(intents, INTENT_NUMBERS), cards, programmes, attempts)
     return attempts
 
 
@@ -78,6 +78,6 @@ def attempts_again(intents: NDArray[Any]) -> NDArray[Any]:
     What is remembered of an attempt does not depend on the cardholder's home nor on the programme's country: those only
     tell features of the moment. So a journal is enough, without the directory.
     """
-    attempts = np.empty(len(intents), ATTEMPT)
-    fill_attempts_again(intents.view(INTENT_NUMBERS), attempts)
+    attempts = blank(len(intents), ATTEMPT)
+    fill_attempts_again(seen_as(intents, INTENT_NUMBERS), attempts)
     return attempts

@@ -47,8 +47,9 @@ from server.core.disown import Disowned, disowning
 from server.core.entries import EntryState
 from server.core.journal import Journal, JournalStopped
 from server.core.lifecycle import Lifecycle
+from server.core.pace import Rhythm
 from server.core.parcel import Deliver, Overloaded, Parcel, Stopped
-from server.core.record import DECISION, REQUEST, Operation
+from server.core.record import DECISION, REQUEST, Operation, blank, rows_at
 from server.core.repeats import Admission, Admitted, is_repeat
 from server.core.state import State
 from server.core.timing import Timing
@@ -59,13 +60,6 @@ _log = structlog.get_logger("core")
 
 OnTimed = Callable[[list[int], NDArray[Any], NDArray[Any]], None]
 
-
-TURN_S: Final = 0.005
-TURN_EACH_S: Final = 0.001
-"""
-A turn costs a millisecond whatever it holds: the next begins no sooner than TURN_EACH_S for each request of this one, TURN_S
-at the most. Below some 1,000 requests a second that delays nobody; above, turns fill.
-"""
 
 TAKEN_OVER_AT_ONCE: Final = 1_024
 """Of what senders were told without the core: so much makes one parcel."""
@@ -120,8 +114,13 @@ class Authorizer:
         limits: CoreLimits,
         deadlines: Deadlines,
         away_code: bytes = policy.LEDGER_AWAY,
+        stopwatch_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        """`away_code` is what authorizations are told by time, of which nothing else can be said: 91 or N0."""
+        """
+        `away_code` is what authorizations are told by time, of which nothing else can be said: 91 or N0.
+
+        `stopwatch_ns` says what work took; the rhythm of turns follows it.
+        """
         self.directory = directory
         self.controls = controls
         self.state = state
@@ -142,6 +141,7 @@ class Authorizer:
         self._limits = limits
         self._deadlines = deadlines
         self._away_code = away_code
+        self._stopwatch_ns = stopwatch_ns
         self._loop = asyncio.get_running_loop()
         self._waiting = Waiting(deadlines.default_ms)
         self._watch: asyncio.TimerHandle | None = None
@@ -157,8 +157,7 @@ class Authorizer:
         """Messages about authorizations that are under way."""
         self._turn_timer: asyncio.TimerHandle | None = None
         self._turn_timer_s = math.inf
-        self._next_turn_s = 0.0
-        """When the next turn may begin, by the loop's clock."""
+        self._rhythm = Rhythm()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -166,6 +165,11 @@ class Authorizer:
     def waiting(self) -> int:
         """Requests that no turn has taken yet."""
         return self._waiting.count
+
+    @property
+    def next_turn_s(self) -> float:
+        """See `Core`."""
+        return self._rhythm.next_s
 
     @property
     def is_idle(self) -> bool:
@@ -245,6 +249,7 @@ class Authorizer:
 
     async def decide(self, turn: Turn) -> None:
         """The way of a request."""
+        began_ns = self._stopwatch_ns()
         rows = self.directory.find(turn.requests)
         admitted = self.state.repeats.admit(turn.requests)
         self._answer_repeats(turn, admitted)
@@ -269,15 +274,16 @@ class Authorizer:
 
         stages_us = [min((end - begin) // 1000, 0xFFFF) for begin, end in pairwise(turn.marks_ns)]
         authorizations["stage_us"][:, : len(stages_us)] = stages_us
-        written = self.journal.append_intents(authorizations)
+        self.journal.append_intents(authorizations)
         turn.number = self.journal.number
         asked = Asked(turn, authorizations, turn.origin[turn.messages :], self._loop.time())
-        with self._by_time(asked, functools.partial(self._give_up, asked, wanted, written)):
+        turn.worked_ns = self._stopwatch_ns() - began_ns
+        with self._by_time(asked, functools.partial(self._give_up, asked, wanted)):
             moved = await self._hold(turn, authorizations, wanted, wanted_count)
             rest = np.flatnonzero(asked.undecided)
             self._let_go_late(turn, asked, wanted, moved)
             if len(rest):
-                await self._answer(asked, rest, wanted, moved, written)
+                await self._answer(asked, rest, wanted, moved)
         if isinstance(self.books.away, LedgerStopped):
             # It will not come back in this process: a restart reads from its journal what the disk has.
             self._stop(self.books.away)
@@ -299,9 +305,7 @@ class Authorizer:
         self.books.late()
         self._schedule()
 
-    def _give_up(
-        self, asked: Asked, wanted: NDArray[np.bool_], written: asyncio.Future[int], now_s: float
-    ) -> None:
+    def _give_up(self, asked: Asked, wanted: NDArray[np.bool_], now_s: float) -> None:
         """The ledger's word on some has not come in time: they are decided without it."""
         overdue = asked.overdue(now_s)
         if not len(overdue):
@@ -312,7 +316,7 @@ class Authorizer:
         self.counters.given_up += len(overdue)
         asked.undecided[overdue] = False
         moved = Moved(len(asked.intents))
-        self._spawn(asked.turn, self._answer(asked, overdue, wanted, moved, written))
+        self._spawn(asked.turn, self._answer(asked, overdue, wanted, moved))
 
     def _let_go_late(self, turn: Turn, asked: Asked, wanted: NDArray[np.bool_], moved: Moved) -> None:
         """What the ledger holds, or may hold, of those that were decided without it."""
@@ -338,27 +342,29 @@ class Authorizer:
         places: NDArray[np.int64],
         wanted: NDArray[np.bool_],
         moved: Moved,
-        written: asyncio.Future[int],
     ) -> None:
-        """From the ledger's word on those at `places` to their answers, once intents and decisions are on disk."""
+        """From the ledger's word on those at `places` to their answers, once decisions, and so intents, are on disk."""
         turn = asked.turn
+        began_ns = self._stopwatch_ns()
         intents = asked.intents
         if len(places) < len(intents):
-            intents, wanted, moved = intents[places], wanted[places], moved.part(places)
+            intents, wanted, moved = rows_at(intents, places), wanted[places], moved.part(places)
         marks = [turn.marks_ns[-1], time.perf_counter_ns()]
-        decisions = np.zeros(len(intents), DECISION)
+        decisions = blank(len(intents), DECISION)
         ledger_us = (marks[1] - marks[0]) // 1000
         stamp(intents, decisions, places, turn.number, self._clock_ns(), ledger_us, self.journal.commit_us)
         decide_authorizations(intents, decisions, wanted, moved, self.controls.stand_in, self.state.stand_in)
         asked.decide(places, decisions)
         self.state.settle(intents, decisions)
-        await asyncio.gather(written, self.journal.append_decisions(decisions))
+        written = self.journal.append_decisions(decisions)
+        turn.worked_ns += self._stopwatch_ns() - began_ns
+        await written
+        began_ns = self._stopwatch_ns()
         self.state.repeats.resolve(intents, decisions)
         asked.tell(places, decisions)
-        told = asked.told_away[places]
-        told_away = told != b""
-        if told_away.any():
-            self._let_stand(intents["request"][told_away], told[told_away])
+        if asked.told_away is not None:
+            told = asked.told_away[places]
+            self._let_stand(intents["request"][told != b""], told[told != b""])
         self.on_decided(intents, decisions)
         self._release_deferred(intents)
         if len(intents) == len(asked.intents):
@@ -368,12 +374,14 @@ class Authorizer:
                 self.on_timed(turn.marks_ns, intents, decisions)
         self.timing.answered(intents, self._clock_ns())
         self._count_codes(decisions)
+        turn.worked_ns += self._stopwatch_ns() - began_ns
+        self._rhythm.worked(turn.worked_ns / 1e9)
 
     @contextlib.contextmanager
     def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:
         """Meanwhile, give up and tell by time what is due; until all of it is told."""
         handle: asyncio.TimerHandle | None = None
-        self._untold = [other for other in self._untold if other.untold.any()]
+        self._untold = [other for other in self._untold if not other.is_told]
         self._untold.append(asked)
 
         def arm() -> None:
@@ -394,7 +402,7 @@ class Authorizer:
         try:
             yield
         finally:
-            if handle is not None and not asked.untold.any():
+            if handle is not None and asked.is_told:
                 handle.cancel()
 
     def _carry_out_beside(self, turn: Turn, admitted: Admitted, rows: NDArray[np.uint32]) -> None:
@@ -514,7 +522,7 @@ class Authorizer:
         unseen = told_away & (entries["state"] == EntryState.FREE)
         copies = identifiers[told_away & (entries["content"] == requests["content"]).all(axis=1)]
         if len(copies):
-            self._untold = [asked for asked in self._untold if asked.untold.any()]
+            self._untold = [asked for asked in self._untold if not asked.is_told]
             for asked in self._untold:
                 asked.tell_away(copies, self._away_code)
         self._let_stand(requests[unseen], answers["response_code"][unseen])
@@ -575,7 +583,7 @@ class Authorizer:
         under_way = len(self._turns) - self.books.overdue
         if not self._waiting or under_way >= self._limits.turns_max:
             return
-        begin_s = 0.0 if self._waiting.count >= _ALWAYS else self._next_turn_s
+        begin_s = 0.0 if self._waiting.count >= _ALWAYS else self._rhythm.next_s
         if begin_s < self._turn_timer_s:
             if self._turn_timer is not None:
                 self._turn_timer.cancel()
@@ -597,7 +605,7 @@ class Authorizer:
             return
         self.counters.turns += 1
         turn = Turn(parcels)
-        self._next_turn_s = now_s + min(TURN_S, TURN_EACH_S * len(turn.requests))
+        self._rhythm.began(now_s, len(turn.requests))
         turn.dues_s = self._waiting.dues_s(parcels, turn.requests)
         task = self._loop.create_task(self._run_turn(turn))
         self._turns.add(task)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ledger import holds
 from ledger.book import Ledger, LedgerError, LedgerStopped
 from ledger.chart import (
+    HOUSE,
     AccountCode,
     TransferCode,
     account_id,
@@ -24,7 +25,9 @@ from ledger.chart import (
 )
 from ledger.holds import HoldOutcome, ReleaseOutcome
 from ledger.transfer import (
+    ACCOUNT,
     BATCH_MAX,
+    TRANSFER,
     Accounts,
     CreateAccountStatus,
     CreateTransferStatus,
@@ -34,9 +37,19 @@ from ledger.transfer import (
     Transfers,
     ids_of,
 )
-from server.core.record import CREDITING, NO_ROW
+from server.core.record import CREDITING, NO_ROW, blank, is_credit
 
 _CARDHOLDER: Final = np.uint64(AccountCode.CARDHOLDER)
+_SETTLEMENT: Final = np.uint64(AccountCode.SETTLEMENT)
+_HOUSE: Final = np.uint64(HOUSE)
+_HOLD_CODE: Final = int(TransferCode.HOLD)
+_HOLD_BYTE: Final = np.uint64(holds.HOLD_BYTE)
+_BACKSTOP_S: Final = holds.BACKSTOP_S
+_PENDING: Final = int(TransferFlags.PENDING)
+_PENDING_IN_PART: Final = int(TransferFlags.PENDING | TransferFlags.BALANCING_DEBIT)
+_HELD: Final = int(HoldOutcome.HELD)
+_ALREADY_HELD: Final = int(HoldOutcome.ALREADY_HELD)
+_BURNT: Final = int(HoldOutcome.BURNT)
 _SPREAD: Final = np.uint64(
     0x9E37_79B9_7F4A_7C15
 )  # 2**64 by the golden ratio: spreads neighbours (Knuth, TAOCP 6.4)
@@ -68,6 +81,12 @@ class Moved:
         self.attempt = np.zeros(count, np.uint8)
         self.held_minor = np.zeros(count, np.int64)
         self.available_minor = np.zeros(count, np.int64)
+
+    def take(self, intents: NDArray[Any], wanted: NDArray[np.bool_], results: Results) -> tuple[bool, bool]:
+        """The ledger's results for those of INTENT[n] that were `wanted`; see `take_results`."""
+        return take_results(
+            intents, wanted, results, holds.HOLD_OUTCOMES, self.outcome, self.status, self.held_minor
+        )
 
     def part(self, places: NDArray[np.int64]) -> "Moved":
         """What became of those at these places."""
@@ -199,20 +218,19 @@ class Books:
         accounts = accounts[: accounts_of(authorizations, accounts, place)]
         calls: list[Any] = []
         if wanted_count:
-            chosen = authorizations if wanted_count == len(authorizations) else authorizations[wanted]
-            calls.append(self.ledger.create_transfers(hold_transfers(chosen)))
+            calls.append(self.ledger.create_transfers(hold_transfers(authorizations, wanted=wanted)))
         if len(accounts):
             calls.append(self.ledger.lookup_accounts(accounts))
         answers = await asyncio.gather(*calls)
         if wanted_count:
-            take_results(moved, wanted, answers[0])
-            await self._hold_again(authorizations, moved)
-            moved.held_minor = np.where(moved.outcome == HoldOutcome.HELD, authorizations["billed_minor"], 0)
-            await self._read_back(authorizations, moved)
+            is_seen, is_partial = moved.take(authorizations, wanted, answers[0])
+            if is_seen:
+                await self._hold_again(authorizations, moved)
+            if is_seen or is_partial:
+                await self._read_back(authorizations, moved)
         if len(accounts):
-            left = _available(accounts, answers[-1])
-            taken = np.where(is_credit(authorizations), 0, moved.held_minor)
-            moved.available_minor = holds.available_after(place, left, taken)
+            found = _beside(accounts, answers[-1])
+            note_available(authorizations, place, found, moved.held_minor, moved.available_minor)
 
     async def _hold_again(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """
@@ -224,19 +242,19 @@ class Books:
             seen = (moved.outcome == HoldOutcome.ALREADY_HELD) | (moved.outcome == HoldOutcome.BURNT)
             if not seen.any():
                 return
-            results = await self.ledger.create_transfers(hold_transfers(authorizations[seen], attempt))
-            moved.outcome[seen] = holds.outcomes(results)
-            moved.status[seen] = results["status"]
+            holding = hold_transfers(authorizations, attempt, wanted=seen)
+            moved.take(authorizations, seen, await self.ledger.create_transfers(holding))
             moved.attempt[seen] = attempt
 
     async def _read_back(self, authorizations: NDArray[Any], moved: Moved) -> None:
         """A balancing hold may have taken less than it asked for, or nothing at all: only the transfer says so."""
-        partial = (moved.outcome == HoldOutcome.HELD) & (
-            (authorizations["request"]["partial_approval_allowed"] != 0) & ~is_credit(authorizations)
-        )
+        requests = authorizations["request"]
+        credit = CREDITING >> requests["transaction_type"].astype(np.int64) & 1 == 1
+        allowed = (requests["partial_approval_allowed"] != 0) & ~credit
+        partial = (moved.outcome == HoldOutcome.HELD) & allowed
         if not partial.any():
             return
-        identifiers = authorizations["request"]["authorization_id"]
+        identifiers = requests["authorization_id"]
         ids = holds.leg_id(identifiers[partial], holds.Leg.HOLD, moved.attempt[partial])
         amounts = holds.held_minor(ids, await self.ledger.lookup_transfers(ids))
         moved.held_minor[partial] = amounts
@@ -348,32 +366,61 @@ class Books:
         left = [np.zeros(0, np.int64)]
         for first in range(0, len(accounts), BATCH_MAX):
             part = accounts[first : first + BATCH_MAX]
-            left.append(_available(part, await self.ledger.lookup_accounts(part)))
+            found = _beside(part, await self.ledger.lookup_accounts(part))
+            gone = found["debits_posted_lo"] + found["debits_pending_lo"]
+            left.append((found["credits_posted_lo"] - gone).astype(np.int64))
         return np.append(np.concatenate(left), 0)[place]
 
 
-def hold_transfers(intents: NDArray[Any], attempt: int = 0) -> Transfers:
-    """The pending transfers of INTENT[n]: from the cardholder, or to them where money comes in."""
-    requests = intents["request"]
-    placed = holds.place(
-        requests["authorization_id"],
-        intents["account_number"],
-        intents["billing_currency"],
-        intents["billed_minor"],
-        intents["hold_s"] + holds.BACKSTOP_S,
-        requests["partial_approval_allowed"] != 0,
-        attempt,
+def hold_transfers(
+    intents: NDArray[Any], attempt: int = 0, *, wanted: NDArray[np.bool_] | None = None
+) -> Transfers:
+    """The pending transfers of INTENT[n], or of the `wanted` ones: from the cardholder, or to them where money comes in."""
+    assert 0 <= attempt <= holds.ATTEMPT_MAX
+    transfers = blank(len(intents), TRANSFER)
+    count = fill_holds(
+        intents, ~np.zeros(len(intents), np.bool_) if wanted is None else wanted, attempt, transfers
     )
-    coming = is_credit(intents)
-    if coming.any():
-        placed[coming] = holds.place_credit(placed[coming])
-    return placed
+    assert count >= 0, "an id with a low byte of its own, or an amount below zero"
+    return transfers[:count]
 
 
-def is_credit(intents: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which INTENTs are of money that comes in."""
-    kinds = intents["request"]["transaction_type"].astype(np.uint16)
-    return (np.uint16(CREDITING) >> kinds) & np.uint16(1) != 0
+@njit(cache=True)
+def fill_holds(intents: Any, wanted: Any, attempt: int, transfers: Any) -> int:
+    """
+    `holds.place` of those of INTENT[n] that are `wanted` (bool[n]) into TRANSFER[n], which is zeroed; how many they are.
+
+    -1 where an id's low byte is taken, or an amount is below zero.
+    """
+    count = 0
+    for i in range(len(intents)):
+        if not wanted[i]:
+            continue
+        intent, transfer = intents[i], transfers[count]
+        low, high = intent.request.authorization_id[0], intent.request.authorization_id[1]
+        if low & np.uint64(0xFF) or intent.billed_minor < 0:
+            return -1
+        currency = np.uint64(intent.billing_currency)
+        holder = _CARDHOLDER << np.uint64(32) | currency
+        house = _SETTLEMENT << np.uint64(32) | currency
+        transfer.id_lo = low | _HOLD_BYTE | np.uint64(attempt)
+        transfer.id_hi = high
+        transfer.user_data_128_lo = low
+        transfer.user_data_128_hi = high
+        transfer.amount_lo = intent.billed_minor
+        transfer.timeout = intent.hold_s + _BACKSTOP_S
+        transfer.ledger = intent.billing_currency
+        transfer.code = _HOLD_CODE
+        if is_credit(intent.request.transaction_type):
+            transfer.debit_account_id_lo, transfer.debit_account_id_hi = _HOUSE, house
+            transfer.credit_account_id_lo, transfer.credit_account_id_hi = intent.account_number, holder
+            transfer.flags = _PENDING
+        else:
+            transfer.debit_account_id_lo, transfer.debit_account_id_hi = intent.account_number, holder
+            transfer.credit_account_id_lo, transfer.credit_account_id_hi = _HOUSE, house
+            transfer.flags = _PENDING_IN_PART if intent.request.partial_approval_allowed else _PENDING
+        count += 1
+    return count
 
 
 def holds_among(transfers: Transfers) -> Transfers:
@@ -382,13 +429,51 @@ def holds_among(transfers: Transfers) -> Transfers:
     return transfers[(transfers["code"] == TransferCode.HOLD) & pending]
 
 
-def take_results(moved: Moved, wanted: NDArray[np.bool_], results: Results) -> None:
-    """The ledger's results for the `wanted` ones, in order."""
-    outcomes = holds.outcomes(results)
-    if len(outcomes) == len(wanted):
-        moved.outcome[:], moved.status[:] = outcomes, results["status"]
-    else:
-        moved.outcome[wanted], moved.status[wanted] = outcomes, results["status"]
+@njit(cache=True)
+def take_results(
+    intents: Any, wanted: Any, results: Any, outcomes: Any, outcome: Any, status: Any, held_minor: Any
+) -> tuple[bool, bool]:
+    """
+    The ledger's RESULT[m] on those of INTENT[n] that are `wanted`, in order, into `outcome`, `status` and `held_minor`.
+
+    `outcomes` are HoldOutcomes by status. Returns whether an id was seen before, and whether a hold may be of less.
+    """
+    at = 0
+    is_seen = is_partial = False
+    for i in range(len(intents)):
+        if not wanted[i]:
+            continue
+        status[i] = results[at].status
+        outcome[i] = outcomes[min(np.int64(results[at].status), len(outcomes) - 1)]
+        at += 1
+        is_seen |= outcome[i] == _ALREADY_HELD or outcome[i] == _BURNT
+        held_minor[i] = 0
+        if outcome[i] == _HELD:
+            held_minor[i] = intents[i].billed_minor
+            is_partial |= intents[i].request.partial_approval_allowed != 0 and not is_credit(
+                intents[i].request.transaction_type
+            )
+    return is_seen, is_partial
+
+
+@njit(cache=True)
+def note_available(intents: Any, place: Any, accounts: Any, held_minor: Any, available_minor: Any) -> None:
+    """
+    What was available just after each hold of a batch, into `available_minor` (i8[n]).
+
+    `place` (i8[n]) says which of ACCOUNT[k], as they are after the whole batch, each INTENT[n] is on; `held_minor` (i8[n])
+    what it took.
+    """
+    left = np.empty(len(accounts), np.int64)
+    for k in range(len(accounts)):
+        account = accounts[k]
+        left[k] = account.credits_posted_lo - account.debits_posted_lo - account.debits_pending_lo
+    for i in range(len(intents) - 1, -1, -1):
+        if place[i] < 0:
+            continue
+        available_minor[i] = left[place[i]]
+        if not is_credit(intents[i].request.transaction_type):
+            left[place[i]] += held_minor[i]
 
 
 @njit(cache=True)
@@ -434,15 +519,16 @@ async def _until_answered(ask: Callable[[], Coroutine[Any, Any, object]]) -> Non
             await asyncio.sleep(AGAIN_S)
 
 
-def _available(ids: NDArray[np.uint64], accounts: Accounts) -> NDArray[np.int64]:
-    """What the accounts with these ids have available; 0 for one that the ledger does not know."""
-    left = (
-        accounts["credits_posted_lo"] - accounts["debits_posted_lo"] - accounts["debits_pending_lo"]
-    ).astype(np.int64)
+def _beside(ids: NDArray[np.uint64], accounts: Accounts) -> Accounts:
+    """ACCOUNT[n] of ids u8[n, 2], of those that the ledger knows; one that it does not has nothing."""
     if len(accounts) == len(ids):
-        return left
-    known = {(int(a["id_lo"]), int(a["id_hi"])): int(minor) for a, minor in zip(accounts, left, strict=True)}
-    return np.array([known.get((int(low), int(high)), 0) for low, high in ids], np.int64)
+        return accounts
+    beside = np.zeros(len(ids), ACCOUNT)
+    known = {pair: place for place, pair in enumerate(zip(*ids_of(accounts).T.tolist(), strict=True))}
+    for place, pair in enumerate(zip(*ids.T.tolist(), strict=True)):
+        if pair in known:
+            beside[place] = accounts[known[pair]]
+    return beside
 
 
 def _must_exist(statuses: NDArray[Any]) -> None:

@@ -110,7 +110,8 @@ def late_s(ledger_deadline_ms: int, default_ms: int) -> float:
 
 def given_up_s(dues_s: NDArray[np.float64], now_s: float) -> NDArray[np.float64]:
     """Until when the ledger is waited for, f8[n], for what is due at `dues_s` (f8[n]) and asks it at `now_s`."""
-    return dues_s - np.clip((dues_s - now_s) / 4, 0, WITHOUT_LEDGER_S)
+    # In steps: np.clip takes twice as long.
+    return dues_s - np.minimum(np.maximum((dues_s - now_s) / 4, 0), WITHOUT_LEDGER_S)
 
 
 @njit(cache=True)

@@ -457,3 +457,4 @@ def _settle(entries: list[_Append], error: JournalStopped | None) -> None:
             entry.future.set_result(entry.number)
         else:
             entry.future.set_exception(error)
+            entry.future.exception()  # is looked at: of a turn's intents nobody asks, but of its decisions

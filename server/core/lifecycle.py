@@ -27,7 +27,16 @@ from server.core.labels import learn
 from server.core.limit_sets import NO_LIMITS
 from server.core.moves import HOLDS, decide, find_facts, judge, plan, refuse_again
 from server.core.policy import CODES
-from server.core.record import DECISION, DECISION_NUMBERS, INTENT_NUMBERS, NO_ROW, Operation
+from server.core.record import (
+    DECISION,
+    DECISION_NUMBERS,
+    INTENT_NUMBERS,
+    NO_ROW,
+    Operation,
+    blank,
+    rows_at,
+    seen_as,
+)
 from server.core.repeats import Original
 from server.core.state import State
 
@@ -53,16 +62,15 @@ class Lifecycle:
         known = found["answer"]["sequence"] != 0
         rows = np.where(known, found["card_row"], rows).astype(np.uint32)
         advised = intents["request"]["operation"] == Operation.ADVISE
-        if advised.any():
-            some = intents[advised]
-            self._controls.check(some, rows[advised])
-            intents[advised] = some
-        if not advised.all():
-            some = intents[~advised]
-            self._controls.check_standing(some, rows[~advised])
-            intents[~advised] = some
+        for which, check in ((advised, self._controls.check), (~advised, self._controls.check_standing)):
+            if which.all():
+                check(intents, rows)
+            elif which.any():
+                some = rows_at(intents, which)
+                check(some, rows[which])
+                intents[which] = some
         parts, ends = self._state.repeats.parts(intents["request"]["original_id"])
-        numbers = intents.view(INTENT_NUMBERS)
+        numbers = seen_as(intents, INTENT_NUMBERS)
         find_facts(numbers, found)
         judge(numbers, finds, found, parts, ends, CODES)
         open_ = intents["response_code"] == b""
@@ -93,25 +101,25 @@ class Lifecycle:
         requests = intents["request"]
         found = self._state.repeats.find(requests["original_id"])
         parts, ends = self._state.repeats.parts(requests["original_id"])
-        numbers = intents.view(INTENT_NUMBERS)
+        numbers = seen_as(intents, INTENT_NUMBERS)
         wants = np.empty(len(intents), np.uint8)
         moves = np.zeros(len(intents), MOVE)
         moves = moves[: plan(numbers, finds, found, parts, ends, BACKSTOP_S, wants, moves)]
         held = np.zeros(len(intents), np.int64)
         attempts = np.zeros(len(intents), np.uint8)
         holding = wants == HOLDS
-        held[holding], attempts[holding] = await self._chains.hold(intents[holding])
+        held[holding], attempts[holding] = await self._chains.hold(rows_at(intents, holding))
         outcomes, overdrawn = await self._chains.carry(moves, parts)
         available = np.zeros(len(intents), np.int64)
         increments = (requests["operation"] == Operation.INCREMENT) & (intents["card_row"] != NO_ROW)
         if increments.any():
             available[increments] = await self._chains.available(intents[increments])
-        decisions = np.zeros(len(intents), DECISION)
+        decisions = blank(len(intents), DECISION)
         decide(
             numbers,
-            decisions.view(DECISION_NUMBERS),
+            seen_as(decisions, DECISION_NUMBERS),
             finds,
-            found.view(ENTRY_NUMBERS),
+            seen_as(found, ENTRY_NUMBERS),
             parts,
             ends,
             wants,

@@ -53,6 +53,7 @@ from server.core.record import (
     SINGLE_USE_RESERVED,
     CheckResult,
     Operation,
+    seen_as,
 )
 
 PIN_TRIES_MAX: Final = 3
@@ -361,7 +362,11 @@ class Limits:
         Each was given back after the first `after` (i8[m], ascending) of the n.
         """
         steps = np.empty(len(intents) + 2 * len(given), STEP)
-        numbers = intents.view(INTENT_NUMBERS), given.view(INTENT_NUMBERS), decisions.view(DECISION_NUMBERS)
+        numbers = (
+            seen_as(intents, INTENT_NUMBERS),
+            seen_as(given, INTENT_NUMBERS),
+            seen_as(decisions, DECISION_NUMBERS),
+        )
         self.velocity.retrace(steps[: steps_of(*numbers, after, self.memory, steps)])
 
     def take_back(self, given: NDArray[Any]) -> None:

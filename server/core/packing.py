@@ -24,7 +24,7 @@ def bitmap_size(record: np.dtype[Any]) -> int:
 
 def pack(records: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Records, one after another, packed, u1[m]; and where each ends, i8[n]."""
-    data = np.ascontiguousarray(records).view(np.uint8).reshape(len(records), records.dtype.itemsize)
+    data = np.frombuffer(np.ascontiguousarray(records), np.uint8).reshape(-1, records.dtype.itemsize)
     out = np.empty(len(data) * (bitmap_size(records.dtype) + data.shape[1]) + 1, np.uint8)
     ends = np.zeros(len(data), np.int64)
     put_packed(data, out, ends)

@@ -7,7 +7,7 @@ A front knows no more of the core than this, so the core may as well be another 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,11 @@ class Stopped(RuntimeError):  # noqa: N818 - a state
     """The core answers nothing more; the text says why."""
 
 
-Deliver = Callable[[list[int], NDArray[Any]], None]
+Places: TypeAlias = list[int]
+Decisions: TypeAlias = NDArray[Any]
+"""Named, for annotations of functions within functions are evaluated on every call: what stands in brackets, for 6 us."""
+
+Deliver = Callable[[Places, Decisions], None]
 
 
 @dataclass(slots=True)
@@ -56,6 +60,11 @@ class Core(Protocol):
 
     def submit(self, parcel: Parcel) -> None:
         """Queue a parcel. Raises Overloaded or Stopped, and then nothing of it was touched."""
+        ...
+
+    @property
+    def next_turn_s(self) -> float:
+        """Before when nothing more that comes is taken, by the loop's clock; 0 where that is not known."""
         ...
 
     def is_full(self, source: int = 0) -> bool:

@@ -12,7 +12,7 @@ from numba import njit
 from scoring.attempt import network_digest
 from scoring.velocity import STEP_REDUCE, STEP_RELEASE
 from server.core.entries import EntryState, has_entry, place_of
-from server.core.record import CREDITING, SINGLE_USE_RESERVED, Chain, Operation
+from server.core.record import SINGLE_USE_RESERVED, Chain, Operation, is_credit
 
 GIVEN: Final = np.dtype(
     [
@@ -54,12 +54,6 @@ _STOOD_IN: Final = int(EntryState.STOOD_IN)
 _RELEASE: Final = int(STEP_RELEASE)
 _REDUCE: Final = int(STEP_REDUCE)
 OPEN_KEPT_S: Final = 30 * 86_400
-
-
-@njit(cache=True)
-def is_credit(transaction_type: int) -> bool:
-    """Whether an authorization is of money that comes in."""
-    return (CREDITING >> transaction_type) & 1 == 1
 
 
 @njit(cache=True)

@@ -44,7 +44,7 @@ from server.core.entries import (
 )
 from server.core.formats import entries_of
 from server.core.policy import LEDGER_AWAY, NETWORK_ASKED, Check
-from server.core.record import Operation
+from server.core.record import Operation, blank, rows_at
 
 ENTRIES_MIN: Final = 1 << 20
 LOOKS: Final = 4
@@ -371,7 +371,7 @@ class Repeats:
 
     def parts(self, identifiers: NDArray[np.uint64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """What the authorizations with ids u8[n, 2] hold: PART[m], oldest first, and where each's begin and end, i8[n+1]."""
-        found = np.zeros(len(identifiers) * PARTS_MAX, PART)
+        found = blank(len(identifiers) * PARTS_MAX, PART)
         ends = np.zeros(len(identifiers) + 1, np.int64)
         if len(identifiers):
             parts.collect(self._slots, self.entries, np.ascontiguousarray(identifiers), found, ends)
@@ -379,7 +379,7 @@ class Repeats:
 
     def gives_back(self, intents: NDArray[Any], decisions: NDArray[Any]) -> NDArray[Any]:
         """GIVEN[m]: what DECISION[n] on messages about authorizations, with their INTENT[n], give back to the limits."""
-        given = np.zeros(parts.giving_max(self._slots, self.entries, intents), parts.GIVEN)
+        given = blank(parts.giving_max(self._slots, self.entries, intents), parts.GIVEN)
         return given[: parts.gives_back(self._slots, self.entries, intents, decisions, given)]
 
     def standings(self) -> NDArray[Any]:
@@ -391,7 +391,7 @@ class Repeats:
         """Entries (copies) of holds whose time is over, among those at places from `first` to `last`."""
         last = min(last, self.top)
         places = np.empty(max(0, last - first), np.int64)
-        return self.entries[places[: parts.due(self.entries, first, last, now_s, places)]]
+        return rows_at(self.entries, places[: parts.due(self.entries, first, last, now_s, places)])
 
     def stood_in(self) -> NDArray[np.uint64]:
         """Ids u8[n, 2] of what was approved without the ledger and is not booked, in the order in which it was asked for."""
@@ -402,7 +402,7 @@ class Repeats:
 
     def find(self, identifiers: NDArray[np.uint64]) -> NDArray[Any]:
         """ENTRY[n] (a copy) of ids u8[n, 2]; all zero, so FREE, where there is none."""
-        found = np.zeros(len(identifiers), ENTRY)
+        found = blank(len(identifiers), ENTRY)
         if len(identifiers):
             look_up(self._slots, self.entries, np.ascontiguousarray(identifiers), found)
         return found

@@ -24,6 +24,8 @@ from server.core.record import (
     INTENT_NUMBERS,
     NAMED_MAX,
     NO_ROW,
+    rows_at,
+    seen_as,
 )
 from server.core.rules import Rules, stepped_up
 
@@ -135,7 +137,7 @@ class Risk:
         if known.all():
             rules.judge(self._score(intents, attempts, past, programmes), intents)
         elif known.any():
-            some = intents[known]
+            some = rows_at(intents, known)
             rules.judge(self._score(some, attempts[known], past[known], programmes), some)
             intents[known] = some
 
@@ -150,7 +152,7 @@ class Risk:
         chosen = np.zeros(len(intents), np.bool_)
         challenges = challenged(attempts["card_row"], self._share, chosen) if self._share else 0
         scores = self._scores(features, chosen, challenges)
-        numbers = intents.view(INTENT_NUMBERS)
+        numbers = seen_as(intents, INTENT_NUMBERS)
         note_scores(numbers, features, scores, self._names, chosen)
         declined = judge(numbers, programmes)
         if declined:

@@ -20,7 +20,7 @@ from server.core.formats import features_of, intents_of
 from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
-from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation
+from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation, rows_at, seen_as
 from server.core.repeats import ENTRIES_MIN, Repeats
 from server.core.risk import Risk
 from server.core.snapshot import SnapshotUnreadable, read_arrays, write_arrays
@@ -115,10 +115,10 @@ class State:
     def settle(self, intents: NDArray[Any], decisions: NDArray[Any]) -> None:
         """Give back what a batch of decisions (DECISION[n], with their INTENT[n]) did not consume, or released; count declines."""
         leaving = np.empty(len(intents), np.bool_)
-        count, others = traces_of(intents, decisions.view(DECISION_NUMBERS), leaving)
+        count, others = traces_of(intents, seen_as(decisions, DECISION_NUMBERS), leaving)
         if count:
             nothing = np.zeros(count, np.int64)
-            self.limits.retrace(intents[:0], intents[leaving], decisions[leaving], nothing)
+            self.limits.retrace(intents[:0], rows_at(intents, leaving), rows_at(decisions, leaving), nothing)
         if others:
             given = self.repeats.gives_back(intents, decisions)
             self.limits.take_back(given)
@@ -154,7 +154,7 @@ class State:
         pool = np.concatenate([self._undecided, intents])
         places = _places_of(pool["sequence"], decisions["sequence"])
         effects = np.empty(len(decisions), np.uint8)
-        if not effects_of(pool, places, decisions.view(DECISION_NUMBERS), effects):
+        if not effects_of(pool, places, seen_as(decisions, DECISION_NUMBERS), effects):
             lost = int(decisions["sequence"][places < 0][0])
             raise JournalCorrupt(
                 f"rows {chunk.numbers[0]} to {chunk.numbers[-1]}: request {lost} has no intent"

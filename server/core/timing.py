@@ -16,6 +16,7 @@ BOUNDS_S: Final = (
 """Upper bounds of the buckets, seconds; one more holds what is longer. The default deadline and its grace are bounds."""
 
 _BOUNDS_NS: Final = tuple(int(bound * 1e9) for bound in BOUNDS_S)
+_BOUNDS: Final = np.array(_BOUNDS_NS)
 
 
 class Histogram:
@@ -36,7 +37,7 @@ class Histogram:
 
     def take_all(self, took_ns: NDArray[np.int64]) -> None:
         """Some more, i8[n]."""
-        buckets = np.searchsorted(_BOUNDS_NS, took_ns)
+        buckets = _BOUNDS.searchsorted(took_ns)
         for bucket, count in enumerate(np.bincount(buckets, minlength=len(self.counts)).tolist()):
             self.counts[bucket] += count
         self.sum_s += float(took_ns.sum()) / 1e9

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from server.core.deadline import ANSWERING_S, given_up_s
 from server.core.parcel import Parcel
 from server.core.policy import APPROVED, APPROVED_IN_PART, LEDGER_AWAY, NETWORK_ASKED, Check
-from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation
+from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation, blank, rows_at
 from server.core.repeats import Admission, Admitted
 
 _AUTHORIZE: Final = int(Operation.AUTHORIZE)
@@ -30,6 +30,8 @@ _REVERSED: Final = int(Check.REVERSED_BEFORE_ARRIVAL)
 _TOGETHER_S: Final = 0.005
 """What is due within so long of one another is answered at once."""
 
+_NO_INTENTS: Final = np.zeros(0, INTENT)
+
 
 class Turn:
     """One batch under way: its intents (messages about authorizations first) and whom each belongs to."""
@@ -37,7 +39,7 @@ class Turn:
     def __init__(self, parcels: list[Parcel]) -> None:
         self.parcels = parcels
         self.requests = np.frombuffer(bytearray().join([parcel.records for parcel in parcels]), REQUEST)
-        self.intents: NDArray[Any] = np.zeros(0, INTENT)
+        self.intents: NDArray[Any] = _NO_INTENTS
         self.origin = np.zeros(0, np.int64)
         """Where in `requests` each intent came from."""
         self.messages = 0
@@ -50,6 +52,8 @@ class Turn:
         """Whether it has waited for the ledger too long, and others begin meanwhile."""
         self.is_given_up = False
         """Whether some of it were decided without the ledger while that was late."""
+        self.worked_ns = 0
+        """What it has cost the loop's thread."""
         self.marks_ns = [time.perf_counter_ns()]
         self._ends: list[int] | None = None
         """Where each parcel's requests end, once somebody asks."""
@@ -63,7 +67,7 @@ class Turn:
         self.origin = np.empty(len(self.requests), np.int64)
         self.messages, count = order_of(self.requests, admitted.admissions, self.origin)
         self.origin = self.origin[:count]
-        self.intents = np.zeros(count, INTENT)
+        self.intents = blank(count, INTENT)
         _bytes_of(self.intents)[:, : REQUEST.itemsize] = _bytes_of(self.requests)[self.origin]
         open_intents(self.intents, self.origin, admitted.admissions, sequence, directory_version)
 
@@ -80,8 +84,8 @@ class Turn:
         for parcel, first in self._parcels_at():
             inside = [place for place in range(len(parcel.places)) if first + place in rows]
             if inside:
-                chosen = decisions[[rows[first + place] for place in inside]]
-                parcel.deliver([parcel.places[place] for place in inside], chosen)
+                theirs = np.array([rows[first + place] for place in inside])
+                parcel.deliver([parcel.places[place] for place in inside], rows_at(decisions, theirs))
 
     def cut(self, origin: int) -> Parcel:
         """The request at `origin` as a parcel of its own."""
@@ -112,19 +116,24 @@ class Asked:
         self.intents = intents
         self.dues_s = turn.dues_s[origin]
         self._given_up_s = given_up_s(self.dues_s, now_s)
-        self.undecided = np.ones(len(intents), np.bool_)
-        self.untold = np.ones(len(intents), np.bool_)
-        self.told_away = np.zeros(len(intents), "S2")
+        self.undecided = ~np.zeros(len(intents), np.bool_)
+        self.untold = self.undecided.copy()
+        self.told_away: NDArray[np.bytes_] | None = None
         """Who was told by time that the ledger is away, 91 or N0, with nothing beside it; empty for all others."""
         self._origin = origin
         self._decisions: NDArray[Any] | None = None
 
     def next_s(self) -> float:
         """When the next of them must be decided, or told, by the loop's clock; infinite where none must."""
-        if self._decisions is None and self.undecided.all():
+        if self._decisions is None and _is_all(self.undecided):
             return float(self._given_up_s.min(initial=math.inf))
         instants = np.where(self.undecided, self._given_up_s, self.dues_s + ANSWERING_S)
         return float(instants[self.untold].min(initial=math.inf))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether all of them have their answers."""
+        return not np.count_nonzero(self.untold)
 
     def overdue(self, now_s: float) -> NDArray[np.int64]:
         """The places of those that must be decided now."""
@@ -137,19 +146,19 @@ class Asked:
             self._decisions = decisions
             return
         if self._decisions is None:
-            self._decisions = np.zeros(len(self.intents), DECISION)
+            self._decisions = blank(len(self.intents), DECISION)
         self._decisions[places] = decisions
 
     def tell(self, places: NDArray[np.int64], decisions: NDArray[Any]) -> None:
         """Hand out DECISION[m] of those at these places, but for who was told something before."""
-        if self.untold.all() and len(places) == len(self.intents):
+        if len(places) == len(self.intents) and _is_all(self.untold):
             self.untold[:] = False
             self.turn.answer(self._origin, decisions)
             return
         untold = self.untold[places]
         self.untold[places] = False
         if untold.any():
-            self.turn.answer(self._origin[places[untold]], decisions[untold])
+            self.turn.answer(self._origin[places[untold]], rows_at(decisions, untold))
 
     def tell_away(self, identifiers: NDArray[np.uint64], code: bytes) -> None:
         """Copies of these authorizations, u8[n, 2], were told this: so are they, where they wait. One key, one answer."""
@@ -159,7 +168,7 @@ class Asked:
             copied |= (low == one_low) & (high == one_high)
         places = np.flatnonzero(copied & self.untold)
         if len(places):
-            self.told_away[places] = code
+            self._note_away(places, np.full(len(places), code, "S2"))
             self.tell(places, away(self.intents["request"][places], code))
 
     def tell_overdue(self, now_s: float, code: bytes) -> int:
@@ -183,11 +192,16 @@ class Asked:
             declined = (decided["version"] != 0) & ~is_approval(decided) & ~is_bare
             answers[declined] = decided[declined]
             answers["sequence"][declined] = 0  # no journal has it yet
-            self.told_away[places[~declined]] = answers["response_code"][~declined]
+            self._note_away(places[~declined], answers["response_code"][~declined])
         else:
-            self.told_away[places] = answers["response_code"]
+            self._note_away(places, answers["response_code"])
         self.tell(places, answers)
         return len(places)
+
+    def _note_away(self, places: NDArray[np.int64], codes: NDArray[np.bytes_]) -> None:
+        if self.told_away is None:
+            self.told_away = np.zeros(len(self.intents), "S2")
+        self.told_away[places] = codes
 
 
 def is_approval(decisions: NDArray[Any]) -> NDArray[np.bool_]:
@@ -201,7 +215,7 @@ def away(requests: NDArray[Any], code: bytes = LEDGER_AWAY) -> NDArray[Any]:
 
     No journal has it; so it is without a sequence.
     """
-    decisions = np.zeros(len(requests), DECISION)
+    decisions = blank(len(requests), DECISION)
     for name in ("authorization_id", "original_id", "operation"):
         decisions[name] = requests[name]
     decisions["version"] = REQUEST_VERSION
@@ -262,5 +276,10 @@ def stamp(
         decision.journal_us = journal_us
 
 
+def _is_all(which: NDArray[np.bool_]) -> bool:
+    """`which.all()`, in a third of the time where there are few."""
+    return np.count_nonzero(which) == len(which)
+
+
 def _bytes_of(records: NDArray[Any]) -> NDArray[np.uint8]:
-    return records.view(np.uint8).reshape(len(records), records.itemsize)
+    return np.frombuffer(records, np.uint8).reshape(len(records), records.itemsize)

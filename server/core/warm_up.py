@@ -14,6 +14,7 @@ from ledger import chains
 from ledger.book import Ledger
 from ledger.chains import MOVE, MoveOutcome
 from ledger.holds import BACKSTOP_S, HoldOutcome
+from ledger.transfer import RESULT
 from scoring.drift import BINS, histogram
 from scoring.explain import reason_numbers
 from scoring.features import FEATURE_NAMES
@@ -21,7 +22,7 @@ from scoring.model import Model
 from server.core.answers import decide_authorizations, prepare_authorizations, without_ledger
 from server.core.attempts import attempts_of
 from server.core.block_lists import BlockEntry, BlockKind
-from server.core.books import Books, Moved
+from server.core.books import Books, Moved, hold_transfers
 from server.core.controls import Controls
 from server.core.deadline import dues_s, left_s
 from server.core.directory import CARD, Directory, DirectoryChange, Posture, Programme
@@ -44,6 +45,7 @@ from server.core.record import (
     CardReference,
     Operation,
     TransactionType,
+    blank,
 )
 from server.core.risk import SHARES, Risk
 from server.core.state import State
@@ -239,6 +241,8 @@ async def warm_up_books(ledger: Ledger) -> None:
     """The ledger stage, with batches that ask for nothing but balances of an account that does not exist."""
     books = Books(ledger)
     for size in _SIZES:
-        intents = np.zeros(size, INTENT)
+        intents = blank(size, INTENT)
         intents["billing_currency"] = 999
         await books.hold(intents, np.zeros(size, np.bool_), 0)
+        hold_transfers(intents)
+        Moved(size).take(intents, ~np.zeros(size, np.bool_), np.zeros(size, RESULT))

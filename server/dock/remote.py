@@ -160,6 +160,11 @@ class RemoteCore:
         """Whether the core can't be asked."""
         return self._passage is None
 
+    @property
+    def next_turn_s(self) -> float:
+        """See `Core`: it is known where the core is."""
+        return 0.0
+
     async def run(self) -> None:
         """Keep the connection, until cancelled."""
         passage: Passage | None = None

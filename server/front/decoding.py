@@ -355,10 +355,19 @@ def decode_frame(
 
 
 @njit(cache=True)
-def content_bytes(records: Any, out: Any) -> None:
-    """What makes two requests of one key the same, as `reading` packs it: u1[n, 59] of REQUEST_NUMBERS[n]."""
+def content_bytes(records: Any, pan_sizes: Any, cards: Any, merchants: Any, out: Any) -> None:
+    """
+    What makes two requests of one key the same, as `reading` packs it: u1[n, 51] of REQUEST_NUMBERS[n].
+
+    Those get their merchants' digests, u8[n], before, and where there is a card number (`pan_sizes` i8[n]) its key, of
+    `cards` (u8[n, 2]).
+    """
     for i in range(len(records)):
         record = records[i]
+        record.merchant = merchants[i]
+        if pan_sizes[i] > 0:
+            record.card_key[0] = cards[i, 0]
+            record.card_key[1] = cards[i, 1]
         words = (
             record.card_key[0],
             record.card_key[1],

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from server.core.record import REQUEST, digest, merchant_digest
+from server.core.record import REQUEST, digest, merchant_digest, seen_as
 from server.front.decoding import (
     HASHED_KEY_SIZE,
     LEFT,
@@ -17,7 +17,7 @@ from server.front.decoding import (
     letter_tables,
     take_hashes,
 )
-from server.front.masking import leave_named, mask_texts
+from server.front.masking import mask_all
 from server.front.permits import EVERYTHING, Permits
 from server.front.wire import PAN_SIZE_MAX
 
@@ -25,6 +25,7 @@ MESSAGES_MAX: Final = 256
 _CONTENT_SIZE: Final = 51
 _KEY_HASH_SIZE: Final = 9
 _CONTENT_HASH_SIZE: Final = 16
+_NO_CARD: Final = bytes(16)
 
 
 @dataclass(slots=True)
@@ -63,6 +64,11 @@ class FrameDecoder:
         self._message_time = message_time
         self._countries, self._currencies = letter_tables()
         self._records = np.zeros(MESSAGES_MAX, REQUEST_NUMBERS)
+        # The same memory, seen otherwise; to look anew for each frame would cost more than what is read.
+        self._bytes = seen_as(self._records, np.dtype(np.uint8)).reshape(MESSAGES_MAX, -1)
+        texts = seen_as(self._records, REQUEST)
+        self._merchant_texts = [texts[name] for name in ("acquirer_id", "merchant_id", "merchant_name")]
+        self._device_sizes = texts["device_fingerprint_size"]
         self._sequences = np.zeros(MESSAGES_MAX, np.uint64)
         self._states = np.zeros(MESSAGES_MAX, np.uint8)
         self._spans = np.zeros((MESSAGES_MAX, 2), np.int64)
@@ -96,28 +102,24 @@ class FrameDecoder:
                 permits.leave_forbidden(
                     records[:known], self._states[:known], self._pans[:known], self._pan_sizes[:known]
                 )
-            self._mask(known)
+            if known:
+                # No card number but as a hash: see `masking`.
+                mask_all(records[:known], self._states[:known], self._pans[:known], self._pan_sizes[:known])
             self._take(frame, raw, known)
         # The next frame's kernel wants zeroed records; one that was given up may have written any of them.
         used = MESSAGES_MAX if frame.unread else known
-        records[:used].view(np.uint8)[:] = 0
+        self._bytes[:used].fill(0)
         self._pan_sizes[:used] = 0
         return frame
 
     def warm_up(self) -> None:
         """Compile the kernels."""
         self.decode(b"", 0)
-        self._mask(0)
+        mask_all(self._records[:0], self._states[:0], self._pans[:0], self._pan_sizes[:0])
         self._hash(0)
         Permits(None).leave_forbidden(
             self._records[:0], self._states[:0], self._pans[:0], self._pan_sizes[:0]
         )
-
-    def _mask(self, count: int) -> None:
-        """No card number but as a hash: see `masking`."""
-        records = self._records[:count]
-        mask_texts(records)
-        leave_named(records, self._states[:count], self._pans[:count], self._pan_sizes[:count])
 
     def _take(self, frame: Frame, raw: bytes, count: int) -> None:
         states = self._states[:count].tolist()
@@ -128,7 +130,7 @@ class FrameDecoder:
         if len(frame.left) == count:
             return
         self._hash(count)
-        whole = self._records[:count].tobytes()
+        whole = self._bytes[:count].tobytes()
         size = REQUEST.itemsize
         for place, state in enumerate(states):
             if state != LEFT:
@@ -137,32 +139,30 @@ class FrameDecoder:
     def _hash(self, count: int) -> None:
         """The card's, the merchant's and the device's hashes, then those of key and content."""
         records = self._records[:count]
-        texts = records.view(REQUEST)
         pans = self._pans[:count].tobytes()
         sizes = self._pan_sizes[:count].tolist()
+        starts = range(0, count * PAN_SIZE_MAX, PAN_SIZE_MAX)
         keyed = self._card_key
-        if all(size > 0 for size in sizes):
-            starts = range(0, count * PAN_SIZE_MAX, PAN_SIZE_MAX)
-            joined = b"".join([keyed(pans[at : at + size]) for at, size in zip(starts, sizes, strict=True)])
-            records["card_key"] = np.frombuffer(joined, "<u8").reshape(-1, 2)
-        else:
-            for place, size in enumerate(sizes):
-                if size > 0:
-                    at = place * PAN_SIZE_MAX
-                    records["card_key"][place] = np.frombuffer(keyed(pans[at : at + size]), "<u8")
-        records["merchant"] = [
+        cards = [
+            keyed(pans[at : at + size]) if size > 0 else _NO_CARD
+            for at, size in zip(starts, sizes, strict=True)
+        ]
+        merchants = [
             merchant_digest(acquirer, merchant or name)
             for acquirer, merchant, name in zip(
-                texts["acquirer_id"].tolist(),
-                texts["merchant_id"].tolist(),
-                texts["merchant_name"].tolist(),
-                strict=True,
+                *(texts[:count].tolist() for texts in self._merchant_texts), strict=True
             )
         ]
-        for place in np.flatnonzero(records["device_fingerprint_size"]).tolist():
-            size = int(records["device_fingerprint_size"][place])
+        for place in self._device_sizes[:count].nonzero()[0].tolist():
+            size = int(self._device_sizes[place])
             records["device"][place] = digest(records["device_fingerprint"][place, :size].tobytes())
-        content_bytes(records, self._content_bytes)
+        content_bytes(
+            records,
+            self._pan_sizes[:count],
+            np.frombuffer(b"".join(cards), "<u8").reshape(-1, 2),
+            np.array(merchants, np.uint64),
+            self._content_bytes,
+        )
         if self._said_key is not None:
             sent = records["transmission_s"].tolist()
             for place, size in enumerate(sizes):

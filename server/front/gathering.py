@@ -7,22 +7,26 @@ goes at once.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, Protocol
-
-from numpy.typing import NDArray
+from typing import Final, Protocol
 
 from server.core.deadline import with_deadline
-from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.core.parcel import Core, Decisions, Overloaded, Parcel, Places, Stopped
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
 
 GATHER_S: Final = 0.002
+GATHER_S_MAX: Final = 0.006
+"""From one parcel to the next, at the most: longer where they are dear, for they get a third of the time."""
+
 GATHER_EACH_S: Final = 0.001
-"""From one parcel to the next: so long for each message of the first, GATHER_S at the most."""
+"""So long for each message of the parcel before. A core in this process is asked when it takes what comes."""
+
+_GATHER_SHARE: Final = 3.0
 
 _MESSAGES_TAG: Final = b"\x0a"
 """LinkRequest.messages, the field of a message in a frame."""
@@ -39,9 +43,10 @@ _Call = tuple[bytes, asyncio.Future[bytes], int]
 class Moments:
     """When what was gathered goes: at once after a pause, else a moment after what went before it, by how much that was."""
 
-    def __init__(self, go: Callable[[], int]) -> None:
-        """`go` says how many messages went."""
+    def __init__(self, go: Callable[[], int], core: Core) -> None:
+        """`go` says how many messages went to the core."""
         self._go = go
+        self._core = core
         self._loop = asyncio.get_running_loop()
         self._next_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -49,15 +54,18 @@ class Moments:
     def begin(self) -> None:
         """Something waits."""
         if self._timer is None:
-            self._timer = self._loop.call_at(self._next_s, self.end)
+            self._timer = self._loop.call_at(max(self._next_s, self._core.next_turn_s), self.end)
 
     def end(self) -> None:
         """It goes now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            began_s = self._loop.time()
-            self._next_s = began_s + min(GATHER_S, GATHER_EACH_S * self._go())
+            began_s, now_s = time.perf_counter(), self._loop.time()
+            count = self._go()
+            took_s = time.perf_counter() - began_s
+            most_s = min(max(_GATHER_SHARE * took_s, GATHER_S), GATHER_S_MAX)
+            self._next_s = now_s + max(min(GATHER_EACH_S * count, most_s), min(took_s, most_s))
 
 
 class Gathering:
@@ -76,7 +84,7 @@ class Gathering:
         self._read = read
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._moments = Moments(self._submit)
+        self._moments = Moments(self._submit, core)
         self._calls: dict[Caller, list[_Call]] = {}
 
     async def ask(self, raw: bytes, caller: Caller, deadline_ms: int = 0) -> bytes:
@@ -111,7 +119,7 @@ class Gathering:
         futures = [future for _, future, _ in calls]
         due = [with_deadline(record, call[2]) for record, call in zip(records, calls, strict=True) if record]
 
-        def deliver(places: list[int], decisions: NDArray[Any]) -> None:
+        def deliver(places: Places, decisions: Decisions) -> None:
             for place, answer in zip(places, self._writer.answers(decisions), strict=True):
                 if not futures[place].done():
                     futures[place].set_result(answer)
@@ -170,7 +178,7 @@ class Singles:
         self._core = core
         self._decoder = decoder
         self._writer = writer
-        self._moments = Moments(self._submit)
+        self._moments = Moments(self._submit, core)
         self._frames: dict[Caller, list[tuple[Sender, bytes]]] = {}
 
     def put(self, link: Sender, caller: Caller, raw: bytes) -> None:
@@ -219,7 +227,7 @@ class Singles:
             return
         unanswered = set(range(len(records)))
 
-        def deliver(places: list[int], decisions: NDArray[Any]) -> None:
+        def deliver(places: Places, decisions: Decisions) -> None:
             unanswered.difference_update(places)
             answers = self._writer.each_link_answer([sequences[place] for place in places], decisions)
             by_link: dict[Sender, list[bytes]] = {}

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
-from numpy.typing import NDArray
 
 from holdfast.v1 import authorization_pb2 as pb
-from server.core.parcel import Core, Overloaded, Parcel, Stopped
+from server.core.parcel import Core, Decisions, Overloaded, Parcel, Places, Stopped
 from server.front.clients import check_message
 from server.front.fields import BadRequest
 from server.front.frames import MESSAGES_MAX, FrameDecoder
@@ -242,7 +241,7 @@ class Link:
         places = list(range(len(sequences)))
         unanswered = set(places)
 
-        def deliver(answered: list[int], decisions: NDArray[Any]) -> None:
+        def deliver(answered: Places, decisions: Decisions) -> None:
             unanswered.difference_update(answered)
             told = [sequences[place] for place in answered]
             self.answer(self._writer.link_answers(told, decisions), len(told))

@@ -72,6 +72,13 @@ def mask_texts(records: Any) -> None:
         mask_text(records[i].merchant_city)
 
 
+@njit(cache=True)
+def mask_all(records: Any, states: Any, pans: Any, sizes: Any) -> None:
+    """`mask_texts` and `leave_named`."""
+    mask_texts(records)
+    leave_named(records, states, pans, sizes)
+
+
 def masked(text: str) -> bytes:
     """`mask_text` of one text, as UTF-8."""
     characters = np.frombuffer(bytearray(text.encode()), np.uint8)

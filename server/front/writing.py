@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scoring.reason_codes import ReasonCode
 from server.core.names import NAME_BYTES_MAX, Names, texts_of
 from server.core.policy import CHECKS, ORDER, Check
-from server.core.record import DECISION, DECISION_NUMBERS, NAMED_MAX, Operation
+from server.core.record import DECISION, DECISION_NUMBERS, NAMED_MAX, Operation, seen_as
 from server.front.codes import currency_numbers
 
 _ANSWER_SIZE_MAX: Final = 3072
@@ -275,7 +275,7 @@ class AnswerWriter:
         out = np.empty(len(decisions) * (_ANSWER_SIZE_MAX + 32), np.uint8)
         ends = np.zeros(len(decisions), np.int64)
         encode(
-            decisions.view(DECISION_NUMBERS),
+            seen_as(decisions, DECISION_NUMBERS),
             sequences,
             linked,
             out,

@@ -153,6 +153,8 @@ class Answering:
     def __init__(self):
         self.parcels = 0
 
+    next_turn_s = 0.0
+
     def is_full(self, _source=0):
         return self.parcels % 7 == 6
 

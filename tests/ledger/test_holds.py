@@ -225,22 +225,6 @@ def test_amounts_held_are_matched_to_the_ids_asked():
     assert holds.held_minor(ids, books.state.lookup_transfers(ids)).tolist() == [-1, 10, -1, 30, -1]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 500)), max_size=30))
-def test_what_is_available_after_each_hold_is_as_if_they_came_one_by_one(batch):
-    """A batch's answers show the balance that each would have seen alone."""
-    funded = np.array([2000, 900, 300, 0])
-    available = funded.copy()
-    expected, held = [], []
-    for account, amount in batch:
-        taken = amount if amount <= available[account] else 0
-        available[account] -= taken
-        held.append(taken)
-        expected.append(int(available[account]))
-    index = np.array([account for account, _ in batch], np.int64)
-    after = holds.available_after(index, available, np.array(held, np.int64))
-    assert after.tolist() == expected
-
-
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(("hold", "partial", "release", "wait")),

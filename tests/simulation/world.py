@@ -96,6 +96,7 @@ class Life:
             clock_ns=world.clock_ns,
             limits=LIMITS,
             deadlines=Deadlines(int(DEADLINE_S * 1000)),
+            stopwatch_ns=lambda: 0,
         )
         core.on_stop = self._stop
         expiry = Expiry(core, lambda: world.clock_ns() // 10**9, world.clock_ns)

@@ -5,9 +5,9 @@ import pytest
 
 from ledger.holds import HoldOutcome
 from server.core.answers import decide_authorizations, prepare_authorizations
-from server.core.books import AWAY, Moved, accounts_of
+from server.core.books import AWAY, Moved
 from server.core.policy import Check
-from server.core.record import DECISION, INTENT, NO_ROW, TransactionType
+from server.core.record import DECISION, INTENT, TransactionType
 from server.core.stand_in import STAND_IN, StandIn
 from tests.server.core.scene import purchase
 
@@ -64,22 +64,3 @@ def test_less_than_was_asked_is_an_approval_in_part():
     """10, with what is held."""
     decision, _ = asked(HoldOutcome.HELD, held_minor=999)
     assert (decision["response_code"], decision["approved_minor"]) == (b"10", 999)
-
-
-def test_accounts_of_a_batch_are_named_once_each():
-    """However often they appear, and none for an unknown card."""
-    rng = np.random.default_rng(3)
-    for count in (1, 2, 7, 300):
-        intents = np.zeros(count, INTENT)
-        intents["account_number"] = rng.integers(0, 50, count)
-        intents["billing_currency"] = rng.choice([840, 978], count)
-        intents["card_row"] = rng.choice([1, NO_ROW], count, p=[0.8, 0.2])
-        accounts, place = np.empty((count, 2), np.uint64), np.empty(count, np.int64)
-        accounts = accounts[: accounts_of(intents, accounts, place)]
-        assert len({tuple(pair) for pair in accounts.tolist()}) == len(accounts)
-        for intent, at in zip(intents, place.tolist(), strict=True):
-            if intent["card_row"] == NO_ROW:
-                assert at == -1
-            else:
-                low, high = accounts[at].tolist()
-                assert (low, high & 0xFFFF_FFFF) == (intent["account_number"], intent["billing_currency"])

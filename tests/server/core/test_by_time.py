@@ -507,8 +507,8 @@ def test_turns_that_follow_each_other_take_what_came_meanwhile_together(with_war
     """Ten requests, one after the other, soon after a turn: one turn for all; the first after a pause goes at once."""
 
     async def act(core):
-        monkeypatch.setattr("server.core.authorizer.TURN_S", 5.0)
-        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", 5.0)
+        for name in ("TURN_S", "TURN_S_MAX", "TURN_EACH_S"):
+            monkeypatch.setattr(f"server.core.pace.{name}", 5.0)
         first = await core.codes(soon(purchase(0), LONG_MS))
         turns = core.authorizer.counters.turns
         asked = []
@@ -525,8 +525,8 @@ def test_a_turn_that_waits_begins_at_once_when_many_have_come(with_warm_core, mo
     """However long the pause after the one before it."""
 
     async def act(core):
-        monkeypatch.setattr("server.core.authorizer.TURN_S", LONG_MS / 1_000)
-        monkeypatch.setattr("server.core.authorizer.TURN_EACH_S", LONG_MS / 1_000)
+        for name in ("TURN_S", "TURN_S_MAX", "TURN_EACH_S"):
+            monkeypatch.setattr(f"server.core.pace.{name}", LONG_MS / 1_000)
         codes = await core.codes(soon(purchase(0), LONG_MS))
         one = asyncio.ensure_future(core.codes(soon(purchase(1), LONG_MS)))
         await asyncio.sleep(0)

@@ -39,6 +39,8 @@ class Approving:
         self.refusing = refusing
         self.parcels = []
 
+    next_turn_s = 0.0
+
     def is_full(self):
         return self.refusing
 

@@ -25,6 +25,8 @@ RESOURCE_EXHAUSTED, INVALID_ARGUMENT = 8, 3
 class Approving:
     """A core that approves whatever comes for what it asks; refuses where it is told to."""
 
+    next_turn_s = 0.0
+
     def __init__(self):
         self.parcels = []
         self.is_refusing = False
