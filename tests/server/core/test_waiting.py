@@ -7,7 +7,7 @@ import pytest
 from numba import config
 
 from server.core.deadline import PATIENT_MS
-from server.core.pace import Pace
+from server.core.pace import TURN_EACH_S, TURN_S, TURN_S_MAX, Pace, Rhythm
 from server.core.parcel import Parcel
 from server.core.record import REQUEST
 from server.core.waiting import Waiting
@@ -121,3 +121,26 @@ def test_a_pace_of_turns_of_one_size_never_promises_less_than_nothing():
         assert 0 <= pace.wait_s(1, 2_048) <= pace.wait_s(100, 2_048)
         assert pace.wait_s(32, 2_048) < 2 * slow * 0.003
         assert 0.5 * slow * 0.003 < pace.wait_s(32, 32) < 3 * slow * 0.003
+
+
+def test_turns_follow_each_other_as_soon_as_what_they_cost_allows():
+    """A small turn delays nobody for longer than its own work, a larger one for TURN_S; where turns are dear, they wait."""
+    rhythm = Rhythm()
+    rhythm.began(10.0, 1)
+    assert rhythm.next_s == pytest.approx(10.0 + TURN_EACH_S)
+    rhythm.began(10.0, 100)
+    assert rhythm.next_s == pytest.approx(10.0 + TURN_S)
+    for _ in range(100):
+        rhythm.worked(0.003)
+    rhythm.began(10.0, 1)
+    assert rhythm.next_s == pytest.approx(10.003, abs=1e-5)
+    rhythm.began(10.0, 100)
+    assert rhythm.next_s == pytest.approx(10.009, abs=1e-5)
+    for _ in range(100):
+        rhythm.worked(0.5)  # something else held the thread up
+    rhythm.began(10.0, 100)
+    assert rhythm.next_s == pytest.approx(10.0 + TURN_S_MAX)
+    for _ in range(100):
+        rhythm.worked(0.0005)
+    rhythm.began(10.0, 100)
+    assert rhythm.next_s == pytest.approx(10.0 + TURN_S)

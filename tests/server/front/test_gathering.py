@@ -136,6 +136,30 @@ def test_every_caller_hears_of_it_when_the_core_takes_nothing(keys):
     assert [type(answer) for answer in answers] == [Overloaded] * 4
 
 
+def test_what_comes_before_the_core_takes_anything_goes_together(keys):
+    """Until the core's next turn nothing goes to it; then all of it as one parcel, and what comes later by itself."""
+
+    async def ask():
+        core = Approving()
+        loop = asyncio.get_running_loop()
+        core.next_turn_s = loop.time() + 60
+        gathering = gathering_before(core, keys)
+        timers = []
+        loop.call_at = lambda when_s, callback: (
+            timers.append((when_s, callback)) or asyncio.Handle(callback, (), loop)
+        )
+        calls = [asyncio.ensure_future(gathering.ask(raw, CALLER)) for raw in raws[:3]]
+        await asyncio.sleep(0)
+        waited = len(core.parcels)
+        [(when_s, callback)] = timers
+        callback()
+        await asyncio.gather(*calls)
+        return waited, when_s == core.next_turn_s, [len(parcel.places) for parcel in core.parcels]
+
+    raws = Traffic(3, 500, run=9).serialized(3, NOW_S)
+    assert asyncio.run(ask()) == (0, True, [3])
+
+
 def test_the_others_are_answered_when_a_caller_gives_up(keys):
     """A cancelled call leaves its place; nobody else's answer moves."""
     raws = Traffic(3, 500, run=4).serialized(3, NOW_S)
