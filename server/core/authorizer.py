@@ -375,7 +375,8 @@ class Authorizer:
         self.timing.answered(intents, self._clock_ns())
         self._count_codes(decisions)
         turn.worked_ns += self._stopwatch_ns() - began_ns
-        self._rhythm.worked(turn.worked_ns / 1e9)
+        if len(intents) == len(asked.intents):
+            self._rhythm.worked(turn.worked_ns / 1e9, len(turn.requests))
 
     @contextlib.contextmanager
     def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:

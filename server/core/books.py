@@ -84,6 +84,7 @@ class Moved:
 
     def take(self, intents: NDArray[Any], wanted: NDArray[np.bool_], results: Results) -> tuple[bool, bool]:
         """The ledger's results for those of INTENT[n] that were `wanted`; see `take_results`."""
+        assert len(results) == np.count_nonzero(wanted), "the ledger answers every transfer"
         return take_results(
             intents, wanted, results, holds.HOLD_OUTCOMES, self.outcome, self.status, self.held_minor
         )

@@ -363,7 +363,7 @@ class Journal:
     def _hand_over(self, number: int, kind: int, records: NDArray[Any]) -> asyncio.Future[int]:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if self.stopped is not None:
-            future.set_exception(self.stopped)
+            _fail(future, self.stopped)
         else:
             self._waiting.put(_Append(number, kind, records, future))
         return future
@@ -456,5 +456,9 @@ def _settle(entries: list[_Append], error: JournalStopped | None) -> None:
         if error is None:
             entry.future.set_result(entry.number)
         else:
-            entry.future.set_exception(error)
-            entry.future.exception()  # is looked at: of a turn's intents nobody asks, but of its decisions
+            _fail(entry.future, error)
+
+
+def _fail(future: asyncio.Future[int], error: JournalStopped) -> None:
+    future.set_exception(error)
+    future.exception()  # has been looked at: nobody asks what became of a turn's intents, only of its decisions

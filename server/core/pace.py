@@ -23,9 +23,10 @@ TURN_S_MAX: Final = 0.012
 """From one turn to the next, at the most: longer where turns are dear, for they get a third of the time."""
 
 TURN_EACH_S: Final = 0.001
-"""So long for each request of the turn before: below some 1,000 requests a second that delays nobody; above, turns fill."""
+"""So long for each request of the turn before, but no less than a turn costs: where little comes nobody waits for more."""
 
 _TURN_SHARE: Final = 3.0
+_SMALL: Final = 64
 _NEWEST: Final = 0.1
 """What the newest turn weighs in what one costs."""
 
@@ -44,9 +45,10 @@ class Rhythm:
         # While its work is done no other could be: one that began would hold up its answers.
         self.next_s = now_s + max(min(TURN_EACH_S * count, most_s), self._work_s)
 
-    def worked(self, work_s: float) -> None:
-        """A turn has cost its thread so much time."""
-        self._work_s += _NEWEST * (min(work_s, TURN_S_MAX) - self._work_s)
+    def worked(self, work_s: float, count: int) -> None:
+        """A turn of so many requests has cost its thread so much time. What a large one cost was most of it for its requests."""
+        if count <= _SMALL or work_s < self._work_s:
+            self._work_s += _NEWEST * (min(work_s, TURN_S_MAX) - self._work_s)
 
 
 class Pace:

@@ -64,7 +64,7 @@ class Core(Protocol):
 
     @property
     def next_turn_s(self) -> float:
-        """Before when nothing more that comes is taken, by the loop's clock; 0 where that is not known."""
+        """Before when little that comes is taken, by the loop's clock; 0 where that is not known."""
         ...
 
     def is_full(self, source: int = 0) -> bool:

@@ -60,7 +60,7 @@ class FrameDecoder:
         self._card_key = card_key
         self._said_key = said_key
         self._identifier_key = identifier_key
-        self._clock_ns = clock_ns
+        self.clock_ns = clock_ns
         self._message_time = message_time
         self._countries, self._currencies = letter_tables()
         self._records = np.zeros(MESSAGES_MAX, REQUEST_NUMBERS)
@@ -77,8 +77,14 @@ class FrameDecoder:
         self._key_bytes = np.zeros((MESSAGES_MAX, HASHED_KEY_SIZE), np.uint8)
         self._content_bytes = np.zeros((MESSAGES_MAX, _CONTENT_SIZE), np.uint8)
 
-    def decode(self, raw: bytes, sender: int, permits: Permits = EVERYTHING) -> Frame:
-        """The frame in these bytes. Messages that `permits` forbids are left; their card numbers are not hashed."""
+    def decode(
+        self, raw: bytes, sender: int, permits: Permits = EVERYTHING, arrival_ns: int | None = None
+    ) -> Frame:
+        """
+        The frame in these bytes, which arrived now unless said otherwise.
+
+        Messages that `permits` forbids are left; their card numbers are not hashed.
+        """
         records = self._records
         count = decode_frame(
             np.frombuffer(raw, np.uint8),
@@ -92,7 +98,7 @@ class FrameDecoder:
             self._countries,
             self._currencies,
             np.uint64(sender),
-            self._clock_ns(),
+            self.clock_ns() if arrival_ns is None else arrival_ns,
             self._message_time,
         )
         known = min(max(count, 0), MESSAGES_MAX)

@@ -27,6 +27,11 @@ GATHER_EACH_S: Final = 0.001
 """So long for each message of the parcel before. A core in this process is asked when it takes what comes."""
 
 _GATHER_SHARE: Final = 3.0
+_AHEAD_S: Final = 0.001
+"""So much before the core takes what comes, for it to be there."""
+
+_AT_ONCE: Final = 128
+"""So many messages wait for nothing."""
 
 _MESSAGES_TAG: Final = b"\x0a"
 """LinkRequest.messages, the field of a message in a frame."""
@@ -41,7 +46,11 @@ _Call = tuple[bytes, asyncio.Future[bytes], int]
 
 
 class Moments:
-    """When what was gathered goes: at once after a pause, else a moment after what went before it, by how much that was."""
+    """
+    When what was gathered goes: at once after a pause, else a moment after what went before it, by how much that was.
+
+    Where the core is in this process, not before it takes what comes; but many messages never wait.
+    """
 
     def __init__(self, go: Callable[[], int], core: Core) -> None:
         """`go` says how many messages went to the core."""
@@ -49,18 +58,24 @@ class Moments:
         self._core = core
         self._loop = asyncio.get_running_loop()
         self._next_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        self._timer: asyncio.Handle | None = None
 
-    def begin(self) -> None:
-        """Something waits."""
+    def begin(self) -> bool:
+        """One more waits; whether it is the first."""
+        self._waiting += 1
         if self._timer is None:
-            self._timer = self._loop.call_at(max(self._next_s, self._core.next_turn_s), self.end)
+            self._timer = self._loop.call_at(max(self._next_s, self._core.next_turn_s - _AHEAD_S), self.end)
+        elif self._waiting == _AT_ONCE:
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self.end)
+        return self._waiting == 1
 
     def end(self) -> None:
         """It goes now."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._waiting = None, 0
             began_s, now_s = time.perf_counter(), self._loop.time()
             count = self._go()
             took_s = time.perf_counter() - began_s
@@ -86,6 +101,8 @@ class Gathering:
         self._loop = asyncio.get_running_loop()
         self._moments = Moments(self._submit, core)
         self._calls: dict[Caller, list[_Call]] = {}
+        self._arrival_ns = 0
+        """Of the first that waits; the others have come a moment later, and count as if with it."""
 
     async def ask(self, raw: bytes, caller: Caller, deadline_ms: int = 0) -> bytes:
         """
@@ -94,7 +111,8 @@ class Gathering:
         Raises BadRequest, NotPermitted, and what `Authorizer.submit` raises.
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
-        self._moments.begin()
+        if self._moments.begin():
+            self._arrival_ns = self._decoder.clock_ns()
         self._calls.setdefault(caller, []).append((raw, future, deadline_ms))
         return await future
 
@@ -111,7 +129,7 @@ class Gathering:
 
     def _submit_frame(self, caller: Caller, calls: list[_Call]) -> None:
         frame = b"".join([framed(raw) for raw, *_ in calls])
-        records = self._decoder.decode(frame, caller.sender, caller.permits).records
+        records = self._decoder.decode(frame, caller.sender, caller.permits, self._arrival_ns).records
         if None in records:
             calls, records = self._read_left(calls, records, caller)
         if not calls:
@@ -180,10 +198,12 @@ class Singles:
         self._writer = writer
         self._moments = Moments(self._submit, core)
         self._frames: dict[Caller, list[tuple[Sender, bytes]]] = {}
+        self._arrival_ns = 0
 
     def put(self, link: Sender, caller: Caller, raw: bytes) -> None:
         """A frame for which `is_single` holds."""
-        self._moments.begin()
+        if self._moments.begin():
+            self._arrival_ns = self._decoder.clock_ns()
         self._frames.setdefault(caller, []).append((link, raw))
 
     def flush(self) -> None:
@@ -203,7 +223,8 @@ class Singles:
         return sum(map(len, gathered.values()))
 
     def _submit_frames(self, caller: Caller, frames: list[tuple[Sender, bytes]]) -> None:
-        decoded = self._decoder.decode(b"".join([raw for _, raw in frames]), caller.sender, caller.permits)
+        whole = b"".join([raw for _, raw in frames])
+        decoded = self._decoder.decode(whole, caller.sender, caller.permits, self._arrival_ns)
         if decoded.unread:
             for link, raw in frames:
                 link.read(raw)

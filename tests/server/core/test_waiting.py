@@ -131,16 +131,17 @@ def test_turns_follow_each_other_as_soon_as_what_they_cost_allows():
     rhythm.began(10.0, 100)
     assert rhythm.next_s == pytest.approx(10.0 + TURN_S)
     for _ in range(100):
-        rhythm.worked(0.003)
+        rhythm.worked(0.003, 8)
     rhythm.began(10.0, 1)
     assert rhythm.next_s == pytest.approx(10.003, abs=1e-5)
     rhythm.began(10.0, 100)
     assert rhythm.next_s == pytest.approx(10.009, abs=1e-5)
     for _ in range(100):
-        rhythm.worked(0.5)  # something else held the thread up
+        rhythm.worked(0.5, 8)  # something else held the thread up
     rhythm.began(10.0, 100)
     assert rhythm.next_s == pytest.approx(10.0 + TURN_S_MAX)
     for _ in range(100):
-        rhythm.worked(0.0005)
+        rhythm.worked(0.0005, 8)
+        rhythm.worked(0.020, 1_000)
     rhythm.began(10.0, 100)
     assert rhythm.next_s == pytest.approx(10.0 + TURN_S)

@@ -154,7 +154,7 @@ def test_what_comes_before_the_core_takes_anything_goes_together(keys):
         [(when_s, callback)] = timers
         callback()
         await asyncio.gather(*calls)
-        return waited, when_s == core.next_turn_s, [len(parcel.places) for parcel in core.parcels]
+        return waited, core.next_turn_s - when_s < 0.01, [len(parcel.places) for parcel in core.parcels]
 
     raws = Traffic(3, 500, run=9).serialized(3, NOW_S)
     assert asyncio.run(ask()) == (0, True, [3])
