@@ -29,6 +29,8 @@ from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, 
 LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 READY_TIMEOUT_S: Final = 120.0
 _LOCUST_GRACE_S: Final = 60.0
+_LAST_ANSWERS_S: Final = 10
+"""What is under way at the end is waited for, at most so long: the slowest answers are not cut off uncounted."""
 
 
 def bench_table(result: dict[str, Any]) -> Group:
@@ -178,6 +180,8 @@ def _drive(options: LocustOptions, host: str, folder: Path) -> None:
             str(options.users),
             "--run-time",
             f"{options.seconds}s",
+            "--stop-timeout",
+            f"{_LAST_ANSWERS_S}s",
         ),
         *("--only-summary", "--json-file", str(folder / "locust"), "--exit-code-on-error", "0"),
     ]

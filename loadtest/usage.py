@@ -164,6 +164,14 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
+def title(pid: int) -> str:
+    """What a process calls itself; nothing where it has ended."""
+    try:
+        return (_PROC / str(pid) / "comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
+
+
 def resident_bytes(pid: int) -> int:
     """What a process has in memory now; 0 where it has ended."""
     try:

@@ -7,6 +7,7 @@ cli          the command line `holdfast`
 core_process   the core behind fronts, as a process
 front_process  a front, as a process
 supervisor   one core and several fronts, each a process of its own, kept running
+child        a process kept running: started again when it dies, by a spare where there is one
 assembly     the composition root: every part made, handed over, taken down
 metrics      what the core's process shows of itself
 tracing      a share of the authorizations as traces
@@ -27,6 +28,7 @@ tasks        what runs for as long as its process does
 authority    a certificate authority for development
 background   work that gives way to others
 keys         the secrets of one installation
+title        what ps and top call a process
 undumpable   no picture of a process's memory that has seen card numbers
 garbage      the garbage collector, told what a server is, and when it is made
 settings     what a server is told, with units and bounds

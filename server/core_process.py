@@ -1,14 +1,26 @@
-"""The core behind fronts: everything but listening. `python -m server.core_process`, by the supervisor alone."""
+"""
+The core behind fronts: everything but listening. `python -m server.core_process`, by the supervisor alone.
 
+A spare loads all that a start needs, where the processors have nothing else to do, and touches nothing of the home until
+it is told to begin.
+"""
+
+import asyncio
 import sys
-from typing import Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
 
-from server.assembly import Server, StartError
-from server.garbage import settle
+from server.background import give_way
+from server.child import BEGIN, PREPARED
 from server.overseen import oversee, say
 from server.settings import Settings
+from server.supervisor import SPARE
 from server.telemetry import configure_logs
+from server.title import entitle
 from server.undumpable import refuse_dumps
+
+if TYPE_CHECKING:
+    from server.assembly import Server
 
 PROGRESS_CARDS: Final = 1_000
 
@@ -18,19 +30,34 @@ class _Told:
 
     def __init__(self) -> None:
         self.server: Server | None = None
+        self.turn = asyncio.Event()
+        """Whether a spare's turn has come."""
 
     def hear(self, said: dict[str, Any]) -> None:
-        """What the supervisor counts of the fronts."""
-        if self.server is not None and self.server.dock is not None:
+        """What the supervisor counts of the fronts, and that our turn has come."""
+        if BEGIN in said:
+            self.turn.set()
+        elif self.server is not None and self.server.dock is not None:
             self.server.dock.standing.take(said)
 
 
-async def run(settings: Settings, demo_cards: int) -> int:
+def prepare() -> None:
+    """Import and compile, or load, what a start needs; blocks for seconds."""
+    # Imported here, for it takes most of them.
+    from server import assembly  # noqa: F401
+    from server.warm_up import warm_up_shipped
+
+    warm_up_shipped()
+
+
+async def run(settings: Settings, demo_cards: int, *, is_spare: bool) -> int:
     """Until the supervisor has enough."""
     from ledger.book import LedgerError
+    from server.assembly import Server, StartError
     from server.core.journal import JournalCorrupt, JournalStopped
     from server.core.snapshot import SnapshotUnreadable
     from server.front.certificates import DoorClosed
+    from server.garbage import settle
     from server.keys import KeysError
     from server.store.postgres import StoreError
 
@@ -42,6 +69,10 @@ async def run(settings: Settings, demo_cards: int) -> int:
         )
 
     async def opened() -> Server:
+        if is_spare:
+            say(**{PREPARED: True})
+            await told.turn.wait()
+            entitle("core")
         told.server = await Server.open(
             settings, populate=populate if demo_cards else None, told=lambda text: say(told=text)
         )
@@ -63,12 +94,18 @@ async def run(settings: Settings, demo_cards: int) -> int:
 
 
 def main() -> None:
-    """As the supervisor starts it: the demo's cards, and how much to log."""
+    """As the supervisor starts it: the demo's cards, whether it is a spare, and how much to log."""
     import uvloop
 
+    is_spare = SPARE in sys.argv
+    entitle("spare" if is_spare else "core")
     refuse_dumps()
     configure_logs(verbose="--verbose" in sys.argv)
-    sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]))))
+    if is_spare:
+        # A thread of its own: what has given way once can't come back without privileges.
+        with ThreadPoolExecutor(1, "prepare", initializer=give_way) as apart:
+            apart.submit(prepare).result()
+    sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]), is_spare=is_spare)))
 
 
 if __name__ == "__main__":

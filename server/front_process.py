@@ -23,6 +23,7 @@ from server.spread import connections, spread
 from server.supervisor import AT_ONCE, COUNT_S
 from server.tasks import Tasks
 from server.telemetry import configure_logs
+from server.title import entitle
 from server.undumpable import refuse_dumps
 
 _log = structlog.get_logger("front")
@@ -105,6 +106,7 @@ def main() -> None:
     """As the supervisor starts it."""
     import uvloop
 
+    entitle("front")
     refuse_dumps()
     configure_logs(verbose="--verbose" in sys.argv)
     sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]), at_once=AT_ONCE in sys.argv)))

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         le=64,
         description="processes that speak gRPC before the one core; 0: the core's own does",
     )
+    spare_core: bool = Field(
+        True,
+        description="behind fronts, whether a second core waits, everything loaded, to follow the first when that dies",
+    )
     away_code: Literal["91", "N0"] = Field(
         "91",
         description="what authorizations are answered (DE39) of which nothing can be decided in time: by the core, and by fronts while it is away",

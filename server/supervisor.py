@@ -2,6 +2,7 @@
 The supervisor: one core and several fronts, each a process of its own, started again when it dies, ended in order.
 
     supervisor ──┬── core      ledger, journal, PostgreSQL, the dock (a Unix socket in the home)
+                 ├── spare     a core to be, which waits for the other's end
                  ├── front 0   gRPC on the common port
                  └── front 1 …
 
@@ -10,17 +11,16 @@ fronts, which answer what they took, then the core.
 """
 
 import asyncio
-import contextlib
 import functools
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 
+from server.child import Child
 from server.settings import Settings
 from server.spread import Claim
 from server.tasks import Tasks
@@ -28,117 +28,14 @@ from server.tasks import Tasks
 AT_ONCE: Final = "--at-once"
 """Tells a front that it takes the place of another: it listens also while the core is away."""
 
-RESTART_S: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
-"""Pauses before a process is started again; the last one repeats."""
-
-HEALTHY_S: Final = 5.0
-"""After so long a life the pauses begin anew."""
+SPARE: Final = "--spare"
+"""Tells a core that it begins when it is told to."""
 
 COUNT_S: Final = 1.0
 STOP_S: Final = 10.0
 """What a process may take to end beyond its own draining."""
 
 _log = structlog.get_logger("supervisor")
-
-
-class ChildFailed(RuntimeError):  # noqa: N818 - told as what it is
-    """A process could not start; the text is its own."""
-
-
-class Child:
-    """One process that is kept running."""
-
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        again: Sequence[str],
-        environment: Mapping[str, str],
-        heard: Callable[[dict[str, Any]], None],
-    ) -> None:
-        """`again` is the command that follows a death; `heard` gets what it says."""
-        self.name = name
-        self.ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        """What it said when it was ready first."""
-        self.starts = 0
-        self.process: asyncio.subprocess.Process | None = None
-        self._command, self._again = command, again
-        self._environment = dict(environment)
-        self._heard = heard
-        self._trouble = ""
-
-    @property
-    def restarts(self) -> int:
-        """How often it was started again."""
-        return max(0, self.starts - 1)
-
-    async def run(self) -> None:
-        """Keep it running, until cancelled: what runs then goes on. Raises ChildFailed where it never was ready."""
-        loop = asyncio.get_running_loop()
-        deaths = 0
-        while True:
-            began_s = loop.time()
-            status = await self._live()
-            if not self.ready.done():
-                raise ChildFailed(self._trouble or f"{self.name} ended with {status} before it was ready")
-            deaths = 0 if loop.time() - began_s >= HEALTHY_S else deaths + 1
-            pause_s = RESTART_S[min(deaths, len(RESTART_S) - 1)]
-            _log.warning(
-                "a process has died: it is started again",
-                process=self.name,
-                status=status,
-                reason=self._trouble,
-                pause_s=pause_s,
-            )
-            await asyncio.sleep(pause_s)
-
-    def tell(self, **said: Any) -> None:
-        """Say something to it, if it lives."""
-        if self.process is not None and self.process.stdin is not None and self.process.returncode is None:
-            self.process.stdin.write(json.dumps(said).encode() + b"\n")
-
-    async def end(self, patience_s: float) -> None:
-        """Ask it to drain, wait, and kill it where that takes longer. Its `run` must have been cancelled."""
-        process = self.process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(patience_s):
-                await process.wait()
-        except TimeoutError:
-            _log.warning("a process does not end: it is killed", process=self.name)
-            self.kill()
-            await process.wait()
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-
-    async def _live(self) -> int:
-        """One life; its exit status."""
-        self._trouble = ""
-        self.process = await asyncio.create_subprocess_exec(
-            *(self._again if self.starts else self._command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,  # a terminal's Ctrl-C is ours to judge
-        )
-        self.starts += 1
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self._hear(json.loads(line))
-        return await self.process.wait()
-
-    def _hear(self, said: dict[str, Any]) -> None:
-        self._trouble = said.get("error", self._trouble)
-        if said.get("ready") and not self.ready.done():
-            self.ready.set_result(said)
-        self._heard(said)
 
 
 class Heard:
@@ -233,7 +130,9 @@ class Supervisor:
         more = ["--verbose"] if verbose else []
         core = [sys.executable, "-m", "server.core_process"]
         # A core that follows another finds the demo's cards where it left them.
-        self._core = Child("core", [*core, str(demo_cards), *more], [*core, "0", *more], environment, heard)
+        again = [*core, "0", *more]
+        spare = [*again, SPARE] if self.settings.spare_core else []
+        self._core = Child("core", [*core, str(demo_cards), *more], again, environment, heard, spare=spare)
         for number in range(self.settings.fronts):
             front = [sys.executable, "-m", "server.front_process", str(number), *more]
             heard_front = functools.partial(self._hear_front, number)
@@ -278,6 +177,7 @@ class Supervisor:
             self._core.tell(
                 front_restarts={number: front.restarts for number, front in self._fronts.items()},
                 core_restarts=self._core.restarts,
+                core_spares=int(self._core.has_spare),
                 **self._heard.of(alive),
             )
             await asyncio.sleep(COUNT_S)

@@ -24,12 +24,11 @@ def thread_cpu_s() -> dict[tuple[str, ...], float]:
     used: dict[tuple[str, ...], float] = defaultdict(float)
     for folder in _TASKS.glob("*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
             name = "loop" if int(folder.name) == os.getpid() else known.get(int(folder.name))
             told = folder / "comm"
-            if name is None:
-                name = told.read_text().strip()
-            elif name != "loop":  # the first thread's name is the process's
+            used[name or told.read_text().strip(),] += (int(fields[11]) + int(fields[12])) / _TICKS
+            if name is not None and name != "loop":  # the first thread's name is the process's
+                # Only root may name the threads of a process that is not dumpable, but for itself.
                 told.write_bytes(name.encode()[:_NAME_BYTES])
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            used[name,] += (int(fields[11]) + int(fields[12])) / _TICKS
     return dict(used)

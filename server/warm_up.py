@@ -10,12 +10,17 @@ in the common folder. `python -m server.warm_up` is the second process.
 import asyncio
 import contextlib
 import sys
+import tempfile
+import time
+from pathlib import Path
 
+from ledger.embedded import EmbeddedLedger
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
 from server.compiled import compile_by_type, is_empty
 from server.core.warm_up import warm_up as warm_up_core
+from server.core.warm_up import warm_up_books, warm_up_scoring
 from server.garbage import let_grow
 from server.reception import warm_up_front
 from server.undumpable import refuse_dumps
@@ -25,6 +30,32 @@ def warm_up(model: Model | None) -> None:
     """Compile, or load, the kernels of core, scoring and front; blocks."""
     warm_up_front()
     warm_up_core(model)
+
+
+def warm_up_shipped() -> None:
+    """The same with the model that is delivered with the program, before anything of a home is known; blocks."""
+    let_grow()
+    compile_by_type()
+    warm_up(_shipped())
+
+
+async def compile_all() -> None:
+    """Compile what a first start would compile, without a home."""
+    let_grow()
+    compile_by_type()
+    beside = await compile_beside()
+    try:
+        with tempfile.TemporaryDirectory(prefix="holdfast-compile-") as folder:
+            ledger = await asyncio.to_thread(EmbeddedLedger.open, Path(folder), now_ns=time.time_ns)
+            await warm_up_books(ledger)
+            await ledger.close()
+        await asyncio.to_thread(warm_up_scoring, _shipped())
+        if beside is not None:
+            await beside.wait()
+        await asyncio.to_thread(warm_up, _shipped())
+    finally:
+        if beside is not None:
+            await end(beside)
 
 
 async def compile_beside() -> asyncio.subprocess.Process | None:
@@ -41,16 +72,17 @@ async def end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+def _shipped() -> Model | None:
+    try:
+        return registry.open(registry.shipped())
+    except ModelError:
+        return None
+
+
 def main() -> None:
     """Compile into the folder that the environment names, and end."""
     refuse_dumps()
-    let_grow()
-    compile_by_type()
-    try:
-        model = registry.open(registry.shipped())
-    except ModelError:
-        model = None
-    warm_up(model)
+    warm_up_shipped()
 
 
 if __name__ == "__main__":

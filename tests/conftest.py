@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,6 +26,13 @@ _numbers = itertools.count()
 
 THROWN_AWAY = ("fsync", "full_page_writes")
 """What a PostgreSQL needn't do whose files are gone with its tests."""
+
+
+def pytest_configure(config):
+    """Before several workers begin: each would compile the same."""
+    is_one_of_them = hasattr(config, "workerinput")
+    if config.getoption("numprocesses", None) and not is_one_of_them:
+        subprocess.run([sys.executable, "-m", "server.cli", "compile"], check=True, timeout=900)
 
 
 @pytest.fixture(scope="session")

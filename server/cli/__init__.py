@@ -5,6 +5,7 @@ Floor plan, in reading order:
 
 __main__     `python -m server.cli`
 serve        the server, from its start to the end of its drain
+compiling    what a first start would compile, beforehand
 greeting     what a newcomer sees when the demo is ready
 replay       a recorded history through a server, and whether the books balance after it
 parity       whether a replay's server saw the history as training does
@@ -82,6 +83,7 @@ from server.cli import (
     calls,
     cards,
     cases,
+    compiling,
     comply,
     countries,
     customers,
@@ -118,6 +120,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve.serve)
+app.command("compile")(compiling.compile_kernels)
 app.command()(calls.authorize)
 app.command()(calls.increment)
 app.command()(calls.reverse)

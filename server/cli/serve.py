@@ -104,8 +104,9 @@ def _take_in_keys(settings: Any) -> None:
 
 
 def _run_supervisor(settings: Any, demo_cards: int, *, comply: bool, verbose: bool) -> None:
+    from server.child import ChildFailed
     from server.spread import PortClaimed
-    from server.supervisor import ChildFailed, Supervisor
+    from server.supervisor import Supervisor
 
     @explained(PortClaimed, ChildFailed)
     def run() -> None:

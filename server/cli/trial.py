@@ -15,9 +15,10 @@ from typing import Any, Final, Self
 from loadtest.asking import Asked, told
 from loadtest.clusters import Cluster
 from loadtest.processes import HOST, ServerFailed, free_port, running
-from loadtest.usage import Spent, command_line, family
+from loadtest.usage import Spent, command_line, family, title
 from server.cli.balance import judge, read_cluster, read_embedded
 from server.store.postgres import EmbeddedPostgres
+from server.title import TITLES
 
 READY_TIMEOUT_S: Final = 900.0
 LOOK_S: Final = 0.5
@@ -101,9 +102,11 @@ class Trial:
             raise ServerFailed(self.last_words())
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids by what they do: core, front, worker, shipper, postgres."""
+        """Process ids by what they do: core, front, worker, shipper, postgres. A core that only waits is none."""
         found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "postgres")}
         for process_id in family([self._process.pid]):
+            if title(process_id) == TITLES["spare"]:
+                continue
             for word in command_line(process_id):
                 if word in _NAMED:
                     found[_NAMED[word]].append(process_id)

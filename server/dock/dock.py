@@ -91,8 +91,8 @@ class Standing:
         self._dock = dock
         self.said: dict[str, Any] = {}
         """
-        The newest: `connections` and `front_restarts` by front, `core_restarts`, and what is seen of their entrances;
-        `draining` once they were told to.
+        The newest: `connections` and `front_restarts` by front, `core_restarts`, `core_spares`, and what is seen of their
+        entrances; `draining` once they were told to.
         """
 
     def take(self, said: dict[str, Any]) -> None:
@@ -128,7 +128,13 @@ class Standing:
                 "holdfast_core_restarts_total",
                 "Starts of the core that followed a death.",
                 (),
-                lambda: {(): float(self.said["core_restarts"])} if "core_restarts" in self.said else {},
+                partial(self._alone, "core_restarts"),
+            ),
+            Family(
+                "holdfast_core_spares",
+                "Cores that wait, prepared, for the end of this one.",
+                (),
+                partial(self._alone, "core_spares"),
             ),
             Family(
                 "holdfast_front_answers_total",
@@ -143,6 +149,9 @@ class Standing:
                 lambda: {(): float(len(self._dock.fronts))},
             ),
         ]
+
+    def _alone(self, name: str) -> dict[tuple[str, ...], float]:
+        return {(): float(self.said[name])} if name in self.said else {}
 
     def _by_front(self, name: str) -> dict[tuple[str, ...], float]:
         return {(front,): float(count) for front, count in self.said.get(name, {}).items()}

@@ -83,6 +83,7 @@ class Holdfast:
                 **os.environ,
                 "HOLDFAST_HOME": str(home),
                 "PYTHONFAULTHANDLER": "1",  # a hang is told by its stacks
+                "HOLDFAST_SPARE_CORE": "false",  # it comes after seconds; how long a test takes must change nothing
                 **PATIENT,
                 **(environment or {}),
             },

@@ -13,6 +13,8 @@ import pytest
 from holdfast.v1 import accounts_pb2
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.processes import free_port
+from loadtest.usage import title
+from server.title import TITLES
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import Refused, calling, clear, connected, linked, purchase, reversal
 from tests.end_to_end.serving import TIMELY, TRUSTED_FROM, Holdfast, fresh_home, serving
@@ -201,6 +203,30 @@ def test_fronts_answer_while_the_core_is_killed_and_their_answers_stand(server):
     held_ids = {answer.authorization_id for _, answer in held[1:]}
     assert held_ids <= set(books.holds)
     assert not {answer.authorization_id for _, answer in told} & set(books.holds)
+
+
+def test_a_spare_core_follows_one_that_is_killed_and_another_waits():
+    """The process that waited goes on, and what the first approved is what repeats of it get; no process outlives all."""
+    with serving(fresh_home(), arguments=FRONTS, environment={"HOLDFAST_SPARE_CORE": "true"}) as server:
+        server.hear("a spare is prepared")
+        core, spare = sorted(processes(server, CORE), key=title)
+        assert (title(core), title(spare)) == (TITLES["core"], TITLES["spare"])
+        with calling(server.target) as caller:
+            request = purchase(TRUSTED_FROM, 100)
+            first = caller.authorize(request)
+            assert first.response_code == "00"
+            os.kill(core, signal.SIGKILL)
+            until(lambda: title(spare) == TITLES["core"], "its turn came")
+            until(
+                lambda: caller.authorize(purchase(TRUSTED_FROM + 1, 100)).response_code == "00", "it answers"
+            )
+            again = caller.authorize(request)
+        assert (again.authorization_id, again.response_code) == (first.authorization_id, "00")
+        until(lambda: server.output.count("a spare is prepared") == 2, "another waits")
+        left = processes(server, CORE)
+        assert spare in left and len(left) == 2
+        server.kill()
+        until(lambda: all(is_gone(process) for process in left), "they ended")
 
 
 def test_answers_of_fronts_are_in_time_while_the_core_hangs(hasty):

@@ -100,12 +100,13 @@ def test_requests_are_welcome_while_a_front_is_there_that_takes_them(run):
         front = await Front(path, 0).ready()
         await front.send(purchase(0))
         seen.append(dock.is_open)
-        dock.standing.take({"connections": {"0": 0}, "core_restarts": 3})
+        dock.standing.take({"connections": {"0": 0}, "core_restarts": 3, "core_spares": 1})
         seen.append(dock.is_open)
         dock.standing.take({"draining": True})
         seen.append(dock.is_open)
         shown = {family.name: family.read() for family in dock.standing.families()}
         assert shown["holdfast_core_restarts_total"] == {(): 3.0}
+        assert shown["holdfast_core_spares"] == {(): 1.0}
         dock.standing.take({"draining": False})
         await front.cut()
         async with asyncio.timeout(WAIT_S):

@@ -1,0 +1,151 @@
+"""A process is kept running: started again when it dies, by a spare where one is prepared."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from server import child
+from server.child import Child
+
+WAIT_S = 60.0
+
+FRESH = "say('ready', by='a start'); sys.stdin.read()"
+SPARE = (
+    "say('prepared'); assert 'begin' in sys.stdin.readline(); say('ready', by='a spare'); sys.stdin.read()"
+)
+NEVER_PREPARED = "sys.stdin.read()"
+
+
+def program(text):
+    """A process that speaks with who started it."""
+    says = "import json, sys\ndef say(what, **more): print(json.dumps({what: True, **more}), flush=True)\n"
+    return [sys.executable, "-c", says + text]
+
+
+class Kept:
+    """A child that runs, and what it has said."""
+
+    def __init__(self, spare):
+        self.said = asyncio.Queue()
+        again = program(FRESH)
+        self.child = Child("it", again, again, os.environ, self.said.put_nowait, spare=spare)
+        self.running = asyncio.ensure_future(self.child.run())
+
+    async def hear(self):
+        """Who began."""
+        async with asyncio.timeout(WAIT_S):
+            return (await self.said.get())["by"]
+
+    async def prepared(self):
+        """Until a spare waits."""
+        async with asyncio.timeout(WAIT_S):
+            while not self.child.has_spare:  # noqa: ASYNC110 - a child tells only its log
+                await asyncio.sleep(0)
+
+    async def end(self):
+        self.running.cancel()
+        await self.child.end(WAIT_S)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a test's coroutine on a child with this spare, which is prepared at once."""
+    monkeypatch.setattr(child, "HEALTHY_S", 0.0)
+
+    def run(act, *, spare=()):
+        async def whole():
+            kept = Kept(spare)
+            try:
+                return await act(kept)
+            finally:
+                await kept.end()
+
+        return asyncio.run(whole())
+
+    return run
+
+
+def test_without_a_spare_a_death_is_followed_by_a_start(run):
+    """Again and again."""
+
+    async def act(kept):
+        began = [await kept.hear()]
+        for _ in range(2):
+            kept.child.process.kill()
+            began.append(await kept.hear())
+        assert not kept.child.has_spare
+        return began, kept.child.restarts
+
+    assert run(act) == (["a start"] * 3, 2)
+
+
+def test_a_spare_that_is_prepared_follows_and_another_is_prepared(run):
+    """The process that waited is the one that goes on; so with every death."""
+
+    async def act(kept):
+        began = [await kept.hear()]
+        for _ in range(2):
+            await kept.prepared()
+            waiting = kept.child._spare._process
+            kept.child.process.kill()
+            began.append(await kept.hear())
+            assert kept.child.process is waiting
+        return began, kept.child.restarts
+
+    assert run(act, spare=program(SPARE)) == (["a start", "a spare", "a spare"], 2)
+
+
+def test_a_spare_that_is_not_prepared_yet_is_dropped(run):
+    """Nobody waits for it."""
+
+    async def act(kept):
+        await kept.hear()
+        async with asyncio.timeout(WAIT_S):
+            while (unprepared := kept.child._spare._process) is None:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        kept.child.process.kill()
+        assert await kept.hear() == "a start"
+        async with asyncio.timeout(WAIT_S):
+            return await unprepared.wait()
+
+    assert run(act, spare=program(NEVER_PREPARED)) == -signal.SIGKILL
+
+
+def test_a_spare_that_dies_is_followed_by_another(run):
+    """Whoever kills it."""
+
+    async def act(kept):
+        await kept.hear()
+        await kept.prepared()
+        first = kept.child._spare._process
+        first.kill()
+        await first.wait()
+        await kept.prepared()
+        assert kept.child._spare._process is not first
+        kept.child.process.kill()
+        return await kept.hear()
+
+    assert run(act, spare=program(SPARE)) == "a spare"
+
+
+@pytest.mark.parametrize("how", ["end", "kill"])
+def test_the_spare_ends_with_its_child(how, run):
+    """None is left behind."""
+
+    async def act(kept):
+        await kept.hear()
+        await kept.prepared()
+        waiting = kept.child._spare._process
+        kept.running.cancel()
+        if how == "end":
+            await kept.child.end(WAIT_S)
+        else:
+            kept.child.kill()
+        async with asyncio.timeout(WAIT_S):
+            await asyncio.gather(waiting.wait(), kept.child.process.wait())
+        return waiting.returncode, kept.child.has_spare
+
+    assert run(act, spare=program(SPARE)) == (-signal.SIGKILL, False)
