@@ -78,7 +78,12 @@ def start_holdfast(
         )
     home = home or folder / name
     home.mkdir(parents=True, exist_ok=True)
-    environment = {"HOLDFAST_HOME": str(home), "HOLDFAST_DATABASE_URL": "", "HOLDFAST_LEDGER": ledger}
+    environment = {
+        "HOLDFAST_HOME": str(home),
+        "HOLDFAST_DATABASE_URL": "",
+        "HOLDFAST_LEDGER": ledger,
+        "HOLDFAST_SPARE_CORE": "false",  # it would be prepared while the first steps are measured
+    }
     pids: tuple[int, ...] = ()
     if ledger != LEDGERS[0]:
         served = stack.enter_context(fresh_server())

@@ -2,16 +2,46 @@
 
 import contextlib
 import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 _NICE: Final = 19
 _BEHIND: Final = 10
+_FIRST_TO_GO: Final = b"1000"
 
 
 def fall_behind(process_id: int = 0) -> None:
     """Have a process (0: this one) get little where others want much, but never nothing: it catches up after them."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process_id, _BEHIND)
+
+
+def step_back() -> None:
+    """`fall_behind` for the calling thread alone, and those that it starts, where the system can; else nothing."""
+    if sys.platform == "linux":
+        fall_behind()
+
+
+def expendable() -> Callable[[], None]:
+    """
+    Where memory runs out, have the system end this process before all others; calling what is returned takes it back.
+
+    Before `refuse_dumps`, after which what the system reads it from is root's.
+    """
+    try:
+        told = Path("/proc/self/oom_score_adj").open("r+b", buffering=0)  # noqa: SIM115 - kept for the way back
+        before = told.read()
+        told.write(_FIRST_TO_GO)
+    except OSError:  # another system, or one that does not let us
+        return lambda: None
+
+    def take_back() -> None:
+        with told, contextlib.suppress(OSError):
+            told.write(before)
+
+    return take_back
 
 
 def give_way(process_id: int = 0) -> None:

@@ -19,6 +19,9 @@ RESTART_S: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_S: Final = 5.0
 """After so long a life the pauses begin anew, and a spare is prepared."""
 
+_SPARE_DEATHS_MAX: Final = 6
+"""After so many in a row, a spare that doesn't live is tried every five minutes."""
+
 PREPARED: Final = "prepared"
 BEGIN: Final = "begin"
 """What a spare says, and what it is told when its turn has come."""
@@ -90,6 +93,12 @@ class Child:
             )
             await asyncio.sleep(pause_s)
 
+    async def end_spare(self) -> None:
+        """Have none any more, for good: its turn will not come."""
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            await spare.end()
+
     def tell(self, **said: Any) -> None:
         """Say something to it, if it lives."""
         if self.process is not None:
@@ -97,8 +106,7 @@ class Child:
 
     async def end(self, patience_s: float) -> None:
         """Ask it to drain, wait, and kill it where that takes longer. Its `run` must have been cancelled."""
-        if self._spare is not None:
-            self._spare.drop()
+        await self.end_spare()
         process = self.process
         if process is None or process.returncode is not None:
             return
@@ -171,12 +179,11 @@ class _Spare:
 
     def take(self) -> asyncio.subprocess.Process | None:
         """The one that waits, told to begin; None, and none is left, where it is not ready."""
-        if not self.is_ready:
-            self.drop()
-            return None
-        process, self._process = self._process, None
-        assert process is not None
-        _tell(process, {BEGIN: True})
+        process = None
+        if self.is_ready:
+            process, self._process = self._process, None
+            assert process is not None
+            _tell(process, {BEGIN: True})
         self.drop()
         return process
 
@@ -190,18 +197,38 @@ class _Spare:
             self._process = None
         self._is_prepared = False
 
+    async def end(self) -> None:
+        """The same, and wait until it has gone."""
+        keeping, process = self._keeping, self._process
+        self.drop()
+        if keeping is not None:
+            await asyncio.wait([keeping])
+        if process is not None:
+            await process.wait()
+
     async def _keep(self) -> None:
+        deaths = 0
         while True:
-            # Who has just begun needs the processors himself.
-            await asyncio.sleep(HEALTHY_S)
-            process = self._process = await self._spawn()
-            assert process.stdout is not None
-            self._is_prepared = PREPARED.encode() in await process.stdout.readline()
-            if self._is_prepared:
-                _log.info("a spare is prepared", process=self._name)
-            status = await process.wait()
-            self._is_prepared = False
-            _log.warning("a spare has died: another is prepared", process=self._name, status=status)
+            # Who has just begun needs the processors himself; and one that can't live is tried less and less often.
+            await asyncio.sleep(HEALTHY_S * 2**deaths)
+            deaths = min(deaths + 1, _SPARE_DEATHS_MAX)
+            try:
+                status = await self._live()
+            except (OSError, RuntimeError) as error:
+                _log.warning("no spare can be started", process=self._name, reason=str(error))
+            else:
+                _log.warning("a spare has died: another is prepared", process=self._name, status=status)
+
+    async def _live(self) -> int:
+        """One that is never taken; its exit status."""
+        process = self._process = await self._spawn()
+        assert process.stdout is not None
+        self._is_prepared = PREPARED.encode() in await process.stdout.readline()
+        if self._is_prepared:
+            _log.info("a spare is prepared", process=self._name)
+        status = await process.wait()
+        self._process, self._is_prepared = None, False
+        return status
 
 
 def _tell(process: asyncio.subprocess.Process, said: Mapping[str, Any]) -> None:

@@ -1,16 +1,19 @@
 """
 The core behind fronts: everything but listening. `python -m server.core_process`, by the supervisor alone.
 
-A spare loads all that a start needs, where the processors have nothing else to do, and touches nothing of the home until
-it is told to begin.
+A spare loads beforehand what a start needs, behind everybody else, and touches nothing of the home until it is told to
+begin. It stays of the version that it was prepared with.
 """
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from server.background import give_way
+import numpy as np  # noqa: F401 - by this thread: the threads it starts have the priority of whoever imports it
+
+from server.background import expendable, step_back
 from server.child import BEGIN, PREPARED
 from server.overseen import oversee, say
 from server.settings import Settings
@@ -44,14 +47,17 @@ class _Told:
 def prepare() -> None:
     """Import and compile, or load, what a start needs; blocks for seconds."""
     # Imported here, for it takes most of them.
+    from ledger import log_check, state
     from server import assembly  # noqa: F401
     from server.warm_up import warm_up_shipped
 
     warm_up_shipped()
+    state.warm_up()
+    log_check.warm_up()
 
 
-async def run(settings: Settings, demo_cards: int, *, is_spare: bool) -> int:
-    """Until the supervisor has enough."""
+async def run(settings: Settings, demo_cards: int, begun: Callable[[], None] | None = None) -> int:
+    """Until the supervisor has enough; a spare waits for its turn, and calls `begun` when it has come."""
     from ledger.book import LedgerError
     from server.assembly import Server, StartError
     from server.core.journal import JournalCorrupt, JournalStopped
@@ -69,10 +75,10 @@ async def run(settings: Settings, demo_cards: int, *, is_spare: bool) -> int:
         )
 
     async def opened() -> Server:
-        if is_spare:
+        if begun is not None:
             say(**{PREPARED: True})
             await told.turn.wait()
-            entitle("core")
+            begun()
         told.server = await Server.open(
             settings, populate=populate if demo_cards else None, told=lambda text: say(told=text)
         )
@@ -93,19 +99,35 @@ async def run(settings: Settings, demo_cards: int, *, is_spare: bool) -> int:
     return await oversee(opened, told.hear, *expected)
 
 
+def wait_prepared() -> Callable[[], None]:
+    """Prepare as a spare; what is returned makes it the core. Blocks."""
+    entitle("preparing")
+    take_back = expendable()
+    refuse_dumps()
+    # A thread of its own: what has stepped back once can't come forward again without privileges.
+    with ThreadPoolExecutor(1, "prepare", initializer=step_back) as apart:
+        apart.submit(prepare).result()
+    entitle("spare")
+
+    def begin() -> None:
+        take_back()
+        entitle("core")
+
+    return begin
+
+
 def main() -> None:
     """As the supervisor starts it: the demo's cards, whether it is a spare, and how much to log."""
     import uvloop
 
-    is_spare = SPARE in sys.argv
-    entitle("spare" if is_spare else "core")
-    refuse_dumps()
     configure_logs(verbose="--verbose" in sys.argv)
-    if is_spare:
-        # A thread of its own: what has given way once can't come back without privileges.
-        with ThreadPoolExecutor(1, "prepare", initializer=give_way) as apart:
-            apart.submit(prepare).result()
-    sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]), is_spare=is_spare)))
+    begun = None
+    if SPARE in sys.argv:
+        begun = wait_prepared()
+    else:
+        entitle("core")
+        refuse_dumps()
+    sys.exit(uvloop.run(run(Settings.told(), int(sys.argv[1]), begun)))
 
 
 if __name__ == "__main__":

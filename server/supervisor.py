@@ -105,6 +105,7 @@ class Supervisor:
         """First the fronts, then the core: what was accepted is answered."""
         await self._tasks.end()
         if self._core is not None:
+            await self._core.end_spare()
             self._core.tell(draining=True)
         patience_s = self.settings.drain_s + STOP_S
         await asyncio.gather(*(front.end(patience_s) for front in self._fronts.values()))

@@ -4,7 +4,12 @@ import ctypes
 import sys
 from typing import Final
 
-TITLES: Final = {"core": "holdfast-core", "spare": "holdfast-spare", "front": "holdfast-front"}
+TITLES: Final = {
+    "core": "holdfast-core",
+    "preparing": "holdfast-to-be",
+    "spare": "holdfast-spare",
+    "front": "holdfast-front",
+}
 """At most 15 bytes, or Linux cuts them."""
 
 _SET_NAME: Final = 15  # PR_SET_NAME in prctl(2)

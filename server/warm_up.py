@@ -14,15 +14,19 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from ledger.embedded import EmbeddedLedger
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
 from server.compiled import compile_by_type, is_empty
+from server.core.record import DECISION
 from server.core.warm_up import warm_up as warm_up_core
 from server.core.warm_up import warm_up_books, warm_up_scoring
 from server.garbage import let_grow
 from server.reception import warm_up_front
+from server.store.binary_copy import numbers, packed, stream_of
 from server.undumpable import refuse_dumps
 
 
@@ -53,6 +57,7 @@ async def compile_all() -> None:
         if beside is not None:
             await beside.wait()
         await asyncio.to_thread(warm_up, _shipped())
+        stream_of([numbers(np.zeros(1, np.int64), ">i8"), packed(np.zeros(1, DECISION))])
     finally:
         if beside is not None:
             await end(beside)

@@ -31,8 +31,9 @@ THROWN_AWAY = ("fsync", "full_page_writes")
 def pytest_configure(config):
     """Before several workers begin: each would compile the same."""
     is_one_of_them = hasattr(config, "workerinput")
-    if config.getoption("numprocesses", None) and not is_one_of_them:
-        subprocess.run([sys.executable, "-m", "server.cli", "compile"], check=True, timeout=900)
+    if config.getoption("numprocesses", None) and not is_one_of_them and not config.option.collectonly:
+        root = Path(__file__).parents[1]
+        subprocess.run([sys.executable, "-m", "server.cli", "compile"], check=True, cwd=root, timeout=900)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,11 @@ from server.cli.output import say
 
 
 def compile_kernels() -> None:
-    """Compile every kernel now, as when an image is built: a start then only loads them. Again: it finds them compiled."""
+    """
+    Compile every kernel now, as when an image is built: a start then only loads them. Again: it finds them compiled.
+
+    What is compiled serves on the same kind of processor; on another, it is compiled anew.
+    """
     from server.warm_up import compile_all
 
     began_s = time.monotonic()

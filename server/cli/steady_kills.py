@@ -4,6 +4,7 @@ import asyncio
 import signal
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ KILLABLE: Final = ("core", "front", "worker", "postgres")
 PAUSE_S: Final = (0.05, 0.6)
 """From one kill to the next, once the one before has been got over."""
 
+SPARED_SHARE: Final = 0.5
+"""Of the cores that are killed behind fronts: these only once a spare waits, the others as soon as they have come back."""
+
+SPARED: Final = "core, a spare waiting"
+SPARE_MAX_S: Final = 30.0
 BACK_MAX_S: Final = 120.0
 RESTART_MAX_S: Final = 2.0
 PATIENCE_S: Final = 90.0
@@ -56,9 +62,8 @@ class KillOptions:
 
 @dataclass
 class Deaths:
-    """Those of one kind of process: how many, and how long until somebody who asked after it was answered, seconds."""
+    """Those of one kind of process: how long each time until somebody who asked after it was answered, seconds."""
 
-    count: int = 0
     recoveries_s: list[float] = field(default_factory=list)
 
 
@@ -79,22 +84,27 @@ def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, 
         books, _ = books_of(home, None, asking.asked)
         said = trial.said()
     figures = list(soundness(asking, books))
-    if deaths.get("core", Deaths()).recoveries_s:
-        median_s = statistics.median(deaths["core"].recoveries_s)
-        figures.append(
-            Figure("core killed to first answer, median", "s", median_s, RESTART_MAX_S, is_floor=False)
+    figures += [
+        Figure(
+            f"{what}: killed to first answer, median",
+            "s",
+            statistics.median(each.recoveries_s),
+            RESTART_MAX_S,
+            is_floor=False,
         )
+        for what, each in sorted(deaths.items())
+        if what in ("core", SPARED)
+    ]
     return {
         "figures": [{"part": "kills", **figure.document()} for figure in figures],
         "details": {
-            "kills": {what: each.count for what, each in deaths.items()},
+            "kills": {what: len(each.recoveries_s) for what, each in deaths.items()},
             "to_first_answer_s": {
                 what: {
                     "median": round(statistics.median(each.recoveries_s), 2),
                     "max": round(max(each.recoveries_s), 2),
                 }
                 for what, each in deaths.items()
-                if each.recoveries_s
             },
             "asked": len(asking.asked),
             "asked_more_than_once": sum(each.tries > 1 for each in asking.asked),
@@ -111,15 +121,16 @@ async def _kill_through(
     asking: Asking, trial: Trial, options: KillOptions, say: Callable[[str], None]
 ) -> dict[str, Deaths]:
     draw = Random(options.seed)
-    deaths = {what: Deaths() for what in options.of}
+    deaths: dict[str, Deaths] = defaultdict(Deaths)
     order = [what for what in options.of for _ in range(options.times)]
     draw.shuffle(order)
     async with asking.running():
         for number, what in enumerate(order, start=1):
             await asyncio.sleep(draw.uniform(*PAUSE_S))
-            say(f"{number} of {len(order)}: {what}")
-            deaths[what].recoveries_s.append(await kill(asking, trial, what, draw.randrange(8)))
-            deaths[what].count += 1
+            is_spared = what == "core" and trial.is_supervised and draw.random() < SPARED_SHARE
+            kind = SPARED if is_spared and await _spare_waits(trial) else what
+            say(f"{number} of {len(order)}: {kind}")
+            deaths[kind].recoveries_s.append(await kill(asking, trial, what, draw.randrange(8)))
             await asking.recheck_recent()
     return deaths
 
@@ -150,6 +161,15 @@ async def kill(
         return min((a.answered_s for a in later if a.is_answer and a.code not in AWAY_CODES), default=None)
 
     return await _until(first_answer_s) - ended_s
+
+
+async def _spare_waits(trial: Trial) -> bool:
+    """Whether a spare is prepared within SPARE_MAX_S."""
+    try:
+        async with asyncio.timeout(SPARE_MAX_S):
+            return bool(await _until(lambda: trial.processes()["spare"]))
+    except TimeoutError:
+        return False
 
 
 async def _until(found: Callable[[], T | None]) -> T:

@@ -18,6 +18,7 @@ from loadtest.processes import HOST, ServerFailed, free_port, running
 from loadtest.usage import Spent, command_line, family, title
 from server.cli.balance import judge, read_cluster, read_embedded
 from server.store.postgres import EmbeddedPostgres
+from server.supervisor import SPARE
 from server.title import TITLES
 
 READY_TIMEOUT_S: Final = 900.0
@@ -102,12 +103,15 @@ class Trial:
             raise ServerFailed(self.last_words())
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids by what they do: core, front, worker, shipper, postgres. A core that only waits is none."""
-        found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "postgres")}
+        """Process ids by what they do: core, spare (once it is prepared), front, worker, shipper, postgres."""
+        found: dict[str, list[int]] = {what: [] for what in (*_NAMED.values(), "spare", "postgres")}
         for process_id in family([self._process.pid]):
-            if title(process_id) == TITLES["spare"]:
+            command = command_line(process_id)
+            if SPARE in command and title(process_id) != TITLES["core"]:
+                if title(process_id) == TITLES["spare"]:
+                    found["spare"].append(process_id)
                 continue
-            for word in command_line(process_id):
+            for word in command:
                 if word in _NAMED:
                     found[_NAMED[word]].append(process_id)
         if not self.is_supervised:

@@ -14,7 +14,7 @@ TIMES = {
     "latest answer, beyond its deadline",
     "first 00 after the ledger's return, at most",
     "oldest zombie",
-    "core killed to first answer, median",
+    "core: killed to first answer, median",
     "answered other than 91 or 96",
 }
 """Figures of a quiet machine: not for one that runs other tests."""

@@ -17,7 +17,7 @@ from loadtest.usage import title
 from server.title import TITLES
 from tests.end_to_end.audit import Books
 from tests.end_to_end.callers import Refused, calling, clear, connected, linked, purchase, reversal
-from tests.end_to_end.serving import TIMELY, TRUSTED_FROM, Holdfast, fresh_home, serving
+from tests.end_to_end.serving import READY_TIMEOUT_S, TIMELY, TRUSTED_FROM, Holdfast, fresh_home, serving
 
 FRONTS = ("--fronts", "2")
 BACK_S = 240
@@ -208,7 +208,7 @@ def test_fronts_answer_while_the_core_is_killed_and_their_answers_stand(server):
 def test_a_spare_core_follows_one_that_is_killed_and_another_waits():
     """The process that waited goes on, and what the first approved is what repeats of it get; no process outlives all."""
     with serving(fresh_home(), arguments=FRONTS, environment={"HOLDFAST_SPARE_CORE": "true"}) as server:
-        server.hear("a spare is prepared")
+        server.hear("a spare is prepared", READY_TIMEOUT_S)
         core, spare = sorted(processes(server, CORE), key=title)
         assert (title(core), title(spare)) == (TITLES["core"], TITLES["spare"])
         with calling(server.target) as caller:

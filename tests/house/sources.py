@@ -47,6 +47,7 @@ def plan(package):
     return [name.removesuffix(".proto") for name in _LINE.findall(text)]
 
 
+@cache
 def modules():
     """Every module by its dotted name, with its file."""
     return {
@@ -56,6 +57,7 @@ def modules():
     }
 
 
+@cache
 def imports(name):
     """What a module imports, anywhere in its text, by dotted names; of our own, always down to the module."""
     known = modules()
