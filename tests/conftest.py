@@ -24,6 +24,7 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 _numbers = itertools.count()
 
+LONG = ("test_tools.py", "test_uncompiled.py", "test_reconciling.py")
 THROWN_AWAY = ("fsync", "full_page_writes")
 """What a PostgreSQL needn't do whose files are gone with its tests."""
 
@@ -34,6 +35,11 @@ def pytest_configure(config):
     if config.getoption("numprocesses", None) and not is_one_of_them and not config.option.collectonly:
         root = Path(__file__).parents[1]
         subprocess.run([sys.executable, "-m", "server.cli", "compile"], check=True, cwd=root, timeout=900)
+
+
+def pytest_collection_modifyitems(items):
+    """The files of few long tests begin first: no worker ends alone with one."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -125,17 +125,19 @@ class JournalReader:
             self._connection.execute("PRAGMA query_only=ON")
 
     def read(self, after: int, batches_max: int) -> list[JournalBatch]:
-        """The rows that follow row `after`, in order, at most `batches_max`."""
+        """Rows that follow row `after`, in order, at most `batches_max`; none where there is none."""
         with self._lock, self._told():
-            rows = self._connection.execute(
+            cursor = self._connection.execute(
                 f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
-            ).fetchall()
-        return [self._batch(*row) for row in rows]
+            )
+            rows = _some(cursor)
+            cursor.close()
+        return self._batches(rows)
 
     def read_all(self, after: int) -> Iterator[JournalBatch]:
         """Every row that follows row `after`, in order."""
         while rows := self._rows(after, _NUMBER_MAX):
-            yield from (self._batch(*row) for row in rows)
+            yield from self._batches(rows)
             after = rows[-1][0]
 
     def read_chunks(self, after: int, up_to: int = _NUMBER_MAX) -> Iterator[JournalChunk]:
@@ -160,12 +162,12 @@ class JournalReader:
         """The intents of one row; empty where it has been trimmed."""
         with self._lock, self._told():
             row = self._connection.execute(f"{_READ} WHERE number = ?", (number,)).fetchone()
-        return np.zeros(0, INTENT) if row is None else self._batch(*row).intents
+        return np.zeros(0, INTENT) if row is None else self._batches([row])[0].intents
 
     def newest_arrival_ns(self) -> int:
         """When the first of the last intents' requests arrived; 0 where there are none."""
         row = self._connection.execute(f"{_READ} {_OF_KIND} LIMIT 1", (INTENTS_KIND,)).fetchone()
-        return 0 if row is None else int(self._batch(*row).intents["request"]["arrival_ns"].min())
+        return 0 if row is None else int(self._batches([row])[0].intents["request"]["arrival_ns"].min())
 
     def approvals_since(self, since_ns: int) -> tuple[int, NDArray[np.uint64]]:
         """
@@ -176,7 +178,7 @@ class JournalReader:
         found = [np.zeros((0, 2), np.uint64)]
         oldest_ns = since_ns
         for row in self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,)):
-            decisions = self._batch(*row).decisions
+            decisions = self._batches([row])[0].decisions
             oldest_ns = int(decisions["decision_ns"].min())
             if int(decisions["decision_ns"].max()) < since_ns:
                 return since_ns, np.concatenate(found)
@@ -231,11 +233,21 @@ class JournalReader:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise JournalCorrupt(f"{self._path} can't be read: {error}") from error
 
-    def _batch(self, number: int, kind: int, count: int, crc32: int, records: bytes) -> JournalBatch:
-        rows = self._plain([(number, kind, count, crc32, records)])
-        if rows[0][1] == INTENTS_KIND:
-            return JournalBatch(number, self._records(rows, INTENTS_KIND), np.zeros(0, DECISION))
-        return JournalBatch(number, np.zeros(0, INTENT), self._records(rows, _DECISIONS))
+    def _batches(self, rows: list[_Row]) -> list[JournalBatch]:
+        """The rows as batches; what they hold is read together, and theirs are parts of it."""
+        plain = self._plain(rows)
+        intents, decisions = self._records(plain, INTENTS_KIND), self._records(plain, _DECISIONS)
+        read = []
+        intents_at = decisions_at = 0
+        for number, kind, count, _, _ in plain:
+            if kind == INTENTS_KIND:
+                own = JournalBatch(number, intents[intents_at : intents_at + count], decisions[:0])
+                intents_at += count
+            else:
+                own = JournalBatch(number, intents[:0], decisions[decisions_at : decisions_at + count])
+                decisions_at += count
+            read.append(own)
+        return read
 
     def _plain(self, rows: list[_Row]) -> list[_Row]:
         """The rows as ones of records that are not packed. Raises JournalCorrupt where one is not as it was written."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.core.journal import JournalBatch
-from server.core.record import DECISION, INTENT, NO_ROW, Operation
+from server.core.record import DECISION, INTENT, NO_ROW, Operation, rows_at
 from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, uuids
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
@@ -29,7 +29,7 @@ JOURNAL_NAME: Final = "decisions"
 ROWS_MAX: Final = 4_096
 """Decisions a transaction asks for: some megabytes of rows."""
 
-READ_BATCHES: Final = 4
+READ_BATCHES: Final = 32
 WINDOW_BATCHES: Final = 64
 """Intents kept for the decisions that follow them; others are read again."""
 
@@ -201,22 +201,23 @@ class Shipper:
             for batch in batches:
                 if len(batch.intents):
                     self._window[batch.number] = batch.intents
-                # Labels came from PostgreSQL, and stand in a table of their own.
-                decisions = batch.decisions[batch.decisions["operation"] != Operation.LABEL]
-                if len(decisions):
-                    parts.append(decisions)
-                    rows += len(decisions)
+                elif len(batch.decisions):
+                    parts.append(batch.decisions)
+                    rows += len(batch.decisions)
             position = batches[-1].number
-        if not parts:
+        decisions = _joined(parts, DECISION) if parts else np.zeros(0, DECISION)
+        is_label = decisions["operation"] == Operation.LABEL
+        if is_label.any():  # they came from PostgreSQL, and stand in a table of their own
+            decisions = rows_at(decisions, ~is_label)
+        if not len(decisions):
             return Shipment(b"", 0, [], position)
-        decisions = _joined(parts, DECISION)
         intents = self._intents_of(decisions)
         while len(self._window) > WINDOW_BATCHES:
             self._window.popitem(last=False)
         transmission_s = np.clip(intents["request"]["transmission_s"], TIME_S_MIN, TIME_S_MAX)
         return Shipment(
             stream_of(_columns(intents, decisions, transmission_s, position, mend_texts=mend_texts)),
-            rows,
+            len(decisions),
             _months(transmission_s),
             position,
         )
