@@ -53,10 +53,11 @@ async def compile_all() -> None:
             ledger = await asyncio.to_thread(EmbeddedLedger.open, Path(folder), now_ns=time.time_ns)
             await warm_up_books(ledger)
             await ledger.close()
-        await asyncio.to_thread(warm_up_scoring, _shipped())
+        model = _shipped()
+        await asyncio.to_thread(warm_up_scoring, model)
         if beside is not None:
             await beside.wait()
-        await asyncio.to_thread(warm_up, _shipped())
+        await asyncio.to_thread(warm_up, model)
         stream_of([numbers(np.zeros(1, np.int64), ">i8"), packed(np.zeros(1, DECISION))])
     finally:
         if beside is not None:
