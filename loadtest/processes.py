@@ -16,7 +16,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 HOST: Final = "127.0.0.1"
-STOP_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 120.0
+"""Answers that are still owed, its worker's end and PostgreSQL's, on a machine that does other things."""
+
 _PROBE_TIMEOUT_S: Final = 1.0
 _PROBES_MAX: Final = 100
 _PORTS: Final = range(10_000, 32_768)

@@ -43,14 +43,19 @@ _FILING: Final = (
 
 
 async def demonstrate(target: str) -> None:
-    """Send one authorization to the server, and print it with its answer."""
+    """Send one authorization to the server, and print it with its answer, or why it got none."""
     request = _request()
-    async with grpc.aio.insecure_channel(target) as channel:
-        raw = await channel.unary_unary(f"/{_METHOD}")(request.SerializeToString(), timeout=_TIMEOUT_S)
-    answer = as_document(pb.AuthorizeResponse.FromString(raw))
+    try:
+        async with grpc.aio.insecure_channel(target) as channel:
+            raw = await channel.unary_unary(f"/{_METHOD}")(request.SerializeToString(), timeout=_TIMEOUT_S)
+    except grpc.aio.AioRpcError as error:
+        answered = f"no answer: {error.details()}"
+    else:
+        answer = as_document(pb.AuthorizeResponse.FromString(raw))
+        answered = f"answer {answer['response_code']}, {json.dumps(answer)}"
     say("")
     say(f"one authorization, sent to itself: card {request.pan}, 12.50 USD at {request.merchant.name}")
-    say(f"  answer {answer['response_code']}, {json.dumps(answer)}", markup=False)
+    say(f"  {answered}", markup=False)
     say("")
     say("the same with grpcurl (once a minute or so: the transmission time must be near the server's clock):")
     say(f"  {grpcurl(request, target)}", markup=False)

@@ -1,7 +1,6 @@
 """`holdfast serve`: the server, from its start to the end of its drain."""
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -149,19 +148,21 @@ async def _serve(
     except asyncio.CancelledError:
         stderr.print("stopped before it was ready")
         return
-    waiting = asyncio.ensure_future(stopping.wait())
-    beside = None
-    try:
+
+    async def attend() -> None:
         await _greet(server, demo=demo, comply=comply)
-        if comply:
-            beside = asyncio.ensure_future(Companion(server.settings.home, stderr.print).run())
-        await asyncio.wait((waiting, server.failed), return_when=asyncio.FIRST_COMPLETED)
+        await (Companion(server.settings.home, stderr.print).run() if comply else stopping.wait())
+
+    waiting, attending = asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(attend())
+    try:
+        await asyncio.wait((waiting, attending, server.failed), return_when=asyncio.FIRST_COMPLETED)
+        if attending.done():
+            attending.result()
     finally:
-        waiting.cancel()
         stderr.print("draining")
-        if beside is not None:
-            beside.cancel()
-            await asyncio.gather(beside, return_exceptions=True)
+        waiting.cancel()
+        attending.cancel()
+        await asyncio.gather(waiting, attending, return_exceptions=True)
         await server.close()
     if server.failed.done():
         server.failed.result()
@@ -215,8 +216,7 @@ async def _greet(server: Any, *, demo: bool, comply: bool) -> None:
     if demo and not secure:
         from server.cli.greeting import demonstrate, tell_stories
 
-        with contextlib.suppress(asyncio.CancelledError):
-            await demonstrate(target)
-            if comply:
-                await tell_stories(target, server.settings)
+        await demonstrate(target)
+        if comply:
+            await tell_stories(target, server.settings)
     say("Ctrl-C stops it")

@@ -145,7 +145,7 @@ async def kill(
     """
     supervised = trial.is_supervised
     # It may not have come back from the death before.
-    gone = await _until(lambda: trial.signal(what, place, number))
+    gone = await _until(lambda: trial.signal(what, place, number), f"no {what} to end")
     ended_s = time.monotonic()
     if what == "core" and not supervised:
         await asyncio.to_thread(trial.revive)
@@ -154,27 +154,30 @@ async def kill(
         there = trial.processes()[what]
         return bool(there) and gone not in there
 
-    await _until(is_back)
+    await _until(is_back, f"no {what} again")
 
     def first_answer_s() -> float | None:
         later = (a for a in asking.asked[-RECENT:] if a.sent_s > ended_s)
         return min((a.answered_s for a in later if a.is_answer and a.code not in AWAY_CODES), default=None)
 
-    return await _until(first_answer_s) - ended_s
+    return await _until(first_answer_s, f"no answer after the end of the {what}") - ended_s
 
 
 async def _spare_waits(trial: Trial) -> bool:
     """Whether a spare is prepared within SPARE_MAX_S."""
     try:
         async with asyncio.timeout(SPARE_MAX_S):
-            return bool(await _until(lambda: trial.processes()["spare"]))
+            return bool(await _until(lambda: trial.processes()["spare"], "no spare"))
     except TimeoutError:
         return False
 
 
-async def _until(found: Callable[[], T | None]) -> T:
-    """What it finds, once that is something. Raises TimeoutError after BACK_MAX_S."""
-    async with asyncio.timeout(BACK_MAX_S):
-        while not (what := found()):  # noqa: ASYNC110 - processes tell nobody when they are there
-            await asyncio.sleep(LOOK_S)
-        return what
+async def _until(found: Callable[[], T | None], missing: str) -> T:
+    """What it finds, once that is something. Raises TimeoutError, which says what is missing, after BACK_MAX_S."""
+    try:
+        async with asyncio.timeout(BACK_MAX_S):
+            while not (what := found()):  # noqa: ASYNC110 - processes tell nobody when they are there
+                await asyncio.sleep(LOOK_S)
+            return what
+    except TimeoutError as error:
+        raise TimeoutError(f"{missing} within {BACK_MAX_S:.0f} s") from error

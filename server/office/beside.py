@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from server.background import hasten
+
 RESTART_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before it is started again; the last one repeats."""
 
@@ -54,6 +56,7 @@ class Companion:
             await asyncio.sleep(pause_s)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
+        hasten(process.pid)
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
