@@ -1,13 +1,17 @@
 """
-A process that is kept running: started again when it dies, by a spare where there is one.
+A process that is kept running: started again when it dies, by a spare where there is one; ended when it hangs.
 
 A start of the core is mostly loading: libraries, compiled kernels. A spare has done that beforehand and waits; what
 follows a death is only what nobody could do before it, to read what the dead one left.
+
+One that is up gives a sign of life every BEAT_S. Where none has come for long it hangs, and nobody would take its place:
+it is told to say where (SIGABRT, by `faulthandler`), and killed.
 """
 
 import asyncio
 import contextlib
 import json
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -25,6 +29,13 @@ _SPARE_DEATHS_MAX: Final = 6
 PREPARED: Final = "prepared"
 BEGIN: Final = "begin"
 """What a spare says, and what it is told when its turn has come."""
+
+BEAT: Final = "beat"
+"""What one says that has nothing else to say."""
+
+BEAT_S: Final = 1.0
+LAST_WORDS_S: Final = 2.0
+"""How long one that hangs may take to say where."""
 
 _log = structlog.get_logger("supervisor")
 
@@ -45,9 +56,11 @@ class Child:
         heard: Callable[[dict[str, Any]], None],
         *,
         spare: Sequence[str] = (),
+        hung_s: float = 0.0,
     ) -> None:
         """
-        `again` is the command that follows a death; `heard` gets what it says.
+        `again` is the command that follows a death; `heard` gets what it says. Without a sign of life for `hung_s` (0: be it
+        as long as it will) it is killed.
 
         `spare` is one that prepares to follow, says so, and begins once it is told; without it every start is from nothing.
         """
@@ -60,6 +73,9 @@ class Child:
         self._environment = dict(environment)
         self._heard = heard
         self._spare = _Spare(name, lambda: self._spawn(spare)) if spare else None
+        self._hung_s = hung_s
+        self._silent_beats: int | None = None
+        """How many signs of life are missing; None before it is ready."""
         self._trouble = ""
 
     @property
@@ -129,14 +145,32 @@ class Child:
 
     async def _live(self) -> int:
         """One life; its exit status."""
-        self._trouble = ""
+        self._trouble, self._silent_beats = "", None
         spare = None if self._spare is None else self._spare.take()
         self.process = spare or await self._spawn(self._again if self.starts else self._command)
         self.starts += 1
         assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self._hear(json.loads(line))
-        return await self.process.wait()
+        watching = asyncio.get_running_loop().create_task(self._watch(self.process))
+        try:
+            async for line in self.process.stdout:
+                self._hear(json.loads(line))
+            return await self.process.wait()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """End it where it hangs."""
+        while not self._hung_s or (self._silent_beats or 0) * BEAT_S < self._hung_s:
+            # Beats of ours, no clock's: where the whole machine has stood still only one is missing.
+            await asyncio.sleep(BEAT_S)
+            if self._silent_beats is not None:
+                self._silent_beats += 1
+        self._trouble = f"no sign of life for {self._hung_s:g} s"
+        _log.error("a process hangs: it is killed", process=self.name, reason=self._trouble)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGABRT)
+        await asyncio.sleep(LAST_WORDS_S)
+        _kill(process)
 
     async def _spawn(self, command: Sequence[str]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -148,6 +182,10 @@ class Child:
         )
 
     def _hear(self, said: dict[str, Any]) -> None:
+        if self._silent_beats is not None or said.get("ready"):
+            self._silent_beats = 0
+        if BEAT in said:
+            return
         self._trouble = said.get("error", self._trouble)
         if said.get("ready"):
             if self._spare is not None:

@@ -16,7 +16,7 @@ from server.front.door import PortTaken
 from server.front.forwarding import SERVICES, Forwarded, explain
 from server.garbage import settle
 from server.keys import Keys, KeysError
-from server.overseen import oversee, say
+from server.overseen import mention, oversee, say
 from server.reception import Reception, warm_up_front
 from server.settings import SOCKET, Settings
 from server.spread import connections, spread
@@ -82,7 +82,7 @@ class Front:
         """Tell the supervisor of our connections, which nobody else may see, and of what they send."""
         while True:
             ours = (await asyncio.to_thread(connections, {0: os.getpid()}, port))[0]
-            say(connections=ours, **self._entrance.seen())
+            mention(connections=ours, **self._entrance.seen())
             await asyncio.sleep(COUNT_S)
 
     def _ended(self, name: str, error: BaseException) -> None:

@@ -2,15 +2,21 @@
 A process under a supervisor: spawned, never forked; it says what it is doing in lines of JSON, and hears the same way.
 
 Its standard input is the supervisor's hand: when that is gone, however it went, the process drains and ends. So it does on
-SIGTERM. Ctrl-C is the supervisor's to judge.
+SIGTERM. Ctrl-C is the supervisor's to judge. While its loop turns it gives a sign of life: without one the supervisor ends it.
 """
 
 import asyncio
+import contextlib
+import faulthandler
 import json
+import os
+import select
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
+
+from server.child import BEAT, BEAT_S
 
 FAILED: Final = 1
 
@@ -30,8 +36,16 @@ class Closable(Protocol):
 
 def say(**said: Any) -> None:
     """Tell the supervisor."""
-    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.buffer.write(_line(said))
     sys.stdout.flush()
+
+
+def mention(**said: Any) -> None:
+    """Tell the supervisor what is told again soon: not where it doesn't listen, for a full pipe would hold us up."""
+    pipe = sys.stdout.fileno()
+    with contextlib.suppress(BrokenPipeError):  # it has gone, and so do we
+        if select.select((), (pipe,), (), 0)[1]:
+            os.write(pipe, _line(said))
 
 
 async def oversee(
@@ -46,12 +60,14 @@ async def oversee(
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
+    faulthandler.enable()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     listening = loop.create_task(_listen(reader, heard, stopping))
     waiting = loop.create_task(stopping.wait())
+    tasks = [listening, waiting]
     opened = asyncio.ensure_future(opening())
     try:
         await asyncio.wait((opened, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -60,6 +76,7 @@ async def oversee(
             await asyncio.wait((opened,))
             return 0
         running = opened.result()
+        tasks.append(loop.create_task(_beat()))
         await asyncio.wait((waiting, running.failed), return_when=asyncio.FIRST_COMPLETED)
         await running.close()
         if running.failed.done():
@@ -68,9 +85,19 @@ async def oversee(
         say(error=str(error))
         return FAILED
     finally:
-        listening.cancel()
-        waiting.cancel()
+        for task in tasks:
+            task.cancel()
     return 0
+
+
+def _line(said: dict[str, Any]) -> bytes:
+    return json.dumps(said).encode() + b"\n"
+
+
+async def _beat() -> None:
+    while True:
+        mention(**{BEAT: True})
+        await asyncio.sleep(BEAT_S)
 
 
 async def _listen(

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         True,
         description="behind fronts, whether a second core waits, everything loaded, to follow the first when that dies",
     )
+    hung_s: float = Field(
+        30.0,
+        ge=0,
+        description="behind fronts: for how many seconds core or front may give no sign of life before it is killed, and another takes its place; 0: for ever",
+    )
     away_code: Literal["91", "N0"] = Field(
         "91",
         description="what authorizations are answered (DE39) of which nothing can be decided in time: by the core, and by fronts while it is away",

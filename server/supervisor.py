@@ -1,5 +1,5 @@
 """
-The supervisor: one core and several fronts, each a process of its own, started again when it dies, ended in order.
+The supervisor: one core and several fronts, each a process of its own, started again when it dies or hangs, ended in order.
 
     supervisor ──┬── core      ledger, journal, PostgreSQL, the dock (a Unix socket in the home)
                  ├── spare     a core to be, which waits for the other's end
@@ -133,12 +133,15 @@ class Supervisor:
         # A core that follows another finds the demo's cards where it left them.
         again = [*core, "0", *more]
         spare = [*again, SPARE] if self.settings.spare_core else []
-        self._core = Child("core", [*core, str(demo_cards), *more], again, environment, heard, spare=spare)
+        hung_s = self.settings.hung_s
+        self._core = Child(
+            "core", [*core, str(demo_cards), *more], again, environment, heard, spare=spare, hung_s=hung_s
+        )
         for number in range(self.settings.fronts):
             front = [sys.executable, "-m", "server.front_process", str(number), *more]
             heard_front = functools.partial(self._hear_front, number)
             self._fronts[number] = Child(
-                f"front {number}", front, [*front, AT_ONCE], environment, heard_front
+                f"front {number}", front, [*front, AT_ONCE], environment, heard_front, hung_s=hung_s
             )
         children = (self._core, *self._fronts.values())
         for child in children:

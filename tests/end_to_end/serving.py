@@ -84,6 +84,7 @@ class Holdfast:
                 "HOLDFAST_HOME": str(home),
                 "PYTHONFAULTHANDLER": "1",  # a hang is told by its stacks
                 "HOLDFAST_SPARE_CORE": "false",  # it comes after seconds; how long a test takes must change nothing
+                "HOLDFAST_HUNG_S": "0",  # some are stopped, on a machine that may be crowded
                 **PATIENT,
                 **(environment or {}),
             },

@@ -249,6 +249,32 @@ def test_answers_of_fronts_are_in_time_while_the_core_hangs(hasty):
     assert not {answer.authorization_id for _, answer in told} & set(books.holds)
 
 
+@pytest.mark.parametrize("kind", [FRONT, CORE])
+def test_a_process_that_hangs_is_killed_and_another_takes_its_place(kind):
+    """Everybody is answered again, though it never ends by itself; what was approved before stands."""
+    with serving(fresh_home(), arguments=FRONTS, environment={"HOLDFAST_HUNG_S": "5"}) as server:
+        hanging = processes(server, kind)[0]
+        with asking(server.target, 4) as threads:
+            until(lambda: all(len(thread.heard) >= 10 for thread in threads), "traffic began")
+            os.kill(hanging, signal.SIGSTOP)
+            until(lambda: is_gone(hanging), "it was killed")
+            heard = [len(thread.heard) for thread in threads]
+            until(
+                lambda: all(
+                    "00" in thread.codes()[count:] for thread, count in zip(threads, heard, strict=True)
+                ),
+                "everybody is answered again",
+            )
+        assert "a process hangs: it is killed" in server.output
+        assert server.stop() == 0, server.output
+        books = Books(server.home)
+        books.assert_balanced()
+        approved = {
+            a.authorization_id for thread in threads for _, a in thread.heard if a.response_code == "00"
+        }
+        assert approved <= set(books.holds)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_drains_fronts_and_core_and_leaves_no_process(number):
     """What was accepted is answered and on disk; connections per front are told."""

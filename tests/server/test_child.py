@@ -17,6 +17,8 @@ SPARE = (
     "say('prepared'); assert 'begin' in sys.stdin.readline(); say('ready', by='a spare'); sys.stdin.read()"
 )
 NEVER_PREPARED = "sys.stdin.read()"
+SAYS_WHERE = "import faulthandler; faulthandler.enable(); " + FRESH
+DEAF = "import signal; signal.signal(signal.SIGABRT, signal.SIG_IGN); " + FRESH
 
 
 def program(text):
@@ -28,10 +30,10 @@ def program(text):
 class Kept:
     """A child that runs, and what it has said."""
 
-    def __init__(self, spare):
+    def __init__(self, spare, fresh, hung_s):
         self.said = asyncio.Queue()
-        again = program(FRESH)
-        self.child = Child("it", again, again, os.environ, self.said.put_nowait, spare=spare)
+        again = program(fresh)
+        self.child = Child("it", again, again, os.environ, self.said.put_nowait, spare=spare, hung_s=hung_s)
         self.running = asyncio.ensure_future(self.child.run())
 
     async def hear(self):
@@ -55,9 +57,9 @@ def run(monkeypatch):
     """Runs a test's coroutine on a child with this spare, which is prepared at once."""
     monkeypatch.setattr(child, "HEALTHY_S", 0.0)
 
-    def run(act, *, spare=()):
+    def run(act, *, spare=(), fresh=FRESH, hung_s=0.0):
         async def whole():
-            kept = Kept(spare)
+            kept = Kept(spare, fresh, hung_s)
             try:
                 return await act(kept)
             finally:
@@ -149,3 +151,41 @@ def test_the_spare_ends_with_its_child(how, run):
         return waiting.returncode, kept.child.has_spare
 
     assert run(act, spare=program(SPARE)) == (-signal.SIGKILL, False)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "status"), [(SAYS_WHERE, -signal.SIGABRT), (DEAF, -signal.SIGKILL)], ids=["says where", "deaf"]
+)
+def test_one_that_gives_no_sign_of_life_is_killed_and_another_is_started(run, monkeypatch, fresh, status):
+    """It is asked to say where it stands first; not while it is still starting."""
+    monkeypatch.setattr(child, "BEAT_S", 0.01)
+    monkeypatch.setattr(child, "LAST_WORDS_S", 0.0 if fresh is DEAF else WAIT_S)
+
+    async def act(kept):
+        assert await kept.hear() == "a start"
+        first = kept.child.process
+        assert await kept.hear() == "a start"
+        return await first.wait()
+
+    assert run(act, fresh=fresh, hung_s=0.05) == status
+
+
+def test_one_that_gives_signs_of_life_is_left_alone(run, monkeypatch):
+    """However little it says; nor is one that is silent where nobody wants to know."""
+    monkeypatch.setattr(child, "BEAT_S", 0.001)
+
+    async def beat(kept):
+        await kept.hear()
+        for _ in range(300):
+            kept.child._hear({child.BEAT: True})
+            await asyncio.sleep(0.001)
+        return kept.child.restarts, kept.said.empty()
+
+    async def keep_silent(kept):
+        await kept.hear()
+        for _ in range(300):
+            await asyncio.sleep(0.001)
+        return kept.child.restarts, kept.said.empty()
+
+    assert run(beat, hung_s=0.1) == (0, True)
+    assert run(keep_silent) == (0, True)
