@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import numpy as np
 import structlog
@@ -74,13 +74,12 @@ from server.store.rates import RateTable
 from server.store.shipped import find_shipped
 from server.store.shipping import Shipping
 from server.store.transfers import Transfers
-from server.tasks import Tasks
+from server.tasks import Tasks, to_its_end
 from server.telemetry import serve_metrics
 from server.warm_up import compile_beside, end, warm_up
 
 _log = structlog.get_logger("server")
 
-T = TypeVar("T")
 
 Told = Callable[[str], None]
 """Hears what a start is doing, in words for people."""
@@ -153,7 +152,7 @@ class Server:
         self._told("opening the ledger and PostgreSQL")
         database = Database.at(home, self.settings.database_url)
         self._stack.push_async_callback(database.close)
-        self.ledger, database_trouble = await _to_its_end(
+        self.ledger, database_trouble = await to_its_end(
             asyncio.gather(self._open_ledger(), _reach(database, keys))
         )
         self.books = Books(
@@ -539,13 +538,3 @@ async def _reach(database: Database, keys: Keys) -> Exception | None:
     except TRANSIENT as error:
         return error
     return None
-
-
-async def _to_its_end(work: Awaitable[T]) -> T:
-    """Await work that goes on in threads: cancelled or not, it is finished first, so that it can be taken down."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

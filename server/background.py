@@ -60,9 +60,10 @@ def give_way(process_id: int = 0) -> None:
 
 def hasten(process_id: int) -> None:
     """Have one that gave way be as others again, all of its threads, where the system lets us: it is to end soon."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "SCHED_IDLE"):
-            for thread in Path(f"/proc/{process_id}/task").iterdir():
-                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
-        else:
+    if not hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process_id, 0)
+        return
+    for thread in Path(f"/proc/{process_id}/task").glob("*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))

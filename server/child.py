@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import structlog
 
+from server.overseen import BEAT, BEAT_S
+
 RESTART_S: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses before a process is started again; the last one repeats."""
 
@@ -30,10 +32,6 @@ PREPARED: Final = "prepared"
 BEGIN: Final = "begin"
 """What a spare says, and what it is told when its turn has come."""
 
-BEAT: Final = "beat"
-"""What one says that has nothing else to say."""
-
-BEAT_S: Final = 1.0
 LAST_WORDS_S: Final = 2.0
 """How long one that hangs may take to say where."""
 
@@ -60,7 +58,7 @@ class Child:
     ) -> None:
         """
         `again` is the command that follows a death; `heard` gets what it says. Without a sign of life for `hung_s` (0: be it
-        as long as it will) it is killed.
+        as long as it will) it is killed, once it was ready.
 
         `spare` is one that prepares to follow, says so, and begins once it is told; without it every start is from nothing.
         """
@@ -166,9 +164,9 @@ class Child:
             if self._silent_beats is not None:
                 self._silent_beats += 1
         self._trouble = f"no sign of life for {self._hung_s:g} s"
-        _log.error("a process hangs: it is killed", process=self.name, reason=self._trouble)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGABRT)
+        _log.error("a process hangs: it is killed", process=self.name, reason=self._trouble)
         await asyncio.sleep(LAST_WORDS_S)
         _kill(process)
 

@@ -16,9 +16,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
-from server.child import BEAT, BEAT_S
-
 FAILED: Final = 1
+
+BEAT: Final = "beat"
+"""What one says that has nothing else to say."""
+
+BEAT_S: Final = 1.0
 
 
 class Closable(Protocol):
@@ -60,7 +63,8 @@ async def oversee(
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    faulthandler.enable()
+    if sys.stderr is not None:  # it may be closed
+        faulthandler.enable()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = asyncio.StreamReader()

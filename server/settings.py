@@ -11,6 +11,9 @@ SOCKET: Final = "core.sock"
 """In the home: where fronts in processes of their own reach the core."""
 
 
+HUNG_S_MIN: Final = 5.0
+
+
 def cluster_of(ledger: str) -> tuple[int, list[str]] | None:
     """Id and addresses of the cluster that the setting `ledger` names; None for the embedded one. Raises ValueError."""
     if ledger == "embedded":
@@ -72,7 +75,7 @@ class Settings(BaseSettings):
     hung_s: float = Field(
         30.0,
         ge=0,
-        description="behind fronts: for how many seconds core or front may give no sign of life before it is killed, and another takes its place; 0: for ever",
+        description="behind fronts: for how many seconds, once ready, core or front may give no sign of life before another takes its place: 5 or more; 0: for ever",
     )
     away_code: Literal["91", "N0"] = Field(
         "91",
@@ -186,6 +189,13 @@ class Settings(BaseSettings):
     def _ledger_is_known(cls, text: str) -> str:
         cluster_of(text)
         return text
+
+    @field_validator("hung_s")
+    @classmethod
+    def _signs_of_life_come_in_time(cls, seconds: float) -> float:
+        if 0 < seconds < HUNG_S_MIN:
+            raise ValueError(f"signs of life come every second: 0, or {HUNG_S_MIN:g} and more")
+        return seconds
 
     @model_validator(mode="after")
     def _limits_relate(self) -> Self:

@@ -1,10 +1,12 @@
 """What runs for as long as its process does: started by name, its failures told, ended together."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 CANCEL_AGAIN_S: Final = 1.0
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -38,3 +40,13 @@ class Tasks:
             for task in tasks:
                 task.cancel()
             _, tasks = await asyncio.wait(tasks, timeout=self._cancel_again_s)
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Await work that goes on in threads: cancelled or not, it is finished first, so that it can be taken down."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

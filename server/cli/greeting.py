@@ -20,6 +20,7 @@ from server.settings import Settings
 from server.store.database import TRANSIENT, Database
 from server.store.portfolio import demo_pan
 from server.store.postgres import StoreError
+from server.tasks import to_its_end
 
 _METHOD: Final = "holdfast.v1.AuthorizationService/Authorize"
 _TRANSFER: Final = "holdfast.v1.TransferService/CreateTransfer"
@@ -72,9 +73,7 @@ async def tell_stories(target: str, settings: Settings) -> None:
     A portfolio where it finds no place (one card, an account that was closed) is told so; the server goes on.
     """
     try:
-        keys = Keys.open(settings.home)
-        async with Database.at(settings.home, settings.database_url) as database:
-            await ensure_profiles(database, keys, datetime.now(UTC))
+        await to_its_end(_bring_people(settings))
         async with grpc.aio.insecure_channel(target) as channel:
             create = channel.unary_unary(f"/{_TRANSFER}")
             for fields in stories():
@@ -90,6 +89,12 @@ async def tell_stories(target: str, settings: Settings) -> None:
     for line in _FILING:
         say(line.format(bank=shlex.quote(str(bank)), officer=OFFICER), markup=False)
     say("")
+
+
+async def _bring_people(settings: Settings) -> None:
+    """PostgreSQL is let go again: where it were not, the server would leave it running at its end."""
+    async with Database.at(settings.home, settings.database_url) as database:
+        await ensure_profiles(database, Keys.open(settings.home), datetime.now(UTC))
 
 
 def grpcurl(request: Any, target: str) -> str:

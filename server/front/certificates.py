@@ -123,7 +123,12 @@ class Certificates:
             raise DoorClosed(
                 self._said("tls_key", f"is no PEM of a private key without a password: {error}")
             ) from error
-        if _public(secret.public_key()) != _public(own.public_key()):
+        try:
+            public = own.public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
+            text = f"has a public key that can't be read: {error}"
+            raise DoorClosed(self._said("tls_certificate", text)) from error
+        if _public(secret.public_key()) != _public(public):
             raise DoorClosed(self._said("tls_key", "is not the key of the certificate"))
         self._parse("tls_client_ca", client_ca)
         expires = own.not_valid_after_utc

@@ -40,20 +40,27 @@ class Companion:
         deaths = 0
         while True:
             began_s = asyncio.get_running_loop().time()
-            self.process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, env=dict(os.environ)
-            )
-            self.starts += 1
             try:
-                status = await self.process.wait()
-            except asyncio.CancelledError:
-                await self._end(self.process)
-                raise
+                status: object = await self._live()
+            except OSError as error:  # no memory, no more processes: the server itself goes on
+                status = error
             lived_s = asyncio.get_running_loop().time() - began_s
             deaths = 1 if lived_s >= HEALTHY_S else deaths + 1
             pause_s = RESTART_S[min(deaths, len(RESTART_S)) - 1]
             self._told(f"compliance has ended ({status}): it starts again in {pause_s:g} s")
             await asyncio.sleep(pause_s)
+
+    async def _live(self) -> int:
+        """One life; its exit status. Raises OSError where none can begin."""
+        process = self.process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, env=dict(os.environ)
+        )
+        self.starts += 1
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await self._end(process)
+            raise
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         hasten(process.pid)

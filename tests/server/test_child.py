@@ -17,6 +17,20 @@ SPARE = (
     "say('prepared'); assert 'begin' in sys.stdin.readline(); say('ready', by='a spare'); sys.stdin.read()"
 )
 NEVER_PREPARED = "sys.stdin.read()"
+HANGS_LATER = """
+import asyncio, time
+from server.overseen import oversee, say
+class Running:
+    failed = None
+    async def close(self): pass
+def stand_still(): time.sleep(600)
+async def opening():
+    say(ready=True, by="a start")
+    Running.failed = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(2.5, stand_still)
+    return Running()
+asyncio.run(oversee(opening))
+"""
 SAYS_WHERE = "import faulthandler; faulthandler.enable(); " + FRESH
 DEAF = "import signal; signal.signal(signal.SIGABRT, signal.SIG_IGN); " + FRESH
 
@@ -189,3 +203,22 @@ def test_one_that_gives_signs_of_life_is_left_alone(run, monkeypatch):
 
     assert run(beat, hung_s=0.1) == (0, True)
     assert run(keep_silent) == (0, True)
+
+
+def test_one_that_is_overseen_gives_signs_of_life_and_says_where_it_stood(run, capfd):
+    """It is left alone while its loop turns; its stack alone is told, no values."""
+    beats = []
+
+    async def act(kept):
+        hear = kept.child._hear
+        kept.child._hear = lambda said: (beats.append(child.BEAT in said), hear(said))
+        assert await kept.hear() == "a start"
+        first = kept.child.process
+        assert await kept.hear() == "a start"
+        return await first.wait()
+
+    assert run(act, fresh=HANGS_LATER, hung_s=5.0) == -signal.SIGABRT
+    told = capfd.readouterr().err
+    assert "Fatal Python error: Aborted" in told
+    assert "in stand_still" in told
+    assert sum(beats) >= 2

@@ -1,5 +1,6 @@
 """Which settings open the door, and which keep it closed, before anything listens."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,8 @@ from server.settings import Settings
 
 CLIENTS = '[[client]]\nidentity = "a.example"\nmethods = "*"\n'
 NOW = datetime.now(UTC)
+P256 = b"\x2a\x86\x48\xce\x3d\x03\x01\x07"
+"""The curve's name, 1.2.840.10045.3.1.7, in DER (RFC 5480)."""
 
 
 @pytest.fixture
@@ -83,6 +86,16 @@ def test_a_key_of_another_certificate_and_a_time_that_is_over_are_refused(files,
         entrance(**{**files, "tls_key": tmp_path / "other/tls.key"})
     authority.issue(["localhost"], tmp_path / "server", NOW - timedelta(days=3), 2, server=True)
     with pytest.raises(DoorClosed, match=r"HOLDFAST_TLS_CERTIFICATE: .* its time is over since"):
+        entrance(**files)
+
+
+def test_a_certificate_with_a_key_of_no_known_kind_is_named(files):
+    """One bit of its curve's name has fallen over."""
+    pem = files["tls_certificate"].read_text()
+    damaged = bytearray(ssl.PEM_cert_to_DER_cert(pem))
+    damaged[damaged.index(P256)] ^= 1
+    files["tls_certificate"].write_text(ssl.DER_cert_to_PEM_cert(bytes(damaged)))
+    with pytest.raises(DoorClosed, match=r"HOLDFAST_TLS_CERTIFICATE: .* has a public key that can't be read"):
         entrance(**files)
 
 
