@@ -1,6 +1,5 @@
 """Whether the first request after a start is as quick as those after a thousand others: unary, one at a time."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from loadtest.processes import HOST, free_port, holdfast_command, running
+from loadtest.processes import HOST, free_port, holdfast_command, running, scratch
 from loadtest.traffic import Traffic
 
 CARDS: Final = 1_000
@@ -36,9 +35,9 @@ class FirstRequest(NamedTuple):
 
 def first_request(starts: int = STARTS) -> FirstRequest:
     """Measures it on a server of its own, thrown away after. Raises ServerFailed where it doesn't come up."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        _taken_ms(Path(folder), 0, 1)
-        taken_ms = [_taken_ms(Path(folder), run, 1_000 + AROUND) for run in range(1, starts + 1)]
+    with scratch("bench") as folder:
+        _taken_ms(folder, 0, 1)
+        taken_ms = [_taken_ms(folder, run, 1_000 + AROUND) for run in range(1, starts + 1)]
     around_ms = np.concatenate([taken[-2 * AROUND :] for taken in taken_ms])
     return FirstRequest(
         float(np.median([taken[0] for taken in taken_ms])),

@@ -1,10 +1,12 @@
 """Servers as processes of their own: started, awaited, measured, stopped. Never forked: gRPC doesn't survive it."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +20,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 HOST: Final = "127.0.0.1"
 STOP_TIMEOUT_S: Final = 120.0
 """Answers that are still owed, its worker's end and PostgreSQL's, on a machine that does other things."""
+
+HOMES: Final = ("", "*/")
+"""Where homes are in a folder that is thrown away: it is one, or those in it are."""
+LOCK: Final = "postgres/data/postmaster.pid"
 
 _PROBE_TIMEOUT_S: Final = 1.0
 _PROBES_MAX: Final = 100
@@ -62,6 +68,35 @@ def holdfast_command(port: int, cards: int, *, metrics_port: int = 0, fronts: in
         *("--cards", str(cards), "--port", str(port), "--metrics-port", str(metrics_port)),
         *(("--fronts", str(fronts)) if fronts else ()),
     ]
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """
+    A folder for homes and logs. It is thrown away, and with it each PostgreSQL that a killed server left in a home.
+
+    Its path is short, for sockets; PostgreSQL's own user passes through it.
+    """
+    prefix = f"holdfast-{name}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for lock in (path for home in HOMES for path in Path(folder).glob(home + LOCK)):
+                _end_postgres(lock)
+
+
+def _end_postgres(lock: Path) -> None:
+    """End the PostgreSQL that this file names at once, where it lives: its data is of no use to anybody."""
+    with suppress(OSError, ValueError):
+        process_id = int(lock.read_text().split("\n", 1)[0])
+        if b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes():
+            handle = os.pidfd_open(process_id)
+            try:
+                signal.pidfd_send_signal(handle, signal.SIGQUIT)
+                select.select([handle], [], [], STOP_TIMEOUT_S)
+            finally:
+                os.close(handle)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from rich.table import Table
 
 from ledger.money import format_minor
 from loadtest.circumstances import told
-from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running
+from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running, scratch
 
 LOCUSTFILE: Final = Path(__file__).with_name("locustfile.py")
 READY_TIMEOUT_S: Final = 120.0
@@ -151,7 +150,7 @@ def run_locust(options: LocustOptions) -> list[dict[str, Any]]:
     Raises `ServerFailed` where the server doesn't come up or Locust ends badly.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-locust-")))
+        folder = stack.enter_context(scratch("locust"))
         host = options.host
         if host is None:
             port = free_port()

@@ -1,7 +1,6 @@
 """The servers that a bench compares, as processes: Holdfast with its ledger and fronts, and empty servers beside it."""
 
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Final
 
 from loadtest.clusters import fresh_server
 from loadtest.counted import counted
-from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running
+from loadtest.processes import HOST, empty_server_command, free_port, holdfast_command, running, scratch
 from loadtest.redis_process import redis_process
 from scoring import registry
 
@@ -50,7 +49,7 @@ class Side:
 
 def folder_of(stack: ExitStack) -> Path:
     """A folder for logs and homes that is thrown away with the stack."""
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-")))
+    return stack.enter_context(scratch("bench"))
 
 
 def start_holdfast(

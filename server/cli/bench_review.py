@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from loadtest.figure import Figure
-from loadtest.processes import HOST, cpu_s, free_port, holdfast_command, running, stop
+from loadtest.processes import HOST, cpu_s, free_port, holdfast_command, running, scratch, stop
 from server.cli.flagged_past import write_flagged_past
 from server.keys import Keys
 from server.store.database import Database
@@ -97,7 +96,7 @@ class _Client:
 def review_figures(options: ReviewOptions, told: Callable[[str], None]) -> dict[str, Any]:
     """The figures, each beside its bar. Raises RuntimeError where a process is lost."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-bench-")))
+        folder = stack.enter_context(scratch("bench"))
         home = folder / "home"
         port = free_port()
         told("starting the server")

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -43,14 +41,10 @@ def bench_memory(
 
     The exit status is 1 where a bar is missed.
     """
-    from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running
+    from loadtest.processes import HOST, ServerFailed, free_port, holdfast_command, running, scratch
     from loadtest.steadiness import press, steadiness_figures
 
-    with (
-        tempfile.TemporaryDirectory(prefix="holdfast-memory-") as folder,
-        steps(ServerFailed, OSError) as told,
-    ):
-        Path(folder).chmod(0o755)
+    with scratch("memory") as folder, steps(ServerFailed, OSError) as told:
         port, metrics_port = free_port(), free_port()
         environment = {
             **os.environ,
@@ -62,7 +56,7 @@ def bench_memory(
         with running(
             command,
             f"{HOST}:{port}",
-            Path(folder) / "log",
+            folder / "log",
             ready_timeout_s=1_800,
             environment=environment,
         ) as server:

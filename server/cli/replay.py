@@ -1,6 +1,5 @@
 """`holdfast replay`: a recorded history through a server, and whether the books balance after it."""
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -122,7 +121,7 @@ def _at_home(
     """
     from ledger.book import LedgerError
     from loadtest.kills import Kills
-    from loadtest.processes import ServerFailed
+    from loadtest.processes import ServerFailed, scratch
     from loadtest.replay import summarize
     from server.cli.balance import BooksUnknown, examine
     from server.cli.own_server import OwnServer, make_portfolio
@@ -132,7 +131,7 @@ def _at_home(
     from server.store.postgres import StoreError
 
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-replay-")))
+        folder = stack.enter_context(scratch("replay"))
         place = home or folder / "home"
         place.mkdir(parents=True, exist_ok=True)
         step = progress.add_task("issuing cards", total=len(holders))

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from random import Random
 from typing import Any, Final
 
 from loadtest.figure import Figure
+from loadtest.processes import scratch
 from server.cli.flagged_past import write_flagged_past
 from server.keys import Keys
 from server.store.database import TRANSIENT, Database
@@ -230,8 +230,8 @@ async def _evened_out(database: Database, told: Callable[[str], None]) -> dict[s
 
 def kill_figures(kills: int, seed: int, told: Callable[[str], None]) -> dict[str, Any]:
     """A campaign in a home of its own, as figures."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-kills-") as folder:
-        campaign = asyncio.run(kill_campaign(Path(folder), kills, seed, told))
+    with scratch("kills") as folder:
+        campaign = asyncio.run(kill_campaign(folder, kills, seed, told))
     counts = campaign.counts
     wrong = counts["flagged"] - counts["cases_of_different"] + counts["undone"] + counts["reviewed_twice"]
     figure = Figure(

@@ -19,7 +19,8 @@ from loadtest.asking import Asked, Asking, Manner, codes, first_hold_s, told
 from loadtest.clusters import WHY_NONE, Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
-from server.cli.trial import Trial, books_of, trial_folder, troubles
+from loadtest.processes import scratch
+from server.cli.trial import Trial, books_of, troubles
 
 KINDS: Final = ("stop", "kill", "blackhole", "refuse", "slow")
 """SIGSTOP; SIGKILL, and a start after it; nothing passes; connections are reset and refused; a second late each way."""
@@ -122,7 +123,7 @@ def away_figures(options: AwayOptions, say: Callable[[str], None]) -> dict[str, 
     """A campaign in a home and on a cluster of its own, as figures. Raises FileNotFoundError without a TigerBeetle."""
     if server() is None:
         raise FileNotFoundError(WHY_NONE)
-    with trial_folder() as folder, ExitStack() as stack:
+    with scratch("trial") as folder, ExitStack() as stack:
         cluster_folder = folder / "cluster"
         cluster_folder.mkdir()
         cluster = stack.enter_context(Cluster(cluster_folder, options.replicas))

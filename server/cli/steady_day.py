@@ -22,9 +22,10 @@ from loadtest.asking import Asked, Asking, Manner, codes
 from loadtest.clusters import Cluster, server
 from loadtest.cutting import Proxy
 from loadtest.figure import Figure
+from loadtest.processes import scratch
 from server.cli.steady_away import MISMATCHES_SHOWN, Troubled, deadline_of, soundness
 from server.cli.steady_kills import AWAY_CODES, kill
-from server.cli.trial import Trial, books_of, trial_folder, troubles
+from server.cli.trial import Trial, books_of, troubles
 from server.store.portfolio import DEMO_PROGRAMME
 
 GOOD_SHARE_MIN: Final = 0.9999
@@ -189,7 +190,7 @@ def faults_of(options: DayOptions) -> dict[str, Fault]:
 
 def day_figures(options: DayOptions, say: Callable[[str], None]) -> dict[str, Any]:
     """A day in a home of its own, as figures. Raises FileNotFoundError without the TigerBeetle that it needs."""
-    with trial_folder() as folder, ExitStack() as stack:
+    with scratch("trial") as folder, ExitStack() as stack:
         cluster, troubled = None, None
         environment = {**deadline_of(options.deadline_ms), "HOLDFAST_AWAY_CODE": options.away_code}
         if options.ledger == "tigerbeetle":

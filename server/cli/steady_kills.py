@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 
 from loadtest.asking import Asking, Manner, codes
 from loadtest.figure import Figure
+from loadtest.processes import scratch
 from server.cli.steady_away import MISMATCHES_SHOWN, soundness
-from server.cli.trial import Trial, books_of, trial_folder, troubles
+from server.cli.trial import Trial, books_of, troubles
 
 KILLABLE: Final = ("core", "front", "worker", "postgres")
 PAUSE_S: Final = (0.05, 0.6)
@@ -69,7 +70,7 @@ class Deaths:
 
 def kill_figures(options: KillOptions, say: Callable[[str], None]) -> dict[str, Any]:
     """A campaign in a home of its own, as figures. Raises ServerFailed where the server does not come back."""
-    with trial_folder() as folder, ExitStack() as stack:
+    with scratch("trial") as folder, ExitStack() as stack:
         arguments = ["--comply"] if "worker" in options.of else []
         if options.fronts:
             arguments += ["--fronts", str(options.fronts)]

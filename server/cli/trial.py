@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -183,13 +182,6 @@ class Trial:
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):
             self.spent.look(self._all())
-
-
-@contextmanager
-def trial_folder() -> Iterator[Path]:
-    """A folder for a home and its logs, gone after it. Short, for sockets; PostgreSQL's own user passes through."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
-        yield Path(folder)
 
 
 def troubles(said: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from asyncpg.transaction import Transaction
@@ -96,6 +96,15 @@ class Database:
         embedded = EmbeddedPostgres(home)
         return cls(embedded.url, embedded=embedded, yielding=yielding)
 
+    @classmethod
+    def beside(cls, home: Path, url: str | None, *, yielding: Yielding) -> Self:
+        """
+        As `at`, for a process that helps a server: the embedded one is the server's to start, to hold and to end.
+
+        A helper outlives a killed server for a while: it must not start PostgreSQL again after the last one has gone.
+        """
+        return cls(url) if url else cls(EmbeddedPostgres(home).url, yielding=yielding)
+
     @property
     def url(self) -> str:
         """Where it is, as asyncpg takes it. May hold a password: never log it."""
@@ -107,6 +116,8 @@ class Database:
         if self._embedded is not None:
             return f"embedded PostgreSQL in {self._embedded.folder}"
         parts = urlsplit(self._url)
+        if not parts.hostname and parts.query:
+            return f"PostgreSQL at {parse_qs(parts.query).get('host', ['localhost'])[0]}"
         return f"PostgreSQL at {parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
 
     async def open(self) -> None:

@@ -98,7 +98,7 @@ async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str],
     loop.add_signal_handler(signal.SIGTERM, lambda: end(drained=True))
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal's Ctrl-C is the server's to hear
     loop.add_reader(sys.stdin.fileno(), lambda: end(drained=False))
-    database = Database.at(home, url, yielding=fall_behind)
+    database = Database.beside(home, url, yielding=fall_behind)
     reader = JournalReader(journal)
     try:
         shipper = Shipper(database, reader, told=lambda standing: tell(json.dumps(standing._asdict())))

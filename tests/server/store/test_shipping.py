@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from server.core.journal import Journal
+from server.store.database import Database
 from server.store.shipping import Shipping
 from tests.server.store.test_shipper import ListedJournal, write_requests
 
@@ -38,6 +39,22 @@ async def reached(shipping, position):
     """Until the process has told that it is so far."""
     async with asyncio.timeout(BOUND_S):
         while shipping.position < position:
+            await shipping.told.wait()
+            shipping.told.clear()
+
+
+async def troubled(shipping):
+    """Until the process has told that it can't ship."""
+    async with asyncio.timeout(BOUND_S):
+        while not shipping.standing.trouble:
+            await shipping.told.wait()
+            shipping.told.clear()
+
+
+async def untroubled(shipping):
+    """Until the process has told that it can again."""
+    async with asyncio.timeout(BOUND_S):
+        while shipping.standing.trouble:
             await shipping.told.wait()
             shipping.told.clear()
 
@@ -99,5 +116,25 @@ def test_what_the_journal_has_is_in_postgresql_when_the_process_is_asked_to_end(
         await ended(task)
         journal.close()
         assert await sequences(database_url) == list(range(1, 501))
+
+    asyncio.run(body())
+
+
+def test_the_embedded_postgresql_is_neither_started_nor_held_by_its_process(tmp_path):
+    """The server starts and ends it: a shipper that outlives a killed one keeps no PostgreSQL, and brings none back."""
+
+    async def body():
+        journal = Journal(tmp_path / "journal.sqlite")
+        shipping = Shipping(tmp_path, journal.path, None)
+        task = asyncio.create_task(shipping.run())
+        await troubled(shipping)
+        assert not (tmp_path / "postgres").exists()
+        database = Database.at(tmp_path, None)
+        await database.open()
+        await untroubled(shipping)
+        await database.close()
+        assert not (tmp_path / "postgres/data/postmaster.pid").exists()
+        await ended(task)
+        journal.close()
 
     asyncio.run(body())
