@@ -44,7 +44,9 @@ from ledger.transfer import (
 GROUP_MAX = 64  # calls answered together
 WAITING_MAX = 4096  # calls taken and not answered
 
-FOLD_TRANSFERS = 1_000_000
+FOLD_TRANSFERS = 500_000
+"""As `replay.worth` counts them."""
+
 _LOCK = "lock"
 
 T = TypeVar("T")
@@ -80,20 +82,19 @@ class EmbeddedLedger:
         directory: Path,
         lock: int,
         journal: Journal,
-        state: State,
+        restored: replay.Restored,
         now_ns: Callable[[], int],
-        snapped: int,
         fold_transfers: int,
     ) -> None:
         self.directory = directory
         self._lock = lock
         self._journal = journal
-        self._state = state
+        self._state = restored.books
         self._now_ns = now_ns
-        self._snapped = snapped  # the journal's batch that the snapshot on disk stood at
+        self._snapped = restored.snapped  # the journal's batch that the snapshot on disk stood at
         self.folder = Folder(directory)
         self._fold_transfers = fold_transfers
-        self._unfolded = 0  # events since the last fold began
+        self._unfolded = restored.posted_again  # since the last fold began
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._scans: deque[_Call] = deque()  # begun and not finished; they take turns
         self._stopped: str | None = None
@@ -111,7 +112,7 @@ class EmbeddedLedger:
         Open or make the ledger in a directory, compiling its kernels and replaying its journal.
 
         Blocks. `now_ns` is the clock that stamps events, ns since 1970; the engine's own time never goes
-        back where the clock does. After so many events a snapshot is made beside it (`fold`), 0 for never.
+        back where the clock does. After so many transfers (`replay.worth`) a snapshot is made beside it (`fold`), 0 for never.
         Raises LedgerInUse and LedgerCorrupt.
         """
         directory.mkdir(parents=True, exist_ok=True)
@@ -122,14 +123,14 @@ class EmbeddedLedger:
             log_check.warm_up()
             journal = Journal(directory / replay.JOURNAL)
             try:
-                books, snapped = replay.restore(directory, journal, journal.last)
+                restored = replay.restore(directory, journal, journal.last)
             except BaseException:
                 journal.close()
                 raise
         except BaseException:
             os.close(lock)
             raise
-        return cls(directory, lock, journal, books, now_ns, snapped, fold_transfers)
+        return cls(directory, lock, journal, restored, now_ns, fold_transfers)
 
     @property
     def used_bytes(self) -> int:
@@ -294,7 +295,7 @@ class EmbeddedLedger:
                 self._take(call, entries)
             if entries:
                 self._journal.append(entries)
-                self._fold(sum(entry.count for entry in entries))
+                self._fold(replay.worth(entries))
         except Exception as error:  # whatever it was, memory may lead the disk now
             with self._door:
                 self._stopped = f"{type(error).__name__} while committing to {self._journal.path}: {error}"

@@ -94,7 +94,7 @@ def fold(directory: Path, sequence: int) -> None:
 
     journal = Journal(directory / replay.JOURNAL, read_only=True)
     try:
-        books, _ = replay.restore(directory, journal, sequence, heard)
+        books = replay.restore(directory, journal, sequence, heard).books
     finally:
         journal.close()
     heard()

@@ -25,7 +25,10 @@ from ledger.write_ahead import WriteAheadLog
 FORMAT = 1
 
 _PAGE_BYTES = 8192
-_READ_ROWS = 4  # read at once: in between, the log may go home into the file
+# Read at once: in between, the log may go home into the file.
+_READ_ROWS_MIN = 4
+_READ_ROWS_MAX = 256
+_READ_BYTES = 1 << 18
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -115,14 +118,17 @@ class Journal:
         """The batches after this sequence, in order, as far as `until`, each checked. Raises LedgerCorrupt."""
         good = after
         end = self.last if until is None else until
+        at_once = _READ_ROWS_MIN
         try:
             while good < end:
-                rows = self._connection.execute(_READ, (good, end, _READ_ROWS)).fetchall()
+                rows = self._connection.execute(_READ, (good, end, at_once)).fetchall()
                 if not rows:
                     raise self._corrupt(f"batch {good + 1} is missing", good)
                 for row in rows:
                     yield self._checked(row, good)
                     good += 1
+                usual = max(1, sum(len(row[-1]) for row in rows) // len(rows))
+                at_once = min(max(_READ_ROWS_MIN, _READ_BYTES // usual), _READ_ROWS_MAX)
         except sqlite3.DatabaseError as error:
             raise self._corrupt(f"batch {good + 1} can't be read ({error})", good) from error
 

@@ -147,6 +147,32 @@ def create_transfers(books: Books, events: Transfers, first_ns: I64, results: Re
 
 
 @njit(cache=True, nogil=True)
+def replay_transfers(
+    books: Books,
+    events: Transfers,
+    counts: NDArray[np.int64],
+    clocks_ns: NDArray[np.int64],
+    last_ns: I64,
+    results: Results,
+) -> I64:
+    """
+    Post batch after batch, of so many events each, at its time: what is due then expires first.
+
+    The time of the last event, from `last_ns` on; -1 where the batches' times are not in order.
+    """
+    first = 0
+    for i in range(len(counts)):
+        if clocks_ns[i] <= last_ns:
+            return -1
+        end = first + counts[i]
+        first_ns = clocks_ns[i] + expiry.expire(books, clocks_ns[i])
+        create_transfers(books, events[first:end], first_ns, results[first:end])
+        last_ns = first_ns + counts[i] - 1
+        first = end
+    return last_ns
+
+
+@njit(cache=True, nogil=True)
 def find_accounts(books: Books, ids: Ids, rows: NDArray[np.int64]) -> I64:
     """Write the rows of those accounts that are there, in order; how many."""
     count = 0

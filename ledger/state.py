@@ -119,6 +119,22 @@ class State:
         self._seal()
         return results
 
+    def replay_transfers(
+        self, batches: Transfers, counts: NDArray[np.int64], clocks_ns: NDArray[np.int64]
+    ) -> Results:
+        """
+        Post batches in a row, `counts` i64[n] events each, at their times; what is due at each expires first.
+
+        As `expire` and `create_transfers` of each of them, at once.
+        """
+        self.make_room(transfers=len(batches))
+        results = np.zeros(len(batches), RESULT)
+        last_ns = int(kernel.replay_transfers(self._books, batches, counts, clocks_ns, self.last_ns, results))
+        assert last_ns >= 0, "each batch is later than the one before"
+        self.last_ns = last_ns
+        self._seal()
+        return results
+
     def retrace_accounts(self, stored: Accounts) -> NDArray[np.uint32]:
         """Open accounts that another ledger has, at their own times, as they were then; a CreateAccountStatus each."""
         self.make_room(accounts=len(stored))
@@ -399,6 +415,7 @@ def warm_up() -> None:
     state.create_accounts(np.zeros(1, ACCOUNT), 1)
     state.create_transfers(np.zeros(1, TRANSFER), 2)
     state.expire(3)
+    state.replay_transfers(np.zeros(1, TRANSFER), np.ones(1, np.int64), np.full(1, 4))
     state.lookup_accounts(np.zeros((1, 2), np.uint64))
     state.lookup_transfers(np.zeros((1, 2), np.uint64))
     state.account_rows(np.zeros((1, 2), np.uint64))

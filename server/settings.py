@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         description="hours for which an exchange rate is good after its day, on weekdays (UTC)",
     )
     fold_requests: int = Field(
-        200_000,
+        50_000,
         ge=0,
         description="requests after which the state's snapshot is renewed while serving; 0 for never",
     )

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -47,6 +47,7 @@ _PAGE_BYTES: Final = 4_096
 
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
+_FEW_ROWS: Final = 64
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
 _OF_KIND: Final = "WHERE kind IN (?1, ?1 + 2) ORDER BY number DESC"
 
@@ -130,7 +131,7 @@ class JournalReader:
             cursor = self._connection.execute(
                 f"{_READ} WHERE number > ? ORDER BY number LIMIT ?", (after, batches_max)
             )
-            rows = _some(cursor)
+            rows = _some(cursor, _CHUNK_ROWS)
             cursor.close()
         return self._batches(rows)
 
@@ -148,10 +149,11 @@ class JournalReader:
             if len(gaps):
                 good = after + int(gaps[0])
                 raise JournalCorrupt(f"{self._path}: row {good + 1} is missing; the last good row is {good}")
-            rows = self._plain(rows)
+            self._check(rows)
+            kinds = np.array([row[1] for row in rows], np.uint8)
             yield JournalChunk(
                 numbers,
-                np.array([row[1] for row in rows], np.uint8),
+                np.where(kinds > _PACKED, kinds - _PACKED, kinds),
                 np.array([row[2] for row in rows], np.int64),
                 self._records(rows, INTENTS_KIND),
                 self._records(rows, _DECISIONS),
@@ -177,20 +179,18 @@ class JournalReader:
         """
         found = [np.zeros((0, 2), np.uint64)]
         oldest_ns = since_ns
-        for row in self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,)):
-            decisions = self._batches([row])[0].decisions
+        for decisions in self._newest_decisions():
             oldest_ns = int(decisions["decision_ns"].min())
-            if int(decisions["decision_ns"].max()) < since_ns:
+            late = decisions["decision_ns"] >= since_ns
+            found.append(decisions["authorization_id"][late & (decisions["held"] != 0)])
+            if not late.any():
                 return since_ns, np.concatenate(found)
-            found.append(decisions["authorization_id"][decisions["held"] != 0])
         whole = self.first() == 1
         return (since_ns if whole else max(since_ns, oldest_ns)), np.concatenate(found)
 
     def unanswered_since(self, since_ns: int) -> Iterator[NDArray[Any]]:
         """INTENT[1] of every authorization that was answered from `since_ns` on without the ledger's word."""
-        newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,))
-        while rows := _some(newest_first):
-            decisions = self._records(self._plain(rows), _DECISIONS)
+        for decisions in self._newest_decisions():
             decisions = decisions[decisions["decision_ns"] >= since_ns]
             if not len(decisions):
                 return
@@ -221,7 +221,7 @@ class JournalReader:
             cursor = self._connection.execute(
                 f"{_READ} WHERE number > ? AND number <= ? ORDER BY number", (after, up_to)
             )
-            rows = _some(cursor)
+            rows = _some(cursor, _CHUNK_ROWS)
             cursor.close()
         return rows
 
@@ -233,14 +233,23 @@ class JournalReader:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise JournalCorrupt(f"{self._path} can't be read: {error}") from error
 
+    def _newest_decisions(self) -> Iterator[NDArray[Any]]:
+        """Those of some rows after those of others, from the newest on: few at first, for who looks back a little."""
+        newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (_DECISIONS,))
+        at_once = _FEW_ROWS
+        while rows := _some(newest_first, at_once):
+            self._check(rows)
+            yield self._records(rows, _DECISIONS)
+            at_once = min(2 * at_once, _CHUNK_ROWS)
+
     def _batches(self, rows: list[_Row]) -> list[JournalBatch]:
         """The rows as batches; what they hold is read together, and theirs are parts of it."""
-        plain = self._plain(rows)
-        intents, decisions = self._records(plain, INTENTS_KIND), self._records(plain, _DECISIONS)
+        self._check(rows)
+        intents, decisions = self._records(rows, INTENTS_KIND), self._records(rows, _DECISIONS)
         read = []
         intents_at = decisions_at = 0
-        for number, kind, count, _, _ in plain:
-            if kind == INTENTS_KIND:
+        for number, kind, count, _, _ in rows:
+            if kind in (INTENTS_KIND, INTENTS_KIND + _PACKED):
                 own = JournalBatch(number, intents[intents_at : intents_at + count], decisions[:0])
                 intents_at += count
             else:
@@ -249,34 +258,12 @@ class JournalReader:
             read.append(own)
         return read
 
-    def _plain(self, rows: list[_Row]) -> list[_Row]:
-        """The rows as ones of records that are not packed. Raises JournalCorrupt where one is not as it was written."""
-        for row in rows:
-            if not _is_as_written(*row):
-                raise self._corrupt(row)
-        plain = list(rows)
-        for kind, layout in _LAYOUTS.items():
-            places = [place for place, row in enumerate(rows) if row[1] == kind]
-            if layout is None or not places:
-                continue
-            try:
-                # Together: one call, whatever the number of rows.
-                whole = unpack(
-                    b"".join([rows[place][4] for place in places]),
-                    sum([rows[place][2] for place in places]),
-                    layout,
-                ).tobytes()
-            except ValueError:
-                if len(rows) == 1:
-                    raise self._corrupt(rows[0]) from None
-                return [self._plain([row])[0] for row in rows]
-            at = 0
-            for place in places:
-                number, _, count, crc32, _ = rows[place]
-                end = at + count * layout.itemsize
-                plain[place] = (number, kind - _PACKED, count, crc32, whole[at:end])
-                at = end
-        return plain
+    def _check(self, rows: list[_Row]) -> None:
+        """Raises JournalCorrupt where one of them is not as it was written."""
+        if not _are_as_written(rows):
+            for row in rows:
+                if not _are_as_written([row]):
+                    raise self._corrupt(row)
 
     def _corrupt(self, row: _Row) -> JournalCorrupt:
         return JournalCorrupt(
@@ -284,42 +271,55 @@ class JournalReader:
         )
 
     def _records(self, rows: list[_Row], kind: int) -> NDArray[Any]:
-        """The records of the rows of one kind, whatever formats they have; together those of today's are read at once."""
-        chosen = [row for row in rows if row[1] == kind]
-        read, today = (read_intents, INTENT) if kind == INTENTS_KIND else (read_decisions, DECISION)
-        parts = []
-        if {len(row[4]) // row[2] for row in chosen} <= {today.itemsize}:
-            # Of arrays that can't be written Numba would compile everything once more.
-            joined = bytearray(b"".join([row[4] for row in chosen]))
-            with contextlib.suppress(UnknownFormat):
-                return read(joined, sum(row[2] for row in chosen))
-        for number, _, count, _, records in chosen:
-            try:
-                parts.append(read(records, count))
-            except UnknownFormat as error:
-                raise JournalCorrupt(
-                    f"{self._path}: row {number} can't be read: {error}; the last good row is {number - 1}"
-                ) from error
-        return np.concatenate(parts)
+        """The records of the rows of one kind, whatever formats they have; of today's, together: one call for all."""
+        layout, read = (INTENT, read_intents) if kind == INTENTS_KIND else (DECISION, read_decisions)
+        chosen = [row for row in rows if row[1] in (kind, kind + _PACKED)]
+        count = sum([row[2] for row in chosen])
+        if all(row[1] > _PACKED for row in chosen):
+            with contextlib.suppress(UnknownFormat, ValueError):  # told of the row that it is of
+                return read(
+                    unpack(b"".join([row[4] for row in chosen]), count, layout).view(np.uint8).data, count
+                )
+        # A new array: of arrays that can't be written Numba would compile everything once more.
+        return np.concatenate([self._records_of(row, layout, read) for row in chosen])
+
+    def _records_of(
+        self, row: _Row, layout: np.dtype[Any], read: Callable[..., NDArray[Any]]
+    ) -> NDArray[Any]:
+        number, kind, count, _, records = row
+        try:
+            return read(unpack(records, count, layout).tobytes() if kind > _PACKED else records, count)
+        except UnknownFormat as error:
+            raise JournalCorrupt(
+                f"{self._path}: row {number} can't be read: {error}; the last good row is {number - 1}"
+            ) from error
+        except ValueError as error:
+            raise self._corrupt(row) from error
 
 
-def _is_as_written(_number: int, kind: int, count: int, crc32: int, records: bytes) -> bool:
-    # Damage may have made another type of any column.
-    if not (isinstance(records, bytes) and isinstance(count, int) and count > 0 and kind in _LAYOUTS):
+def _are_as_written(rows: list[_Row]) -> bool:
+    """Whether the rows' columns fit their records; damage may have made another type of any."""
+    _, kinds, counts, sums, records = zip(*rows, strict=True)
+    if not (
+        set(map(type, records)) == {bytes} and set(map(type, counts)) == {int} and set(kinds) <= set(_LAYOUTS)
+    ):
         return False
-    layout = _LAYOUTS[kind]
-    has_size = len(records) % count == 0 if layout is None else len(records) >= count * bitmap_size(layout)
-    return has_size and zlib.crc32(records) == crc32
+    of_kind, count, size = (np.array(column, np.int64) for column in (kinds, counts, list(map(len, records))))
+    fits = count > 0
+    for kind, layout in _LAYOUTS.items():
+        own = size % np.maximum(count, 1) == 0 if layout is None else size >= count * bitmap_size(layout)
+        fits &= own | (of_kind != kind)
+    return bool(fits.all()) and list(map(zlib.crc32, records)) == list(sums)
 
 
-def _some(cursor: Iterable[_Row]) -> list[_Row]:
+def _some(cursor: Iterable[_Row], rows_max: int) -> list[_Row]:
     """The cursor's next rows: few enough to hold in memory."""
     rows: list[_Row] = []
     size = 0
     for row in cursor:
         rows.append(row)
         size += len(row[4]) if isinstance(row[4], bytes) else 0
-        if size >= _CHUNK_BYTES or len(rows) == _CHUNK_ROWS:
+        if size >= _CHUNK_BYTES or len(rows) == rows_max:
             break
     return rows
 

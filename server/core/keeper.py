@@ -41,7 +41,7 @@ _log = structlog.get_logger("keeper")
 class KeeperLimits:
     """How often to fold, and what to keep."""
 
-    fold_requests: int = 200_000  # requests since the last snapshot; 0 = never
+    fold_requests: int = 50_000  # requests since the last snapshot; 0 = never
     rows_min: int = 10_000  # journal rows that are never trimmed
 
 

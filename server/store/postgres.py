@@ -219,7 +219,10 @@ class EmbeddedPostgres:
             return False
         if Path("/proc/self/cmdline").exists():
             try:
-                return b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes()  # a zombie's is empty
+                command = Path(f"/proc/{process_id}/cmdline").read_bytes()  # a zombie's is empty
+                return (
+                    b"postgres" in command and os.fsencode(self.data) in command
+                )  # not of a home copied as it ran
             except (FileNotFoundError, ProcessLookupError):
                 return False
         try:

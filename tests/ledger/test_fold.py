@@ -130,3 +130,20 @@ def test_a_snapshot_of_the_first_format_is_replaced_by_a_replay(closed, clock):
     path.write_bytes(whole[:8] + bytes([1]) + whole[9:])
     assert snapshot.read(path) is None
     EmbeddedLedger.open(closed, now_ns=clock).close_blocking()
+
+
+def test_what_starts_have_posted_again_counts_towards_the_next_fold(tmp_path, clock):
+    """Killed again and again, an engine makes a snapshot all the same: else each start would take longer."""
+    place = tmp_path / "ledger"
+    made = 0
+    for life in range(4):
+        ledger = EmbeddedLedger.open(place, now_ns=clock, fold_transfers=60)
+        if life == 0:
+            run(fund(ledger, [5] * 8))
+        run(work(ledger, life, 1))
+        assert ledger.folder.wait(WAIT_S)
+        made += ledger.folder.sequence > 0
+        killed = copied(place, tmp_path / f"killed-{life}")
+        ledger.close_blocking()
+        place = killed
+    assert made == 1
