@@ -33,7 +33,8 @@ from server.core.directory import Directory, slices
 from server.core.directory_file import DIRECTORY, DirectoryFile
 from server.core.expiry import Expiry
 from server.core.fold import JOURNAL, SNAPSHOT
-from server.core.journal import Journal, JournalReader
+from server.core.journal import Journal
+from server.core.journal_reader import JournalReader
 from server.core.keeper import Keeper, KeeperLimits
 from server.core.lifecycle import Lifecycle
 from server.core.rates import table_of

@@ -60,7 +60,8 @@ async def run(settings: Settings, demo_cards: int, begun: Callable[[], None] | N
     """Until the supervisor has enough; a spare waits for its turn, and calls `begun` when it has come."""
     from ledger.book import LedgerError
     from server.assembly import Server, StartError
-    from server.core.journal import JournalCorrupt, JournalStopped
+    from server.core.journal import JournalStopped
+    from server.core.journal_reader import JournalCorrupt
     from server.core.snapshot import SnapshotUnreadable
     from server.front.certificates import DoorClosed
     from server.garbage import settle

@@ -25,7 +25,7 @@ from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import BATCH_MAX, QUERY_FILTER, TRANSFER, Ids, TransferFlags, Transfers, ids_of
 from server.core.entries import EntryState
 from server.core.fold import JOURNAL, SNAPSHOT
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import id_hex
 from server.core.recovery import restore
 from server.core.risk import Risk

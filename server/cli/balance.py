@@ -21,7 +21,7 @@ from ledger.reconcile import compare as reconcile
 from ledger.state import Totals
 from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import ACCOUNT, BATCH_MAX, QUERY_FILTER, TRANSFER, Accounts, Transfers
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import DECISION, Chain, Operation
 
 APPROVALS: Final = (b"00", b"10")

@@ -201,7 +201,7 @@ def reconcile(
 
 def _reconciled(settings: Any, *, repair: bool) -> dict[str, Any]:
     from ledger.book import LedgerError
-    from server.core.journal import JournalCorrupt
+    from server.core.journal_reader import JournalCorrupt
     from server.core.snapshot import SnapshotUnreadable
     from server.reconciling import reconcile_home
 

@@ -11,7 +11,7 @@ from scoring.features import FEATURE_NAMES
 from scoring.history import History, read_history
 from scoring.model import Model
 from server.core.fold import JOURNAL
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import NO_ROW, Operation
 
 _SHOWN: Final = 5

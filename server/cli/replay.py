@@ -126,7 +126,7 @@ def _at_home(
     from server.cli.balance import BooksUnknown, examine
     from server.cli.own_server import OwnServer, make_portfolio
     from server.cli.parity import compare
-    from server.core.journal import JournalCorrupt
+    from server.core.journal_reader import JournalCorrupt
     from server.keys import KeysError
     from server.store.postgres import StoreError
 

@@ -73,7 +73,8 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
 
     from ledger.book import LedgerError
     from server.assembly import StartError
-    from server.core.journal import JournalCorrupt, JournalStopped
+    from server.core.journal import JournalStopped
+    from server.core.journal_reader import JournalCorrupt
     from server.core.snapshot import SnapshotUnreadable
     from server.front.certificates import DoorClosed
     from server.front.door import PortTaken

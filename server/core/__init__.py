@@ -28,7 +28,8 @@ attempts        what scoring and limits see of a request
 rules           what an issuer decides beside the score: conditions, declined, stepped up or flagged
 stand_in        what may be approved while the ledger is away, and what has been, by card and day
 books           the holds of a batch as one ledger request
-journal         intents and decisions on disk, and read back
+journal         intents and decisions on disk
+journal_reader  and read back
 packing         records without their zero bytes
 formats         older formats of them, brought to today's
 entries         the entries of the table of repeats, drawn as a state machine; their index

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.risk import Risk
 from server.core.state import State
 from server.undumpable import refuse_dumps

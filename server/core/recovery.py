@@ -21,7 +21,8 @@ from server.core import policy
 from server.core.answers import approve_held
 from server.core.books import Books, holds_among
 from server.core.entries import EntryState
-from server.core.journal import Journal, JournalCorrupt, JournalReader
+from server.core.journal import Journal
+from server.core.journal_reader import JournalCorrupt, JournalReader
 from server.core.lifecycle import Lifecycle
 from server.core.policy import Check, bit
 from server.core.record import DECISION, REQUEST_VERSION, Operation

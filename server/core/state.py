@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from server.core.formats import features_of, intents_of
-from server.core.journal import INTENTS_KIND, JournalChunk, JournalCorrupt
+from server.core.journal_reader import INTENTS_KIND, JournalChunk, JournalCorrupt
 from server.core.labels import learn, runs_of
 from server.core.limits import Limits, is_decline
 from server.core.record import DECISION_NUMBERS, INTENT, NO_ROW, Operation, rows_at, seen_as

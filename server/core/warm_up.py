@@ -27,7 +27,7 @@ from server.core.controls import Controls
 from server.core.deadline import dues_s, left_s
 from server.core.directory import CARD, Directory, DirectoryChange, Posture, Programme
 from server.core.entries import ENTRY_NUMBERS
-from server.core.journal import INTENTS_KIND, JournalChunk
+from server.core.journal_reader import INTENTS_KIND, JournalChunk
 from server.core.labels import learn
 from server.core.moves import decide, find_facts, judge, plan, refuse_again
 from server.core.packing import pack, unpack

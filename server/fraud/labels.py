@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from scoring.attempt import Verdict
 from server.core.entries import EntryState
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.labels import label_requests
 from server.core.parcel import Overloaded, Parcel, Stopped
 from server.core.policy import LEDGER_AWAY

@@ -19,7 +19,7 @@ from scoring.features import FEATURE_NAMES
 from scoring.model import Model
 from server.core.entries import EntryState
 from server.core.explain import outcomes
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.names import Names
 from server.core.record import MISSING_S, CardReference, Operation, id_hex, id_pair, text_of
 from server.core.state import State

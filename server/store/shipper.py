@@ -16,7 +16,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from server.core.journal import JournalBatch
+from server.core.journal_reader import JournalBatch
 from server.core.record import DECISION, INTENT, NO_ROW, Operation, rows_at
 from server.store.binary_copy import Column, numbers, packed, smallints, stream_of, texts, uuids
 from server.store.database import TRANSIENT, Database

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from server.background import fall_behind
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
 from server.store.shipper import Shipper, Standing

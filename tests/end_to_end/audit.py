@@ -8,7 +8,7 @@ import numpy as np
 from ledger.chart import TransferCode
 from ledger.embedded import EmbeddedLedger
 from ledger.transfer import TransferFlags, ids_of
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import Operation
 
 _RESOLVING = TransferFlags.POST_PENDING_TRANSFER | TransferFlags.VOID_PENDING_TRANSFER

@@ -15,7 +15,7 @@ from holdfast.v1 import accounts_pb2, feedback_pb2, transfers_pb2
 from holdfast.v1 import authorization_pb2 as pb
 from loadtest.processes import HOST, free_port
 from server.cli import app
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.keys import AHEAD_S, REPEATED_S
 from server.store.portfolio import demo_pan, luhn_digit
 from server.store.postgres import EmbeddedPostgres

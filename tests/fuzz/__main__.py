@@ -21,6 +21,7 @@ WATCHED = [
     "server.front",
     "server.core.formats",
     "server.core.journal",
+    "server.core.journal_reader",
     "server.core.snapshot",
     "server.settings",
 ]

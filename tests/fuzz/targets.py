@@ -23,7 +23,8 @@ from loadtest.traffic import Traffic
 from server.authority import Authority
 from server.core import snapshot
 from server.core.formats import UnknownFormat, read_decisions, read_intents
-from server.core.journal import Journal, JournalCorrupt, JournalReader, JournalStopped
+from server.core.journal import Journal, JournalStopped
+from server.core.journal_reader import JournalCorrupt, JournalReader
 from server.core.names import Names
 from server.core.parcel import Overloaded
 from server.core.record import DECISION, INTENT, REQUEST, REQUEST_VERSION, Operation

@@ -61,6 +61,7 @@ DOORS = {
     "sqlite3": (
         "ledger",
         "server.core.journal",
+        "server.core.journal_reader",
         "server.cli.accounts",  # copies a ledger that is its server's alone
     ),
     "structlog": ("compliance", "server"),

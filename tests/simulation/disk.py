@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from server.core.journal import INTENTS_KIND, JournalReader, JournalStopped
+from server.core.journal import JournalStopped
+from server.core.journal_reader import INTENTS_KIND, JournalReader
 from server.core.record import DECISION, INTENT, Operation
 
 _DECISIONS = 2

@@ -18,7 +18,8 @@ from server.core.chains import Chains
 from server.core.controls import Controls
 from server.core.deadline import Deadlines
 from server.core.directory import CARD, CardState, Channel, Directory, DirectoryChange, Programme
-from server.core.journal import Journal, JournalReader
+from server.core.journal import Journal
+from server.core.journal_reader import JournalReader
 from server.core.lifecycle import Lifecycle
 from server.core.limit_sets import WINDOW_NAMES, Limit, Window
 from server.core.parcel import Parcel

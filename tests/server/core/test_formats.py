@@ -15,7 +15,7 @@ from server.core.formats import (
     decisions_of,
     read_intents,
 )
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 from server.core.snapshot import read_arrays, write_arrays
 from tests.server.core.lives import clear, reverse

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ledger.write_ahead import LOG_BYTES
-from server.core.journal import Journal, JournalCorrupt, JournalReader, JournalStopped
+from server.core.journal import Journal, JournalStopped
+from server.core.journal_reader import JournalCorrupt, JournalReader
 from server.core.record import DECISION, INTENT, REQUEST_VERSION
 
 WAIT_S = 20
@@ -112,9 +113,9 @@ def test_rows_read_back_in_the_order_in_which_they_were_appended(path, reading):
 def test_chunks_are_bounded_and_leave_nothing_out(path, reading, monkeypatch):
     """However small they are."""
     five_rows(path)
-    monkeypatch.setattr("server.core.journal._CHUNK_ROWS", 2)
+    monkeypatch.setattr("server.core.journal_reader._CHUNK_ROWS", 2)
     assert [chunk.numbers.tolist() for chunk in reading(path).read_chunks(0)] == [[1, 2], [3, 4], [5]]
-    monkeypatch.setattr("server.core.journal._CHUNK_BYTES", 1)
+    monkeypatch.setattr("server.core.journal_reader._CHUNK_BYTES", 1)
     assert [chunk.numbers.tolist() for chunk in reading(path).read_chunks(0)] == [[1], [2], [3], [4], [5]]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from server.core import fold as folding
 from server.core.fold import JOURNAL, SNAPSHOT, Abandoned, fold
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.keeper import TRIM_ROWS, Keeper, KeeperLimits
 from server.core.risk import Risk
 from server.core.snapshot import write_arrays

@@ -9,7 +9,7 @@ from scoring.attempt import ATTEMPT, LABEL, Verdict
 from scoring.features import Features
 from server.core.attempts import fill_attempts_again
 from server.core.entries import EntryState
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.labels import label_requests, labels_of
 from server.core.record import INTENT, INTENT_NUMBERS, NO_ROW, Operation
 from server.core.repeats import Original

@@ -14,7 +14,7 @@ from server.core.answers import prepare_authorizations
 from server.core.attempts import attempts_of
 from server.core.books import hold_transfers
 from server.core.entries import EntryState
-from server.core.journal import JournalCorrupt
+from server.core.journal_reader import JournalCorrupt
 from server.core.parcel import Parcel
 from server.core.policy import Check, bit
 from server.core.record import DECISION, INTENT, REQUEST_VERSION

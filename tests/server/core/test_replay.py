@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from server.core.directory import CardFlag
-from server.core.journal import JournalReader
+from server.core.journal_reader import JournalReader
 from server.core.record import CheckResult, Operation
 from server.core.repeats import ENTRY
 from server.core.risk import Risk

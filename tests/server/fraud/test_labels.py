@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 
 from scoring.attempt import Verdict
-from server.core.journal import JournalBatch
+from server.core.journal_reader import JournalBatch
 from server.core.parcel import Overloaded
 from server.core.record import DECISION, INTENT, NO_ROW, REQUEST, REQUEST_VERSION, Operation
 from server.fraud.labels import LabelDesk, Told

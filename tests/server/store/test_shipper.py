@@ -7,7 +7,7 @@ import asyncpg
 import numpy as np
 import pytest
 
-from server.core.journal import JournalBatch
+from server.core.journal_reader import JournalBatch
 from server.core.record import DECISION, INTENT, MISSING_S, NO_ROW, REQUEST_VERSION, Operation, id_hex
 from server.store.database import Database
 from server.store.postgres import StoreError
