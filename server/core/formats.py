@@ -103,18 +103,18 @@ class UnknownFormat(ValueError):  # noqa: N818 - named as it is told
     """Records of a format that this version does not read; the text names it."""
 
 
-def read_intents(raw: bytes | bytearray, count: int) -> NDArray[Any]:
+def read_intents(raw: bytes | bytearray | memoryview, count: int) -> NDArray[Any]:
     """INTENT[count] from their bytes in any format. Raises UnknownFormat."""
     return intents_of(_read(raw, count, INTENTS, lambda records: records["request"]["version"]))
 
 
-def read_decisions(raw: bytes | bytearray, count: int) -> NDArray[Any]:
+def read_decisions(raw: bytes | bytearray | memoryview, count: int) -> NDArray[Any]:
     """DECISION[count], likewise."""
     return decisions_of(_read(raw, count, DECISIONS, lambda records: records["version"]))
 
 
 def _read(
-    raw: bytes | bytearray,
+    raw: bytes | bytearray | memoryview,
     count: int,
     layouts: dict[int, np.dtype[Any]],
     versions: Callable[[NDArray[Any]], NDArray[np.uint16]],

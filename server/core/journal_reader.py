@@ -265,7 +265,7 @@ def _are_as_written(rows: list[_Row]) -> bool:
     ):
         return False
     of_kind, count, size = (np.array(column, np.int64) for column in (kinds, counts, list(map(len, records))))
-    fits = count > 0
+    fits = (count > 0) & (count <= size)
     for kind, layout in _LAYOUTS.items():
         own = size % np.maximum(count, 1) == 0 if layout is None else size >= count * bitmap_size(layout)
         fits &= own | (of_kind != kind)

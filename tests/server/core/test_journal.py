@@ -206,7 +206,18 @@ def test_a_damaged_row_is_named_with_the_last_good_one(path, reading):
             read()
 
 
-@pytest.mark.parametrize("change", ["kind = 3", "kind = 9", "count = 2", "crc32 = 7"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "kind = 3",
+        "kind = 9",
+        "count = 2",
+        "count = 1 << 62",
+        "count = 'many'",
+        "crc32 = 7",
+        "records = 'text'",
+    ],
+)
 def test_a_row_whose_columns_do_not_fit_its_records_is_refused(path, reading, change):
     """Another kind, an unknown one, another count, another checksum."""
     five_rows(path)
