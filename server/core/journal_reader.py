@@ -220,7 +220,7 @@ class JournalReader:
 
     def _check(self, rows: list[_Row]) -> None:
         """Raises JournalCorrupt where one of them is not as it was written."""
-        if not _are_as_written(rows):
+        if rows and not _are_as_written(rows):
             for row in rows:
                 if not _are_as_written([row]):
                     raise self._corrupt(row)
@@ -258,7 +258,7 @@ class JournalReader:
 
 
 def _are_as_written(rows: list[_Row]) -> bool:
-    """Whether the rows' columns fit their records; damage may have made another type of any."""
+    """Whether these rows' columns fit their records; damage may have made another type of any."""
     _, kinds, counts, sums, records = zip(*rows, strict=True)
     if not (
         set(map(type, records)) == {bytes} and set(map(type, counts)) == {int} and set(kinds) <= set(_LAYOUTS)

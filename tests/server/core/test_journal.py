@@ -193,6 +193,14 @@ def test_a_failed_commit_stops_everybody_who_waited_and_who_comes_after(path, re
     assert reading(path).last() == 1
 
 
+def test_nothing_follows_the_last_row(path, reading):
+    """As who follows the journal finds most of the time."""
+    five_rows(path)
+    reader = reading(path)
+    assert reader.read(5, 9) == [] == list(reader.read_chunks(5)) == list(reader.read_all(5))
+    assert list(reader.unanswered_since(1 << 62)) == []
+
+
 def test_a_damaged_row_is_named_with_the_last_good_one(path, reading):
     """Rows before it can be read."""
     five_rows(path)
