@@ -36,7 +36,7 @@ def opened_copy(directory: Path, now_ns: Callable[[], int]) -> Iterator[Embedded
                 source.backup(copy)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"the ledger in {directory} can't be copied: {error}") from error
-        ledger = EmbeddedLedger.open(Path(folder), now_ns=now_ns)
+        ledger = EmbeddedLedger.open(Path(folder), now_ns=now_ns, fold_transfers=0)
         try:
             yield ledger
         finally:

@@ -1,7 +1,7 @@
 """
 A snapshot made beside the working engine, by a process of its own, so that a start after a kill replays only a tail.
 
-`python -m ledger.fold DIRECTORY SEQUENCE` reads the last snapshot, replays the journal as far as SEQUENCE, and writes
+`python -m ledger.fold DIRECTORY SEQUENCE ENGINE` reads the last snapshot, replays the journal as far as SEQUENCE, and writes
 the next one. It works at the lowest priority, needs as much memory again as the books, and ends where its parent does.
 """
 
@@ -68,7 +68,7 @@ class Folder:
             if self._ended:
                 return
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ledger.fold", str(self._directory), str(sequence)],
+                [*(sys.executable, "-m", "ledger.fold"), *map(str, (self._directory, sequence, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -84,12 +84,15 @@ class Folder:
             self.sequence, self.failure = sequence, None
 
 
-def fold(directory: Path, sequence: int) -> None:
-    """Bring the snapshot in `directory` up to a batch of its journal. Raises LedgerCorrupt, OSError, and Abandoned."""
-    parent = os.getppid()
+def fold(directory: Path, sequence: int, engine: int) -> None:
+    """
+    Bring the snapshot in `directory` up to a batch of its journal, while the process `engine`, our parent, lives.
+
+    Raises LedgerCorrupt, OSError, and Abandoned.
+    """
 
     def heard() -> None:
-        if os.getppid() != parent:
+        if os.getppid() != engine:
             raise Abandoned(f"the engine of {directory} is gone")
 
     journal = Journal(directory / replay.JOURNAL, read_only=True)
@@ -97,14 +100,13 @@ def fold(directory: Path, sequence: int) -> None:
         books = replay.restore(directory, journal, sequence, heard).books
     finally:
         journal.close()
-    heard()
-    replay.keep(directory, books, sequence)
+    replay.keep(directory, books, sequence, heard)
 
 
 def main() -> None:
     """The process."""
     os.nice(_NICE)
-    fold(Path(sys.argv[1]), int(sys.argv[2]))
+    fold(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,8 @@ FORMAT = 1
 
 _PAGE_BYTES = 8192
 # Read at once: in between, the log may go home into the file.
-_READ_ROWS_MIN = 4
-_READ_ROWS_MAX = 256
-_READ_BYTES = 1 << 18
+_READ_ROWS = 256
+_READ_BYTES = 4 << 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -118,17 +117,16 @@ class Journal:
         """The batches after this sequence, in order, as far as `until`, each checked. Raises LedgerCorrupt."""
         good = after
         end = self.last if until is None else until
-        at_once = _READ_ROWS_MIN
         try:
             while good < end:
-                rows = self._connection.execute(_READ, (good, end, at_once)).fetchall()
+                cursor = self._connection.execute(_READ, (good, end, _READ_ROWS))
+                rows = _some(cursor)
+                cursor.close()
                 if not rows:
                     raise self._corrupt(f"batch {good + 1} is missing", good)
                 for row in rows:
                     yield self._checked(row, good)
                     good += 1
-                usual = max(1, sum(len(row[-1]) for row in rows) // len(rows))
-                at_once = min(max(_READ_ROWS_MIN, _READ_BYTES // usual), _READ_ROWS_MAX)
         except sqlite3.DatabaseError as error:
             raise self._corrupt(f"batch {good + 1} can't be read ({error})", good) from error
 
@@ -181,6 +179,22 @@ def _reading(path: Path) -> sqlite3.Connection:
         timeout=60,
         check_same_thread=False,
     )
+
+
+def _some(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """The cursor's next rows, few enough to hold in memory; those before one that can't be read, which is then the next."""
+    rows = []
+    size = 0
+    try:
+        for row in cursor:
+            rows.append(row)
+            size += len(row[-1])
+            if size >= _READ_BYTES:
+                break
+    except sqlite3.DatabaseError:
+        if not rows:
+            raise
+    return rows
 
 
 def _crc32(sequence: int, entry: Entry) -> int:

@@ -1,5 +1,6 @@
 """From snapshot and journal to the books as they were: what a start does, and what folds the one into the other."""
 
+import fcntl
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, Accounts, Resu
 JOURNAL = "journal.sqlite"
 SNAPSHOT = "snapshot"
 WITNESS = "witness"
+_KEEPING: Final = "keeping.lock"
 
 _GROUP_ROWS: Final = 1_024
 """Batches of transfers that are posted again at once, of BATCH_MAX events together at the most: calls cost more than they."""
@@ -98,18 +100,24 @@ def _grouped(entries: Iterator[Entry], done: int, marks: frozenset[int]) -> Iter
     """
     group: list[Entry] = []
     events = 0
-    for sequence, entry in enumerate(entries, start=done + 1):
-        alone = entry.kind == Kind.CREATE_ACCOUNTS
-        if group and (alone or events + entry.count > BATCH_MAX or len(group) == _GROUP_ROWS):
-            yield group
-            group, events = [], 0
-        group.append(entry)
-        events += entry.count
-        if alone or sequence in marks:
-            yield group
-            group, events = [], 0
+    unread: LedgerCorrupt | None = None
+    try:
+        for sequence, entry in enumerate(entries, start=done + 1):
+            alone = entry.kind == Kind.CREATE_ACCOUNTS
+            if group and (alone or events + entry.count > BATCH_MAX or len(group) == _GROUP_ROWS):
+                yield group
+                group, events = [], 0
+            group.append(entry)
+            events += entry.count
+            if alone or sequence in marks:
+                yield group
+                group, events = [], 0
+    except LedgerCorrupt as error:  # told after what is wrong with a batch before it
+        unread = error
     if group:
         yield group
+    if unread is not None:
+        raise unread
 
 
 def _ahead(groups: Iterator[list[Entry]]) -> Iterator[list[Entry]]:
@@ -143,7 +151,14 @@ def _post_again(books: State, group: Sequence[Entry]) -> int:
     return len(group)
 
 
-def keep(directory: Path, books: State, sequence: int) -> None:
-    """Write a snapshot and its witness, as of the journal's batch `sequence`. Raises OSError."""
-    snapshot.write(directory / SNAPSHOT, books, sequence)
-    witness.write(directory / WITNESS, books.accounts(), sequence)
+def keep(directory: Path, books: State, sequence: int, heard: Callable[[], None] = lambda: None) -> None:
+    """
+    Write a snapshot and its witness, as of the journal's batch `sequence`, one process at a time.
+
+    `heard` is called when it is our turn: who has waited may not be wanted any more. Raises OSError.
+    """
+    with (directory / _KEEPING).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        heard()
+        snapshot.write(directory / SNAPSHOT, books, sequence)
+        witness.write(directory / WITNESS, books.accounts(), sequence)

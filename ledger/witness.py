@@ -52,7 +52,7 @@ class Witness:
 
 def digests_of(accounts: Accounts) -> NDArray[np.uint64]:
     """A digest of everything in each account."""
-    words = accounts.view(np.uint64).reshape(len(accounts), -1)
+    words = accounts.view(np.uint64).reshape(-1, accounts.itemsize // 8)
     digests = np.zeros(len(accounts), np.uint64)
     for column in words.T:
         digests ^= column

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -78,25 +79,37 @@ def scratch(name: str) -> Iterator[Path]:
     Its path is short, for sockets; PostgreSQL's own user passes through it.
     """
     prefix = f"holdfast-{name}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name_of_it:
+        folder = Path(name_of_it)
         try:
-            yield Path(folder)
+            yield folder
         finally:
-            for lock in (path for home in HOMES for path in Path(folder).glob(home + LOCK)):
+            for lock in (path for home in HOMES for path in folder.glob(home + LOCK)):
                 _end_postgres(lock)
+    if folder.exists():
+        warnings.warn(
+            f"{folder} is in use by a process that was left: not all of it is removed", stacklevel=3
+        )
 
 
 def _end_postgres(lock: Path) -> None:
-    """End the PostgreSQL that this file names at once, where it lives: its data is of no use to anybody."""
+    """
+    End the PostgreSQL of this file's folder at once, where it lives: its data is of no use to anybody.
+
+    The process that the file names may be another by now, or the server of a home that this one is a copy of: it is
+    ours where it works in this folder.
+    """
     with suppress(OSError, ValueError):
         process_id = int(lock.read_text().split("\n", 1)[0])
-        if b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes():
-            handle = os.pidfd_open(process_id)
-            try:
+        handle = os.pidfd_open(process_id)
+        try:
+            if Path(f"/proc/{process_id}/cwd").samefile(lock.parent):
                 signal.pidfd_send_signal(handle, signal.SIGQUIT)
-                select.select([handle], [], [], STOP_TIMEOUT_S)
-            finally:
-                os.close(handle)
+                ended = select.poll()
+                ended.register(handle, select.POLLIN)
+                ended.poll(STOP_TIMEOUT_S * 1_000)
+        finally:
+            os.close(handle)
 
 
 @contextmanager

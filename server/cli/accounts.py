@@ -1,10 +1,6 @@
 """`holdfast accounts`: opened, shown with their balances, their statements, lent to, closed."""
 
 import secrets
-import shutil
-import sqlite3
-import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -188,29 +184,18 @@ def _balances(directory: Path, number: int, currency_number: int) -> dict[str, i
     """
     import time
 
+    from ledger.beside import opened_copy
     from ledger.book import LedgerError
     from ledger.chart import AccountCode, account_id
-    from ledger.embedded import EmbeddedLedger
+    from ledger.replay import JOURNAL
 
-    if not (directory / "journal.sqlite").exists():
+    if not (directory / JOURNAL).exists():
         return {"booked_minor": 0, "held_minor": 0, "available_minor": 0}
-    with tempfile.TemporaryDirectory(prefix="holdfast-ledger-") as folder:
-        try:
-            # The snapshot first: a journal copied later reaches at least as far.
-            if (directory / "snapshot").exists():
-                shutil.copyfile(directory / "snapshot", Path(folder) / "snapshot")
-            with (
-                closing(sqlite3.connect(directory / "journal.sqlite", timeout=5)) as source,
-                closing(sqlite3.connect(Path(folder) / "journal.sqlite")) as copy,
-            ):
-                source.backup(copy)
-            ledger = EmbeddedLedger.open(Path(folder), now_ns=time.time_ns)
-        except (OSError, sqlite3.Error, LedgerError) as error:
-            raise NoBooks(f"The ledger in {directory} can't be read: {error}") from error
-        try:
+    try:
+        with opened_copy(directory, time.time_ns) as ledger:
             every = ledger.accounts()
-        finally:
-            ledger.close_blocking()
+    except (OSError, LedgerError) as error:
+        raise NoBooks(f"The ledger in {directory} can't be read: {error}") from error
     low, high = account_id(AccountCode.CARDHOLDER, currency_number, number)[0].tolist()
     found = every[(every["id_lo"] == low) & (every["id_hi"] == high)]
     booked, held = 0, 0

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -79,10 +78,10 @@ async def _audit_figures(options: Any, told: Told) -> dict[str, Any]:
     from compliance.audit.copies import Copies
     from compliance.audit.signing import Signer
     from loadtest.audit_bench import Workshop, audit_figures
+    from loadtest.processes import scratch
     from server.store.database import Database
 
-    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        home = Path(folder)
+    with scratch("bench") as home:
         async with Database.at(home, None) as database:
             shop = Workshop(database, Signer.open(home / "keys"), Copies(home / "checkpoints"))
             return await audit_figures(shop, options, told)
@@ -108,11 +107,12 @@ def bench_policies(
 
 async def _policy_figures(data: Path, questions: Path, told: Told) -> dict[str, Any]:
     from loadtest.policies_bench import policy_figures, questions_of
+    from loadtest.processes import scratch
     from server.store.database import Database
 
     asked = questions_of(questions)
-    with TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        async with Database.at(Path(folder), None) as database:
+    with scratch("bench") as home:
+        async with Database.at(home, None) as database:
             return await policy_figures(database, data, asked, told)
 
 

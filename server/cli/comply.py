@@ -79,7 +79,10 @@ async def _serve(server_settings: Any, settings: Any, *, beside: bool) -> None:
     waiting = asyncio.ensure_future(stopping.wait())
     opening = asyncio.ensure_future(
         ComplianceOffice.open(
-            server_settings, settings, told=lambda text: stderr.print(f"compliance: {text}")
+            server_settings,
+            settings,
+            told=lambda text: stderr.print(f"compliance: {text}"),
+            beside=beside,
         )
     )
     try:

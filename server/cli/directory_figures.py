@@ -4,15 +4,14 @@ How large and how fast a directory of so many cards is, on a PostgreSQL of its o
 Its rows are written by SQL, without the indexes that a full read doesn't use; names and numbers in them are no one's.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from loadtest.figure import Figure
+from loadtest.processes import scratch
 from server.core.directory import CARD, Directory, DirectoryChange, slices
 from server.core.directory_file import DIRECTORY, DirectoryFile
 from server.core.record import REQUEST, CardReference
@@ -32,8 +31,7 @@ _ROWS: Final = ("fill_customers", "fill_accounts", "fill_cards")
 
 async def directory_figures(cards: int, told: Callable[[str], None]) -> dict[str, Any]:
     """Measure; a document with `figures`. The bars are those of ten million cards, whatever their number."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-directory-") as folder:
-        home = _home_in(folder)
+    with scratch("directory") as home:
         keys = Keys.open(home)
         database = Database.at(home, None)
         try:
@@ -71,13 +69,6 @@ async def directory_figures(cards: int, told: Callable[[str], None]) -> dict[str
         Figure(*named[name], value, _BARS[name], is_floor=False).document() for name, value in values.items()
     ]
     return {"cards": cards, "figures": figures, "passes": all(figure["passes"] for figure in figures)}
-
-
-def _home_in(folder: str) -> Path:
-    home = Path(folder) / "home"
-    Path(folder).chmod(0o755)  # PostgreSQL's user must reach it
-    home.mkdir()
-    return home
 
 
 async def _write(database: Database, cards: int, told: Callable[[str], None]) -> None:

@@ -33,6 +33,7 @@ _NUMBER_MAX: Final = (1 << 63) - 1
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
 _FEW_ROWS: Final = 64
+_OLDER_MAX: Final = 4096
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
 _OF_KIND: Final = "WHERE kind IN (?1, ?1 + 2) ORDER BY number DESC"
 
@@ -139,21 +140,17 @@ class JournalReader:
         """
         found = [np.zeros((0, 2), np.uint64)]
         oldest_ns = since_ns
-        for decisions in self._newest_decisions():
+        for decisions in self._newest_decisions(since_ns):
             oldest_ns = int(decisions["decision_ns"].min())
             late = decisions["decision_ns"] >= since_ns
             found.append(decisions["authorization_id"][late & (decisions["held"] != 0)])
-            if not late.any():
-                return since_ns, np.concatenate(found)
         whole = self.first() == 1
         return (since_ns if whole else max(since_ns, oldest_ns)), np.concatenate(found)
 
     def unanswered_since(self, since_ns: int) -> Iterator[NDArray[Any]]:
         """INTENT[1] of every authorization that was answered from `since_ns` on without the ledger's word."""
-        for decisions in self._newest_decisions():
+        for decisions in self._newest_decisions(since_ns):
             decisions = decisions[decisions["decision_ns"] >= since_ns]
-            if not len(decisions):
-                return
             away = decisions["reasons"] & UNHEARD != 0
             for decision in decisions[away & (decisions["operation"] == Operation.AUTHORIZE)]:
                 intents = self.read_intents(int(decision["intent_batch"]))
@@ -193,13 +190,19 @@ class JournalReader:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise JournalCorrupt(f"{self._path} can't be read: {error}") from error
 
-    def _newest_decisions(self) -> Iterator[NDArray[Any]]:
-        """Those of some rows after those of others, from the newest on: few at first, for who looks back a little."""
+    def _newest_decisions(self, since_ns: int) -> Iterator[NDArray[Any]]:
+        """
+        Those of some rows after those of others, from the newest on: few at first, for who looks back a little.
+
+        Ends where many are from before `since_ns`: a few may be so by a clock that was set back meanwhile.
+        """
         newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (DECISIONS_KIND,))
-        at_once = _FEW_ROWS
-        while rows := _some(newest_first, at_once):
+        at_once, older = _FEW_ROWS, 0
+        while older < _OLDER_MAX and (rows := _some(newest_first, at_once)):
             self._check(rows)
-            yield self._records(rows, DECISIONS_KIND)
+            decisions = self._records(rows, DECISIONS_KIND)
+            older += int(np.count_nonzero(decisions["decision_ns"] < since_ns))
+            yield decisions
             at_once = min(2 * at_once, _CHUNK_ROWS)
 
     def _batches(self, rows: list[_Row]) -> list[JournalBatch]:

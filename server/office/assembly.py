@@ -85,9 +85,10 @@ class OfficeError(RuntimeError):
 class ComplianceOffice:
     """Everything that runs in the compliance process. Made by `open`."""
 
-    def __init__(self, home: Settings, settings: OfficeSettings) -> None:
+    def __init__(self, home: Settings, settings: OfficeSettings, *, beside: bool) -> None:
         self._home = home
         self.settings = settings
+        self._beside = beside
         self._stack = contextlib.AsyncExitStack()
         self._tasks = Tasks(self._ended, cancel_again_s=_CANCEL_AGAIN_S)
         self._exchange = Exchange()
@@ -105,14 +106,17 @@ class ComplianceOffice:
         *,
         told: Callable[[str], None] = lambda _text: None,
         working: bool = True,
+        beside: bool = False,
     ) -> Self:
         """
         Start everything; where it is not `working`, only what a review that somebody asks for needs.
 
+        Where it runs `beside` a server, the embedded PostgreSQL is that one's to start and to end.
+
         While PostgreSQL is away, it waits for it. Raises OfficeError, or a part's own error.
         """
         while True:
-            office = cls(home, settings)
+            office = cls(home, settings, beside=beside)
             try:
                 await office._open()
                 if working:
@@ -149,7 +153,8 @@ class ComplianceOffice:
         self.policy = _policy(self.settings)
         tables = self._tables()
         self.keys = Keys.open(self._home.home)
-        self.database = Database.at(
+        database_of = Database.beside if self._beside else Database.at
+        self.database = database_of(
             self._home.home,
             self._home.database_url,
             yielding=give_way if self.settings.background else None,

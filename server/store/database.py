@@ -97,7 +97,7 @@ class Database:
         return cls(embedded.url, embedded=embedded, yielding=yielding)
 
     @classmethod
-    def beside(cls, home: Path, url: str | None, *, yielding: Yielding) -> Self:
+    def beside(cls, home: Path, url: str | None, *, yielding: Yielding | None = None) -> Self:
         """
         As `at`, for a process that helps a server: the embedded one is the server's to start, to hold and to end.
 
@@ -116,8 +116,9 @@ class Database:
         if self._embedded is not None:
             return f"embedded PostgreSQL in {self._embedded.folder}"
         parts = urlsplit(self._url)
-        if not parts.hostname and parts.query:
-            return f"PostgreSQL at {parse_qs(parts.query).get('host', ['localhost'])[0]}"
+        socket_folder = parse_qs(parts.query).get("host")
+        if socket_folder and not parts.hostname:
+            return f"PostgreSQL at {socket_folder[0]}"
         return f"PostgreSQL at {parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
 
     async def open(self) -> None:

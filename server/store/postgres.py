@@ -213,14 +213,23 @@ class EmbeddedPostgres:
         (self._socket_folder() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _runs(self) -> bool:
-        """Whether the process that `postmaster.pid` names is a PostgreSQL that lives."""
+        """
+        Whether the process that `postmaster.pid` names is the PostgreSQL of this data folder, and lives.
+
+        It works in that folder, whatever the folder is called by now; the server of a home that this one is a copy
+        of works in another.
+        """
         process_id = self.process_id()
         if process_id is None:
             return False
-        if Path("/proc/self/cmdline").exists():
+        process = Path(f"/proc/{process_id}")
+        if Path("/proc/self").exists():
             try:
-                return b"postgres" in Path(f"/proc/{process_id}/cmdline").read_bytes()  # a zombie's is empty
-            except (FileNotFoundError, ProcessLookupError):
+                return (process / "cwd").samefile(self.data)
+            except PermissionError:  # in a container, root may not look at others'
+                program = process.joinpath("cmdline").read_bytes().split(b"\0", 1)[0]
+                return program.endswith(b"/postgres")
+            except (FileNotFoundError, ProcessLookupError):  # it has ended, or is a zombie
                 return False
         try:
             os.kill(process_id, 0)

@@ -14,7 +14,7 @@ from ledger.chart import AccountCode
 from ledger.embedded import WAITING_MAX, EmbeddedLedger, LedgerInUse
 from ledger.holds import HoldOutcome
 from ledger.journal import Journal
-from ledger.transfer import BATCH_MAX, RESULT, TRANSFER, CreateTransferStatus
+from ledger.transfer import ACCOUNT, BATCH_MAX, RESULT, TRANSFER, CreateAccountStatus, CreateTransferStatus
 from tests.ledger.books import USD, FakeClock, fund, transfer_ids
 
 WAIT_S = 30
@@ -376,6 +376,15 @@ def test_a_batch_of_the_wrong_kind_or_size_is_refused(opened):
     assert run(ledger.create_transfers(np.zeros(0, TRANSFER))).dtype == RESULT
 
 
+def test_a_ledger_in_which_no_account_was_made_closes_and_opens(opened):
+    """What it refused is in the journal, and nothing is in the books."""
+    ledger = opened()
+    refused = run(ledger.create_accounts(np.zeros(1, ACCOUNT)))
+    assert refused["status"] != CreateAccountStatus.CREATED
+    ledger.close_blocking()
+    assert len(opened().accounts()) == 0
+
+
 def test_a_journal_that_lost_its_end_is_refused(opened):
     """The snapshot knows of more than the journal holds."""
     ledger = opened()
@@ -403,5 +412,10 @@ def test_a_journal_written_by_other_rules_is_refused(opened):
     entries[3] = replace(entries[3], results_crc32=12345)
     altered.append(entries)
     altered.close()
+    with pytest.raises(LedgerCorrupt, match=r"batch 4 has other results now .* last good batch is 3"):
+        opened()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE batch SET crc32 = 7 WHERE sequence = 6")
+    connection.close()
     with pytest.raises(LedgerCorrupt, match=r"batch 4 has other results now .* last good batch is 3"):
         opened()

@@ -1,16 +1,20 @@
 """Snapshots beside the working engine, and restarts that prove themselves."""
 
 import asyncio
+import fcntl
+import os
 import shutil
 
 import numpy as np
 import pytest
 
-from ledger import snapshot, witness
+from ledger import replay, snapshot, witness
 from ledger.book import LedgerCorrupt
 from ledger.chart import AccountCode, account_id
 from ledger.embedded import EmbeddedLedger
+from ledger.fold import Abandoned, fold
 from ledger.replay import SNAPSHOT, WITNESS
+from ledger.state import State
 from tests.ledger.books import USD, FakeClock, fund, funding
 
 WAIT_S = 600
@@ -147,3 +151,28 @@ def test_what_starts_have_posted_again_counts_towards_the_next_fold(tmp_path, cl
         ledger.close_blocking()
         place = killed
     assert made == 1
+
+
+def test_a_fold_whose_engine_is_gone_writes_nothing(tmp_path, clock):
+    """Also where that was before it began: the next engine has the folder, and folds for itself."""
+    ledger = EmbeddedLedger.open(tmp_path / "ledger", now_ns=clock, fold_transfers=0)
+    run(fund(ledger, [5] * 8))
+    with pytest.raises(Abandoned, match="is gone"):
+        fold(tmp_path / "ledger", 1, os.getpid())
+    assert not (tmp_path / "ledger" / SNAPSHOT).exists()
+    fold(tmp_path / "ledger", 1, os.getppid())
+    assert snapshot.read(tmp_path / "ledger" / SNAPSHOT).sequence == 1
+    ledger.close_blocking()
+
+
+def test_a_snapshot_is_written_by_one_process_at_a_time(tmp_path):
+    """Who has its turn is asked then whether it is still wanted."""
+
+    def others_wait():
+        with (tmp_path / "keeping.lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    replay.keep(tmp_path, State(), 1, others_wait)
+    assert snapshot.read(tmp_path / SNAPSHOT).sequence == 1
+    replay.keep(tmp_path, State(), 2)
+    assert snapshot.read(tmp_path / SNAPSHOT).sequence == 2

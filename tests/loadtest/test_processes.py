@@ -1,5 +1,7 @@
 """Folders that are thrown away with what a killed server left in them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,22 @@ def test_a_postgresql_that_nobody_ended_goes_with_its_folder(name):
         assert process.exists()
     assert not folder.exists()
     assert not process.exists() or not (process / "cmdline").read_bytes()
+
+
+def test_another_process_that_the_lock_file_names_is_let_be():
+    """Its process id was given to somebody else since, or the home is a copy of one in use."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", "postgres"], stdin=subprocess.PIPE
+    ) as other:
+        with scratch("test") as folder:
+            (folder / "postgres/data").mkdir(parents=True)
+            (folder / "postgres/data/postmaster.pid").write_text(f"{other.pid}\n")
+        assert other.poll() is None
+
+
+def test_a_folder_that_is_not_removed_whole_is_told(monkeypatch, tmp_path):
+    """Something was written into it meanwhile, by a process that nobody knows of."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    with pytest.warns(UserWarning, match="not all of it is removed"), scratch("test"):
+        pass

@@ -12,7 +12,8 @@ import pytest
 from ledger.write_ahead import LOG_BYTES
 from server.core.journal import Journal, JournalStopped
 from server.core.journal_reader import JournalCorrupt, JournalReader
-from server.core.record import DECISION, INTENT, REQUEST_VERSION
+from server.core.policy import UNHEARD
+from server.core.record import DECISION, INTENT, REQUEST_VERSION, Operation
 
 WAIT_S = 20
 
@@ -308,6 +309,24 @@ def test_approvals_are_told_from_a_time_on(path, reading):
     assert (reader.first(), reader.last()) == (5, 10)
     complete_ns, ids = reader.approvals_since(100)
     assert (complete_ns, sorted(ids[:, 0].tolist())) == (300, [3, 5])
+
+
+def test_what_was_answered_unheard_is_found_behind_rows_of_a_clock_that_was_set_back(path, reading):
+    """A hundred rows, in which the clock was an hour behind."""
+    unheard = intents_of(1)
+    unheard["request"]["operation"] = Operation.AUTHORIZE
+
+    def write(journal):
+        said = decisions_of(unheard, 5_000)
+        said["operation"], said["reasons"], said["intent_batch"] = Operation.AUTHORIZE, UNHEARD, 1
+        rows = [journal.append_intents(unheard), journal.append_decisions(said)]
+        late = [decisions_of(intents_of(1, n), 1_000) for n in range(2, 102)]
+        return [*rows, *map(journal.append_decisions, late)]
+
+    written(path, write)
+    (found,) = reading(path).unanswered_since(4_000)
+    assert found["sequence"] == [1]
+    assert list(reading(path).unanswered_since(6_000)) == []
 
 
 def test_rows_are_there_after_a_kill_however_full_the_log_was(path, tmp_path, reading):

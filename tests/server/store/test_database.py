@@ -175,3 +175,16 @@ def test_a_transaction_that_can_not_commit_says_so(run, database_url):
         await database.close()
 
     run(body())
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://holdfast@/holdfast?host=/run/pg", "PostgreSQL at /run/pg"),
+        ("postgresql://u:secret@db:6432/bank?application_name=x", "PostgreSQL at db:6432/bank"),
+        ("postgresql:///holdfast?application_name=x", "PostgreSQL at localhost:5432/holdfast"),
+    ],
+)
+def test_a_place_is_told_without_user_and_password(url, place):
+    """Where it is, for people."""
+    assert Database(url).place == place

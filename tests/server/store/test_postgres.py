@@ -97,6 +97,45 @@ def test_start_ignores_the_lock_file_when_its_process_is_another_program(home):
     assert server.close()
 
 
+def test_the_server_of_a_home_that_was_renamed_meanwhile_is_adopted():
+    """It works in the same data folder, whatever its path is now."""
+    first, second = (Path(tempfile.mkdtemp(prefix="holdfast-test-")) for _ in range(2))
+    server = EmbeddedPostgres(first / "home")
+    server.start()
+    process_id = server.process_id()
+    (first / "home").rename(second / "home")
+    renamed = EmbeddedPostgres(second / "home")
+    renamed.start()
+    assert renamed.process_id() == process_id
+    assert not renamed.close()
+    server.folder, server.data = renamed.folder, renamed.data
+    assert server.close()
+    for path in (first, second):
+        shutil.rmtree(path)
+
+
+def test_a_copy_of_a_home_in_use_has_a_server_of_its_own(home):
+    """The lock file that was copied with it names the other's."""
+    server = EmbeddedPostgres(home)
+    server.start()
+    process_id, lock = server.process_id(), (server.data / "postmaster.pid").read_text()
+    server.close()
+    with tempfile.TemporaryDirectory(prefix="holdfast-test-") as folder:
+        copy = EmbeddedPostgres(Path(folder))
+        shutil.copytree(server.folder, copy.folder)
+        server.start()
+        process_id, lock = server.process_id(), (server.data / "postmaster.pid").read_text()
+        (copy.data / "postmaster.pid").write_text(lock)
+        for path in (copy.folder, *copy.folder.rglob("*")):
+            shutil.chown(path, server.data.owner())
+        copy.start()
+        assert copy.process_id() != process_id
+        assert copy.close()
+        assert server.process_id() == process_id
+        assert _alive(process_id)
+        assert server.close()
+
+
 def test_socket_moves_to_a_short_path_when_the_home_is_deep(tmp_path):
     """A socket's path has a limit that a folder's has not."""
     deep = tmp_path / ("d" * 60) / ("e" * 60)
