@@ -27,6 +27,9 @@ _LONG_BYTES: Final = 16 << 20
 _FILL_BYTES: Final = 1 << 20
 _STEP: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
+_LATER: Final = (sqlite3.Error, MemoryError)
+"""A step that ends so is taken later."""
+
 
 class WriteAheadLog:
     """The log of the file at `path`, which `connection` alone writes. Its methods are called on the writer's thread."""
@@ -49,7 +52,7 @@ class WriteAheadLog:
         self._behind += rows * self._page_bytes + size
         if self._is_long:
             self._is_long = False
-            with contextlib.suppress(sqlite3.Error):  # as in a step
+            with contextlib.suppress(*_LATER):  # as in a step
                 is_busy, _, _ = self._connection.execute(_STEP).fetchone()
                 self._is_long = bool(is_busy)  # the thread is copying: again after the next commit
         elif self._behind >= _STEP_BYTES and self._steps.empty():
@@ -65,7 +68,7 @@ class WriteAheadLog:
     def _run(self) -> None:
         while self._steps.get():
             # What can't be copied now stays in the log, and a log that can't grow stops the writer, who says so.
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*_LATER):
                 _, frames, _ = self._other.execute(_STEP).fetchone()
                 self._is_long = frames * self._page_bytes >= _LONG_BYTES
 

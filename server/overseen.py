@@ -8,11 +8,14 @@ SIGTERM. Ctrl-C is the supervisor's to judge. While its loop turns it gives a si
 import asyncio
 import contextlib
 import faulthandler
+import fcntl
 import json
 import os
 import select
 import signal
+import struct
 import sys
+import termios
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -45,10 +48,10 @@ def say(**said: Any) -> None:
 
 def mention(**said: Any) -> None:
     """Tell the supervisor what is told again soon: not where it doesn't listen, for a full pipe would hold us up."""
-    pipe = sys.stdout.fileno()
+    pipe, line = sys.stdout.fileno(), _line(said)
     with contextlib.suppress(BrokenPipeError):  # it has gone, and so do we
-        if select.select((), (pipe,), (), 0)[1]:
-            os.write(pipe, _line(said))
+        if _has_room(pipe, len(line)):
+            os.write(pipe, line)
 
 
 async def oversee(
@@ -92,6 +95,14 @@ async def oversee(
         for task in tasks:
             task.cancel()
     return 0
+
+
+def _has_room(pipe: int, size: int) -> bool:
+    """Whether so much can be written at once: of a line longer than a page that is known of an empty pipe alone."""
+    if size <= select.PIPE_BUF:
+        return bool(select.select((), (pipe,), (), 0)[1])
+    unread = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    return unread == 0
 
 
 def _line(said: dict[str, Any]) -> bytes:
