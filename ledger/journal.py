@@ -132,6 +132,8 @@ class Journal:
 
     def _checked(self, row: tuple[Any, ...], good: int) -> Entry:
         sequence, version, kind, count, first_ns, results_crc32, crc32, body = row
+        if not (isinstance(body, bytes) and set(map(type, row[:-1])) == {int}):
+            raise self._corrupt(f"batch {good + 1} does not read back as it was written", good)
         entry = Entry(kind, count, first_ns, results_crc32, body)  # its kind is checked below
         if sequence != good + 1:
             raise self._corrupt(f"batch {good + 1} is missing", good)
@@ -188,7 +190,7 @@ def _some(cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
     try:
         for row in cursor:
             rows.append(row)
-            size += len(row[-1])
+            size += len(row[-1]) if isinstance(row[-1], bytes) else 0
             if size >= _READ_BYTES:
                 break
     except sqlite3.DatabaseError:

@@ -99,6 +99,8 @@ def _end_postgres(lock: Path) -> None:
     The process that the file names may be another by now, or the server of a home that this one is a copy of: it is
     ours where it works in this folder.
     """
+    if not hasattr(os, "pidfd_open"):
+        return
     with suppress(OSError, ValueError):
         process_id = int(lock.read_text().split("\n", 1)[0])
         handle = os.pidfd_open(process_id)

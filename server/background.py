@@ -64,6 +64,7 @@ def hasten(process_id: int) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process_id, 0)
         return
-    for thread in Path(f"/proc/{process_id}/task").glob("*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for thread in Path(f"/proc/{process_id}/task").iterdir():
+            with contextlib.suppress(OSError):  # this one has
+                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))

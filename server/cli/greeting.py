@@ -1,5 +1,6 @@
 """What a newcomer sees when the demo is ready: one real authorization, two ways to send the next, and cases to file on."""
 
+import asyncio
 import json
 import secrets
 import shlex
@@ -25,6 +26,7 @@ from server.tasks import to_its_end
 _METHOD: Final = "holdfast.v1.AuthorizationService/Authorize"
 _TRANSFER: Final = "holdfast.v1.TransferService/CreateTransfer"
 _TIMEOUT_S: Final = 5.0
+_BRING_S: Final = 20.0
 _FILING: Final = (
     "cash for compliance: four deposits under 10,000 on account 0, one of 15,200 on account 1. Reports on them, in another",
     "shell, as people of a bank that is made up; CASE and FILING are what the commands print:",
@@ -92,8 +94,11 @@ async def tell_stories(target: str, settings: Settings) -> None:
 
 
 async def _bring_people(settings: Settings) -> None:
-    """PostgreSQL is let go again: where it were not, the server would leave it running at its end."""
-    async with Database.at(settings.home, settings.database_url) as database:
+    """The connections are closed again, whoever stops meanwhile: what is left open holds up the server's end."""
+    async with (
+        asyncio.timeout(_BRING_S),
+        Database.beside(settings.home, settings.database_url) as database,
+    ):
         await ensure_profiles(database, Keys.open(settings.home), datetime.now(UTC))
 
 

@@ -33,7 +33,7 @@ _NUMBER_MAX: Final = (1 << 63) - 1
 _CHUNK_BYTES: Final = 8 << 20
 _CHUNK_ROWS: Final = 4096
 _FEW_ROWS: Final = 64
-_OLDER_MAX: Final = 4096
+_OLDER_MAX: Final = 16_384
 _READ: Final = "SELECT number, kind, count, crc32, records FROM batches"
 _OF_KIND: Final = "WHERE kind IN (?1, ?1 + 2) ORDER BY number DESC"
 
@@ -48,7 +48,7 @@ _LAYOUTS: Final = {
 """By a row's kind: of which records it is packed; None where it is not."""
 
 
-class JournalCorrupt(RuntimeError):  # noqa: N818 - as above
+class JournalCorrupt(RuntimeError):  # noqa: N818 - told as what it is
     """A row does not read back as it was written; the text names the file and the last good row."""
 
 
@@ -129,7 +129,8 @@ class JournalReader:
 
     def newest_arrival_ns(self) -> int:
         """When the first of the last intents' requests arrived; 0 where there are none."""
-        row = self._connection.execute(f"{_READ} {_OF_KIND} LIMIT 1", (INTENTS_KIND,)).fetchone()
+        with self._told():
+            row = self._connection.execute(f"{_READ} {_OF_KIND} LIMIT 1", (INTENTS_KIND,)).fetchone()
         return 0 if row is None else int(self._batches([row])[0].intents["request"]["arrival_ns"].min())
 
     def approvals_since(self, since_ns: int) -> tuple[int, NDArray[np.uint64]]:
@@ -160,12 +161,13 @@ class JournalReader:
 
     def last(self) -> int:
         """Number of the newest row; 0 where there is none."""
-        with self._lock:
+        with self._lock, self._told():
             return self._connection.execute("SELECT coalesce(max(number), 0) FROM batches").fetchone()[0]
 
     def first(self) -> int:
         """Number of the oldest row kept; one more than the newest where there is none."""
-        return self._connection.execute("SELECT coalesce(min(number), 1) FROM batches").fetchone()[0]
+        with self._told():
+            return self._connection.execute("SELECT coalesce(min(number), 1) FROM batches").fetchone()[0]
 
     def close(self) -> None:
         """Close the connection."""
@@ -194,14 +196,20 @@ class JournalReader:
         """
         Those of some rows after those of others, from the newest on: few at first, for who looks back a little.
 
-        Ends where many are from before `since_ns`: a few may be so by a clock that was set back meanwhile.
+        Ends where many in a row are from before `since_ns`: some may be so by a clock that was set back meanwhile.
         """
-        newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (DECISIONS_KIND,))
+        with self._told():
+            newest_first = self._connection.execute(f"{_READ} {_OF_KIND}", (DECISIONS_KIND,))
         at_once, older = _FEW_ROWS, 0
-        while older < _OLDER_MAX and (rows := _some(newest_first, at_once)):
+        while older < _OLDER_MAX:
+            with self._told():
+                rows = _some(newest_first, at_once)
+            if not rows:
+                return
             self._check(rows)
             decisions = self._records(rows, DECISIONS_KIND)
-            older += int(np.count_nonzero(decisions["decision_ns"] < since_ns))
+            is_older = decisions["decision_ns"] < since_ns
+            older = older + len(decisions) if is_older.all() else 0
             yield decisions
             at_once = min(2 * at_once, _CHUNK_ROWS)
 
@@ -239,7 +247,7 @@ class JournalReader:
         chosen = [row for row in rows if row[1] in (kind, kind + PACKED)]
         count = sum([row[2] for row in chosen])
         if all(row[1] > PACKED for row in chosen):
-            with contextlib.suppress(UnknownFormat, ValueError):  # told of the row that it is of
+            with contextlib.suppress(ValueError):  # told of the row that it is of
                 return read(
                     unpack(b"".join([row[4] for row in chosen]), count, layout).view(np.uint8).data, count
                 )

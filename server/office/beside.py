@@ -40,21 +40,21 @@ class Companion:
         deaths = 0
         while True:
             began_s = asyncio.get_running_loop().time()
-            try:
-                status: object = await self._live()
-            except OSError as error:  # no memory, no more processes: the server itself goes on
-                status = error
+            status = await self._live()
             lived_s = asyncio.get_running_loop().time() - began_s
             deaths = 1 if lived_s >= HEALTHY_S else deaths + 1
             pause_s = RESTART_S[min(deaths, len(RESTART_S)) - 1]
             self._told(f"compliance has ended ({status}): it starts again in {pause_s:g} s")
             await asyncio.sleep(pause_s)
 
-    async def _live(self) -> int:
-        """One life; its exit status. Raises OSError where none can begin."""
-        process = self.process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, env=dict(os.environ)
-        )
+    async def _live(self) -> int | OSError:
+        """One life; its exit status, or why none could begin."""
+        try:
+            process = self.process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.PIPE, env=dict(os.environ)
+            )
+        except OSError as error:  # no memory, no more processes: the server itself goes on
+            return error
         self.starts += 1
         try:
             return await process.wait()

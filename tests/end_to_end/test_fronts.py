@@ -252,7 +252,7 @@ def test_answers_of_fronts_are_in_time_while_the_core_hangs(hasty):
 @pytest.mark.parametrize("kind", [FRONT, CORE])
 def test_a_process_that_hangs_is_killed_and_another_takes_its_place(kind):
     """Everybody is answered again, though it never ends by itself; what was approved before stands."""
-    with serving(fresh_home(), arguments=FRONTS, environment={"HOLDFAST_HUNG_S": "10"}) as server:
+    with serving(fresh_home(), arguments=FRONTS, environment={"HOLDFAST_HUNG_S": "30"}) as server:
         hanging = processes(server, kind)[0]
         others = {*processes(server, FRONT), *processes(server, CORE)} - {hanging}
         with asking(server.target, 4) as threads:

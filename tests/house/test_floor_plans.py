@@ -62,7 +62,6 @@ DOORS = {
         "ledger",
         "server.core.journal",
         "server.core.journal_reader",
-        "server.cli.accounts",  # copies a ledger that is its server's alone
     ),
     "structlog": ("compliance", "server"),
     "tigerbeetle": ("ledger.native", "loadtest.ledger_bench"),  # the stock client beside ours

@@ -205,8 +205,9 @@ def test_one_that_gives_signs_of_life_is_left_alone(run, monkeypatch):
     assert run(keep_silent) == (0, True)
 
 
-def test_one_that_is_overseen_gives_signs_of_life_and_says_where_it_stood(run, capfd):
+def test_one_that_is_overseen_gives_signs_of_life_and_says_where_it_stood(run, monkeypatch, capfd):
     """It is left alone while its loop turns; its stack alone is told, no values."""
+    monkeypatch.setattr(child, "LAST_WORDS_S", WAIT_S)
     beats = []
 
     async def act(kept):

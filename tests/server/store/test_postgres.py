@@ -118,7 +118,6 @@ def test_a_copy_of_a_home_in_use_has_a_server_of_its_own(home):
     """The lock file that was copied with it names the other's."""
     server = EmbeddedPostgres(home)
     server.start()
-    process_id, lock = server.process_id(), (server.data / "postmaster.pid").read_text()
     server.close()
     with tempfile.TemporaryDirectory(prefix="holdfast-test-") as folder:
         copy = EmbeddedPostgres(Path(folder))
