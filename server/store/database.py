@@ -76,9 +76,16 @@ class Database:
     """A pool of connections to one database whose schema is ours."""
 
     def __init__(
-        self, url: str, *, embedded: EmbeddedPostgres | None = None, yielding: Yielding | None = None
+        self,
+        url: str,
+        *,
+        embedded: EmbeddedPostgres | None = None,
+        yielding: Yielding | None = None,
+        is_anothers: bool = False,
     ) -> None:
+        """`is_anothers`: a server's, which makes it at its first start; where it isn't there, it may be soon."""
         self._url = url
+        self._is_anothers = is_anothers
         self._embedded = embedded
         self._yielding = yielding
         self._pool: asyncpg.Pool | None = None
@@ -103,7 +110,7 @@ class Database:
 
         A helper outlives a killed server for a while: it must not start PostgreSQL again after the last one has gone.
         """
-        return cls(url) if url else cls(EmbeddedPostgres(home).url, yielding=yielding)
+        return cls(url) if url else cls(EmbeddedPostgres(home).url, yielding=yielding, is_anothers=True)
 
     @property
     def url(self) -> str:
@@ -198,6 +205,8 @@ class Database:
                 f"{self.place} refused the user or password ({error}). Check HOLDFAST_DATABASE_URL."
             ) from error
         except asyncpg.InvalidCatalogNameError as error:
+            if self._is_anothers:
+                raise StoreUnavailableError(f"{self.place} has not been made yet") from error
             raise StoreError(
                 f"{self.place}: {error}. Create it: createdb {urlsplit(self._url).path[1:]}"
             ) from error

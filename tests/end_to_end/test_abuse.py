@@ -17,6 +17,8 @@ LATENCY_MAX_S = 2.0
 MEMORY_MAX_KB = 400 * 1024
 HANDLES_LEFT_MAX = 20
 WAIT_S = 30.0
+CLOSED_S = 120.0
+"""On a machine that does much else; seen: one closed in 30 s."""
 
 
 def resident_kb(process_id):
@@ -56,7 +58,7 @@ def test_an_honest_caller_is_answered_while_another_abuses_the_connection(server
 def test_a_connection_that_abuses_is_closed_where_the_protocol_says_so(server):
     """Pings before their time, and bytes that mean nothing."""
     for kind in ("pings", "rubbish"):
-        closed, deadline_s = 0, time.monotonic() + WAIT_S
+        closed, deadline_s = 0, time.monotonic() + CLOSED_S
         while closed < CONNECTIONS // 2:
             assert time.monotonic() < deadline_s, f"{kind}: {closed} connections closed"
             with beside(kind, server.target, SECONDS) as abuser:

@@ -5,7 +5,9 @@ A target is fed with its seeds, damaged and mixed: by hypothesis in the tests, b
 """
 
 import asyncio
+import atexit
 import functools
+import shutil
 import sqlite3
 import tempfile
 import zlib
@@ -69,8 +71,10 @@ def clock_ns():
 
 @functools.cache
 def scratch():
-    """A folder of this process."""
-    return Path(tempfile.mkdtemp(prefix="holdfast-fuzz-"))
+    """A folder of this process, removed at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @functools.cache

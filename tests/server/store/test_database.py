@@ -188,3 +188,15 @@ def test_a_transaction_that_can_not_commit_says_so(run, database_url):
 def test_a_place_is_told_without_user_and_password(url, place):
     """Where it is, for people."""
     assert Database(url).place == place
+
+
+def test_a_database_that_its_server_has_not_made_yet_is_waited_for(run, tmp_path, postgres_url):
+    """By a helper of that server: PostgreSQL answers a moment before the database is there."""
+
+    async def body():
+        helper = Database.beside(tmp_path, None)
+        helper._url = postgres_url.replace("/holdfast?", "/nowhere?")
+        with pytest.raises(StoreUnavailableError, match="has not been made yet"):
+            await helper.connect()
+
+    run(body())
