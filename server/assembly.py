@@ -22,7 +22,7 @@ from server.banking.accounts import AccountDesk
 from server.banking.review import RuleTable
 from server.banking.transfers import TransferDesk
 from server.banking.upkeep import CHANNEL, Upkeep
-from server.compiled import compile_by_type
+from server.compiled import prepare_numba
 from server.core.authorizer import Authorizer, CoreLimits
 from server.core.booking import Booking
 from server.core.books import Books
@@ -56,7 +56,6 @@ from server.front.feedback import FeedbackService
 from server.front.forwarding import Carrier, Judged
 from server.front.transfers import TransferService
 from server.front.writing import AnswerWriter
-from server.garbage import let_grow
 from server.keys import Keys
 from server.metrics import collectors
 from server.reception import Reception
@@ -145,8 +144,7 @@ class Server:
         home = self.settings.home
         home.mkdir(parents=True, exist_ok=True)
         keys = Keys.open(home)
-        let_grow()
-        compile_by_type()
+        prepare_numba()
         compiling = await compile_beside()
         if compiling is not None:
             self._stack.push_async_callback(end, compiling)
@@ -222,7 +220,7 @@ class Server:
         self._tasks.run(self.oversight.run(), "oversight of models")
         self._stack.push_async_callback(self._save_state, state, journal, home / SNAPSHOT)
 
-        shipping = Shipping(home, journal.path, self.settings.database_url)
+        shipping = Shipping(home, journal.path, self.settings.database_url, self.settings.ship_within_s)
         keeper = Keeper(
             home,
             journal,

@@ -41,11 +41,27 @@ def keep_compiled() -> None:
 
 
 @functools.cache
-def compile_by_type() -> None:
-    """
-    Have Numba compile a kernel of ours once for all numbers that its callers write out.
+def prepare_numba() -> None:
+    """Have Numba work as our kernels want it; before any of them is compiled or loaded."""
+    _leave_blas_out()
+    _compile_by_type()
 
-    It would do so for each integer and truth value of theirs, of which LLVM knows as much once it has inlined the kernel.
+
+def _leave_blas_out() -> None:
+    """No kernel of ours uses BLAS; to look for it, Numba imports scipy.linalg: a quarter of a second of every start."""
+    from numba.np import linalg
+
+    def without() -> None:
+        raise ImportError("our kernels do without BLAS")
+
+    linalg.ensure_blas = without
+
+
+def _compile_by_type() -> None:
+    """
+    A kernel of ours is compiled once for all numbers that its callers write out.
+
+    Numba would do so for each integer and truth value of theirs, of which LLVM knows as much once it has inlined the kernel.
     """
     from numba.core import types
     from numba.core.dispatcher import Dispatcher

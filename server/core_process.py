@@ -15,6 +15,7 @@ import numpy as np  # noqa: F401 - by this thread: the threads it starts have th
 
 from server.background import expendable, step_back
 from server.child import BEGIN, PREPARED
+from server.garbage import let_grow
 from server.overseen import oversee, say
 from server.settings import Settings
 from server.supervisor import SPARE
@@ -121,6 +122,7 @@ def main() -> None:
     """As the supervisor starts it: the demo's cards, whether it is a spare, and how much to log."""
     import uvloop
 
+    let_grow()
     configure_logs(verbose="--verbose" in sys.argv)
     begun = None
     if SPARE in sys.argv:

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from server.compiled import compile_by_type
+from server.compiled import prepare_numba
 from server.core.names import Names
 from server.dock.remote import RemoteCore, RemoteLimits
 from server.entrance import Entrance
@@ -64,7 +64,7 @@ class Front:
         self._tasks.run(self._entrance.follow(), "clients")
         if not at_once:
             await self._core.welcomed.wait()
-        compile_by_type()
+        prepare_numba()
         warm_up_front()
         port = await self._reception.open()
         if not spread(port, self._settings.fronts):

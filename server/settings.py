@@ -35,6 +35,12 @@ class Settings(BaseSettings):
         Path("var"), description="folder of keys, ledger, journal, snapshots, embedded PostgreSQL"
     )
     database_url: str | None = Field(None, description="PostgreSQL; without it an embedded one in `home`")
+    ship_within_s: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="for how many seconds at the most decisions wait on their way to PostgreSQL while answers want the processors; 0: they don't",
+    )
     ledger: str = Field(
         "embedded",
         description="embedded, or tigerbeetle://CLUSTER@HOST:PORT,HOST:PORT for a cluster of TigerBeetle",

@@ -20,7 +20,7 @@ from ledger.embedded import EmbeddedLedger
 from scoring import registry
 from scoring.manifest import ModelError
 from scoring.model import Model
-from server.compiled import compile_by_type, is_empty
+from server.compiled import is_empty, prepare_numba
 from server.core.record import DECISION
 from server.core.warm_up import warm_up as warm_up_core
 from server.core.warm_up import warm_up_books, warm_up_scoring
@@ -38,15 +38,13 @@ def warm_up(model: Model | None) -> None:
 
 def warm_up_shipped() -> None:
     """The same with the model that is delivered with the program, before anything of a home is known; blocks."""
-    let_grow()
-    compile_by_type()
+    prepare_numba()
     warm_up(_shipped())
 
 
 async def compile_all() -> None:
     """Compile what a first start would compile, without a home."""
-    let_grow()
-    compile_by_type()
+    prepare_numba()
     beside = await compile_beside()
     try:
         with tempfile.TemporaryDirectory(prefix="holdfast-compile-") as folder:
@@ -87,6 +85,7 @@ def _shipped() -> Model | None:
 
 def main() -> None:
     """Compile into the folder that the environment names, and end."""
+    let_grow()
     refuse_dumps()
     warm_up_shipped()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from server.store.postgres import DATABASE, EmbeddedPostgres
 from tests import clusters
 
 keep_compiled()  # before any test has imported Numba
+os.environ["HOLDFAST_SHIP_WITHIN_S"] = "0"  # tests wait for rows, on a machine that other tests keep busy
 # An example is as slow as its machine is crowded, or compiles.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")

@@ -3,9 +3,14 @@ The decision journal, shipped to PostgreSQL: every decision but a label's become
 
 Rows and the journal's position move in one transaction. Whatever dies in between, the position in PostgreSQL says
 where to go on; what its commit did not reach was not shipped.
+
+A row costs PostgreSQL and us as much as half of its answer. While answers want the processors rows wait, for no longer
+than the shipper is told: a peak has the machine for itself.
 """
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,6 +75,7 @@ class Shipment:
     rows: int
     months: list[tuple[int, int]]  # year, month
     position: int  # after it
+    decided_ns: int  # the newest of it
 
 
 class Standing(NamedTuple):
@@ -95,12 +101,22 @@ class Shipper:
         journal: str = JOURNAL_NAME,
         *,
         told: Callable[[Standing], None] = lambda _standing: None,
+        within_s: float = 0.0,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`told` hears how far it is whenever that has changed."""
+        """
+        `told` hears how far it is whenever that has changed.
+
+        While the machine `is_busy`, asked every now and then, rows wait; for `within_s` at the most.
+        """
         self._database = database
         self._source = source
         self._journal = journal
         self._told = told
+        self._within_s = within_s
+        self._is_busy = is_busy
+        self._shipped_to_s = -math.inf
+        """Whatever was decided before this is shipped; by time.monotonic."""
         self._last_told = Standing()
         self._window: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self.position = 0
@@ -119,10 +135,10 @@ class Shipper:
                 connection = await self._connect()
                 failures, self.trouble = 0, ""
                 while True:
-                    while await self._ship(connection) >= ROWS_MAX:
-                        self._tell()
+                    is_done = self._may_wait() or await self._ship(connection) < ROWS_MAX
                     self._tell()
-                    await asyncio.sleep(LINGER_S)
+                    if is_done:
+                        await asyncio.sleep(LINGER_S)
             except (*TRANSIENT, StoreError) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
                 self._tell()
@@ -142,6 +158,9 @@ class Shipper:
                 await self._ship(connection)
         finally:
             await connection.close()
+
+    def _may_wait(self) -> bool:
+        return self._is_busy() and time.monotonic() - self._shipped_to_s < self._within_s
 
     def _tell(self) -> None:
         standing = Standing(self.position, self.rows, self.trouble)
@@ -164,8 +183,12 @@ class Shipper:
 
     async def _ship(self, connection: Any) -> int:
         """One transaction's worth; returns how many decisions it carried."""
+        began_s = time.monotonic()
         shipment = await asyncio.to_thread(self._load, self.position)
+        if shipment.rows >= ROWS_MAX:  # there may be more
+            began_s -= max(0.0, time.time() - shipment.decided_ns / 1e9)
         if shipment.position == self.position:
+            self._shipped_to_s = began_s
             return 0
         for year, month in shipment.months:
             await _ensure_partition(connection, year, month)
@@ -177,6 +200,7 @@ class Shipper:
             await self._commit(connection, shipment)
         self.position = shipment.position
         self.rows += shipment.rows
+        self._shipped_to_s = began_s
         return shipment.rows
 
     async def _commit(self, connection: Any, shipment: Shipment) -> None:
@@ -210,7 +234,7 @@ class Shipper:
         if is_label.any():  # they came from PostgreSQL, and stand in a table of their own
             decisions = rows_at(decisions, ~is_label)
         if not len(decisions):
-            return Shipment(b"", 0, [], position)
+            return Shipment(b"", 0, [], position, 0)
         intents = self._intents_of(decisions)
         while len(self._window) > WINDOW_BATCHES:
             self._window.popitem(last=False)
@@ -220,6 +244,7 @@ class Shipper:
             len(decisions),
             _months(transmission_s),
             position,
+            int(decisions["decision_ns"].max()),
         )
 
     def _intents_of(self, decisions: NDArray[Any]) -> NDArray[Any]:

@@ -1,8 +1,8 @@
 """
 The shipper as a process of its own: laying out rows takes the interpreter, which the answers need.
 
-`python -m server.store.shipping HOME JOURNAL` ships until it is asked to end, and then what is left, or until whoever
-started it is gone. It tells how far it is in lines of JSON. HOLDFAST_DATABASE_URL says where PostgreSQL is.
+`python -m server.store.shipping HOME JOURNAL WITHIN_S` ships until it is asked to end, and then what is left, or until
+whoever started it is gone. It tells how far it is in lines of JSON. HOLDFAST_DATABASE_URL says where PostgreSQL is.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import structlog
 
-from server.background import fall_behind
+from server.background import Processors, fall_behind
+from server.compiled import prepare_numba
 from server.core.journal_reader import JournalReader
 from server.store.database import TRANSIENT, Database
 from server.store.postgres import StoreError
@@ -37,8 +38,12 @@ _log = structlog.get_logger("shipping")
 class Shipping:
     """The process, from outside. `run` it beside the core."""
 
-    def __init__(self, home: Path, journal: Path, database_url: str | None) -> None:
-        self._command = (sys.executable, "-m", "server.store.shipping", str(home), str(journal))
+    def __init__(self, home: Path, journal: Path, database_url: str | None, within_s: float = 0.0) -> None:
+        """`within_s`: for how long rows wait while the machine is busy; see `Shipper`."""
+        self._command = (
+            *(sys.executable, "-m", "server.store.shipping"),
+            *(str(home), str(journal), str(within_s)),
+        )
         self._environment = {name: value for name, value in os.environ.items() if name != _URL}
         if database_url:
             self._environment[_URL] = database_url
@@ -86,7 +91,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str], None]) -> None:
+async def ship(
+    home: Path, journal: Path, within_s: float, url: str | None, tell: Callable[[str], None]
+) -> None:
     """Ship until SIGTERM, or until our standard input ends; after SIGTERM, what is left as well."""
     loop = asyncio.get_running_loop()
     over: asyncio.Future[bool] = loop.create_future()
@@ -101,7 +108,13 @@ async def ship(home: Path, journal: Path, url: str | None, tell: Callable[[str],
     database = Database.beside(home, url, yielding=fall_behind)
     reader = JournalReader(journal)
     try:
-        shipper = Shipper(database, reader, told=lambda standing: tell(json.dumps(standing._asdict())))
+        shipper = Shipper(
+            database,
+            reader,
+            told=lambda standing: tell(json.dumps(standing._asdict())),
+            within_s=within_s,
+            is_busy=Processors().are_busy,
+        )
         shipping = asyncio.ensure_future(shipper.run())
         waiting: set[asyncio.Future[Any]] = {shipping, over}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -122,14 +135,15 @@ def main() -> None:
     """The process."""
     refuse_dumps()
     fall_behind()
-    home, journal = map(Path, sys.argv[1:])
+    prepare_numba()
+    home, journal, within_s = sys.argv[1:]
 
     def tell(line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
-    asyncio.run(ship(home, journal, os.environ.get(_URL), tell))
+    asyncio.run(ship(Path(home), Path(journal), float(within_s), os.environ.get(_URL), tell))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.background import expendable, hasten
+from server.background import Processors, expendable, hasten
 
 GAVE_WAY = """
 import sys, threading
@@ -44,10 +44,45 @@ def test_a_process_that_gave_way_is_as_others_once_it_is_to_end():
         threads = [int(thread.name) for thread in Path(f"/proc/{process.pid}/task").iterdir()]
         assert len(threads) >= 2
         assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_IDLE}
+        # What they use is told apart from what others do: `Processors` go by that.
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {19}
         try:
             os.sched_setscheduler(threads[0], os.SCHED_OTHER, os.sched_param(0))
         except PermissionError:
             pytest.skip("the system does not let us")
         hasten(process.pid)
         assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {0}
     hasten(process.pid)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "are_busy"),
+    [
+        ((10, 5, 20, 100, 3, 0, 0, 0), (45, 5, 50, 120, 3, 1, 1, 1), True),  # 68 of 88
+        (
+            (10, 5, 20, 100, 3, 0, 0, 0),
+            (45, 35, 50, 120, 3, 1, 1, 1),
+            False,
+        ),  # 68 of 118, 30 by who gives way
+        (
+            (10, 5, 20, 100, 3, 0, 0, 0),
+            (45, 5, 50, 120, 33, 1, 1, 1),
+            False,
+        ),  # 68 of 118, 30 waiting for disks
+        ((10, 5, 20, 100, 3, 0, 0, 0), (10, 5, 20, 100, 3, 0, 0, 0), False),  # no time has passed
+    ],
+)
+def test_processors_are_busy_by_what_took_them_since_the_last_look(tmp_path, before, after, are_busy):
+    """As proc(5) tells it: user, nice, system, idle, iowait, irq, softirq, steal."""
+    told = tmp_path / "stat"
+    told.write_text(f"cpu  {' '.join(map(str, before))} 7 7\ncpu0 1 2 3\n")
+    processors = Processors(told)
+    told.write_text(f"cpu  {' '.join(map(str, after))} 9 9\ncpu0 1 2 3\n")
+    assert processors.are_busy() is are_busy
+    assert processors.are_busy() is False
+
+
+def test_processors_are_never_busy_where_nobody_tells(tmp_path):
+    """Another system."""
+    assert Processors(tmp_path / "stat").are_busy() is False

@@ -83,7 +83,7 @@ def test_a_kernel_is_compiled_once_for_all_numbers_that_its_callers_write_out():
     def minus(number, less):
         return number - less
 
-    compiled.compile_by_type()
+    compiled.prepare_numba()
     plus.__module__ = "ledger.sums"
     own, others = numba.njit(plus), numba.njit(minus)
 

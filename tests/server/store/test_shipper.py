@@ -12,10 +12,11 @@ from server.core.record import DECISION, INTENT, MISSING_S, NO_ROW, REQUEST_VERS
 from server.store.database import Database
 from server.store.postgres import StoreError
 from server.store.shipped import find_shipped
-from server.store.shipper import WINDOW_BATCHES, Shipper
+from server.store.shipper import ROWS_MAX, WINDOW_BATCHES, Shipper
 
 START_S = 1_700_000_000
 SECOND_NS = 1_000_000_000
+BOUND_S = 60
 
 
 class ListedJournal:
@@ -330,5 +331,64 @@ def test_labels_are_passed_over_when_they_are_shipped(run, database_url, journal
             assert passed
             assert shipper.position == len(journal.batches)
             assert shipper.rows == len(await _rows(database)) == 500 - passed
+
+    run(body())
+
+
+def test_rows_wait_while_the_machine_is_busy_and_come_once_it_is_not(run, database_url, journal):
+    """But for the first: nobody knows how long those have waited."""
+    busy, looks, told = True, 0, asyncio.Event()
+
+    def is_busy():
+        nonlocal looks
+        looks += 1
+        told.set()
+        return busy
+
+    async def until(is_so):
+        async with asyncio.timeout(BOUND_S):
+            while not is_so():
+                told.clear()
+                await told.wait()
+
+    async def body():
+        nonlocal busy
+        async with Database(database_url) as database:
+            shipper = Shipper(
+                database, journal, told=lambda _standing: told.set(), within_s=600, is_busy=is_busy
+            )
+            shipping = asyncio.create_task(shipper.run())
+            await until(lambda: shipper.rows == 500)
+            write_requests(journal, np.random.default_rng(8), 70)
+            before = looks
+            await until(lambda: looks >= before + 3)
+            assert shipper.rows == 500
+            busy = False
+            await until(lambda: shipper.rows == 570)
+            shipping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await shipping
+            assert len(await _rows(database)) == 570
+
+    run(body())
+
+
+def test_rows_that_have_waited_long_enough_come_on_a_busy_machine(run, database_url, journal):
+    """More than a transaction of them, one after another."""
+
+    async def body():
+        told = asyncio.Event()
+        write_requests(journal, np.random.default_rng(9), 2 * ROWS_MAX, batch_size=500)
+        async with Database(database_url) as database, asyncio.timeout(BOUND_S):
+            shipper = Shipper(
+                database, journal, told=lambda _standing: told.set(), within_s=10, is_busy=lambda: True
+            )
+            shipping = asyncio.create_task(shipper.run())
+            while shipper.rows < 500 + 2 * ROWS_MAX:
+                await told.wait()
+                told.clear()
+            shipping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await shipping
 
     run(body())
