@@ -21,6 +21,7 @@ from typing import IO, Any, Final
 from loadtest.circumstances import circumstances
 from loadtest.closed_loop import LINK, UNARY, Case
 from loadtest.sides import EMPTY, HOLDFAST, LEDGERS, Side, folder_of, start_empty, start_holdfast
+from loadtest.stages import catch_up
 
 APPROVED_SHARE_MIN: Final = 0.95
 CLIENT_CPU_MAX: Final = 0.95
@@ -28,6 +29,9 @@ CLIENT_CPU_MAX: Final = 0.95
 
 OTHER_CPU_MAX: Final = 0.25
 """Cores used by neither client nor server; above it a result carries a warning, since the ratio may be skewed."""
+
+LATE_S: Final = 1.0
+"""What comes to PostgreSQL later than this is told."""
 
 SUPPLY_SHARE_MIN: Final = 0.5
 """A run that sent all it had in less of its time than this says too little."""
@@ -176,8 +180,10 @@ def measure_in_turns(
                     }
                 )
                 runs[case.name][side.name].append(measured)
-                rate = f"{measured['rate']:,.0f}/s"
-                tell(f"round {round_number + 1} of {options.rounds}, {case.name}: {side.name} {rate}")
+                late_s = catch_up(side)  # the next one is to have the machine for itself
+                late = f", its last row in PostgreSQL {late_s:.1f} s later" if late_s > LATE_S else ""
+                rate = f"{side.name} {measured['rate']:,.0f}/s{late}"
+                tell(f"round {round_number + 1} of {options.rounds}, {case.name}: {rate}")
     return [judge(case, runs[case.name], options.seconds, options.ledger) for case in options.cases]
 
 

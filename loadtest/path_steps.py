@@ -17,7 +17,7 @@ from loadtest.closed_loop import LINK, UNARY
 from loadtest.open_loop import DRAIN_S
 from loadtest.price import Rates, price
 from loadtest.sides import HOLDFAST, LEDGERS, Side
-from loadtest.stages import Glance, profile
+from loadtest.stages import Glance, catch_up, profile
 
 WAYS: Final = (
     Way("unary", UNARY),
@@ -113,6 +113,8 @@ class PathSteps:
                 "drain_s": DRAIN_S,
             }
             seen[side.name] = step = self._client.ask(measure=job)
+            if len(sides) > 1:
+                catch_up(side)  # the next one is to have the machine for itself
             latency = step["latency_ms"]
             self._tell(
                 f"{way.name} at {rate:,.0f}/s: {side.name} p50 {latency['p50']:.1f} p99 {latency['p99']:.1f} ms, "

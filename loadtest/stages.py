@@ -6,6 +6,7 @@ away from often waits often: for the disk, for the network, or for the interpret
 """
 
 import re
+import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ Metrics = Mapping[tuple[str, str], float]
 _LINE: Final = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 _TIMEOUT_S: Final = 10.0
+_DEPTH: Final = ("holdfast_journal_depth", "")
+_CAUGHT_UP_S: Final = 60.0
+_LOOK_S: Final = 0.1
 _CPU_US_MIN: Final = 0.5
 """Threads that take less of a request are told together."""
 
@@ -35,6 +39,20 @@ def scrape(url: str | None) -> dict[tuple[str, str], float]:
         return {}
     with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - an URL of our own
         return read_metrics(answer.read().decode())
+
+
+def catch_up(side: Side) -> float:
+    """
+    Wait until a server has done what it put off while it answered; how many seconds that took.
+
+    Raises OSError, and RuntimeError where it took too long.
+    """
+    began_s = time.monotonic()
+    while scrape(side.metrics).get(_DEPTH, 0):
+        if time.monotonic() - began_s > _CAUGHT_UP_S:
+            raise RuntimeError(f"{side.name} has not brought all rows to PostgreSQL in {_CAUGHT_UP_S:g} s")
+        time.sleep(_LOOK_S)
+    return time.monotonic() - began_s
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest import stages
 from loadtest.price import Rates, price
 from loadtest.sides import Side
 from loadtest.stages import Glance, profile, read_metrics
@@ -152,3 +153,16 @@ def test_a_server_without_metrics_still_tells_its_threads(empty_server):
     side = Side("empty", (empty_server.target,), (empty_server.pid,))
     found = profile(Glance.at(side), Glance.at(side), 1)
     assert (found["stages"], found["batch_mean"]) == ([], None)
+
+
+def test_a_server_that_has_put_something_off_is_waited_for(monkeypatch):
+    """By its own count of what is not shipped; one without metrics is waited for no time."""
+    depths = [3.0, 1.0, 0.0]
+    monkeypatch.setattr(stages, "scrape", lambda _url: {("holdfast_journal_depth", ""): depths.pop(0)})
+    monkeypatch.setattr(stages, "_LOOK_S", 0)
+    assert stages.catch_up(Side("it", (), (), metrics="an URL")) >= 0
+    assert depths == []
+    depths += [1.0, 1.0]
+    monkeypatch.setattr(stages, "_CAUGHT_UP_S", -1)
+    with pytest.raises(RuntimeError, match="it has not brought all rows to PostgreSQL"):
+        stages.catch_up(Side("it", (), (), metrics="an URL"))
