@@ -28,7 +28,7 @@ test: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m tests.house.run_mypy
 
 # The stubs beside the contract; a test compares them with a fresh build.
 stubs: install

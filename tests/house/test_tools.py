@@ -9,7 +9,7 @@ from tests.house.sources import ROOT
 
 
 @pytest.mark.parametrize(
-    "arguments", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join
+    "arguments", [("ruff", "check"), ("ruff", "format", "--check"), ("tests.house.run_mypy",)], ids=" ".join
 )
 def test_a_tool_finds_nothing(arguments):
     """Its own words where it does."""
