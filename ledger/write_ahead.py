@@ -16,7 +16,10 @@ from queue import SimpleQueue
 from typing import Final
 
 LOG_BYTES: Final = 32 << 20
-"""So much of the log is on the disk from the beginning."""
+"""So long the log becomes, whatever is in it."""
+
+_FILL_BYTES: Final = 256 << 10
+"""By so much at a time: a start does not wait for the whole of it."""
 
 _STEP_BYTES: Final = 4 << 20
 """Written since the last step: time for the next."""
@@ -24,7 +27,6 @@ _STEP_BYTES: Final = 4 << 20
 _LONG_BYTES: Final = 16 << 20
 """A log as long as this is to begin anew."""
 
-_FILL_BYTES: Final = 1 << 20
 _STEP: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
 _LATER: Final = (sqlite3.Error, MemoryError)
@@ -35,13 +37,14 @@ class WriteAheadLog:
     """The log of the file at `path`, which `connection` alone writes. Its methods are called on the writer's thread."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, page_bytes: int) -> None:
-        """Fills the log: the connection is open, has made its tables, and writes nothing meanwhile."""
+        """The connection is open, and has made its tables."""
         self._connection = connection
         self._page_bytes = page_bytes
         self._behind = 0
         self._is_long = False
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        _fill(Path(f"{path}-wal"))
+        self._path = Path(f"{path}-wal")
+        self._is_filling = True
         self._other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._steps: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
@@ -49,6 +52,8 @@ class WriteAheadLog:
 
     def wrote(self, rows: int, size: int) -> None:
         """So many rows, of so many bytes together, were committed."""
+        if self._is_filling:
+            self._is_filling = _lengthen(self._path)
         self._behind += rows * self._page_bytes + size
         if self._is_long:
             self._is_long = False
@@ -73,9 +78,9 @@ class WriteAheadLog:
                 self._is_long = frames * self._page_bytes >= _LONG_BYTES
 
 
-def _fill(log: Path) -> None:
+def _lengthen(log: Path) -> bool:
     """
-    Lengthen the log by zeros.
+    Lengthen the log by some zeros, between two commits; whether to go on after the next.
 
     A commit's fdatasync then finds its blocks on the disk already: a third less to wait, until the log begins anew,
     which overwrites it. Zeros are no frame: a recovery ends where they begin (sqlite.org/fileformat2.html, 4.1). The
@@ -83,10 +88,10 @@ def _fill(log: Path) -> None:
     it has is for commits, and the first that finds none says so.
     """
     with log.open("r+b", buffering=0) as file:
-        before = length = file.seek(0, os.SEEK_END)
+        before = file.seek(0, os.SEEK_END)
         try:
-            while length < LOG_BYTES:
-                length += file.write(bytes(min(LOG_BYTES - length, _FILL_BYTES))) or 0
-            os.fdatasync(file.fileno())
+            file.write(bytes(max(0, min(LOG_BYTES - before, _FILL_BYTES))))
         except OSError:
             file.truncate(before)
+            return False
+        return before < LOG_BYTES

@@ -11,7 +11,7 @@ _NICE: Final = 19
 _BEHIND: Final = 10
 _FIRST_TO_GO: Final = b"1000"
 
-_BUSY: Final = 0.7
+_BUSY: Final = 0.5
 """The share of the processors from which on a machine is busy: with less to spare, answers wait for each other."""
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from server.store.postgres import EmbeddedPostgres
-from tests.end_to_end.serving import PATIENT, fresh_home
+from tests.end_to_end.serving import PATIENT, fresh_home, homes_thrown_away
+
+
+@pytest.fixture(scope="module", autouse=True)
+def homes():
+    """Those of a module's servers go with it."""
+    with homes_thrown_away():
+        yield
 
 
 @pytest.fixture

@@ -11,10 +11,17 @@ _cards = itertools.count(1)
 _trusted_cards = itertools.count(serving.TRUSTED_FROM)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def homes():
+    """Those of a module's servers go with it."""
+    with serving.homes_thrown_away():
+        yield
+
+
 @pytest.fixture(scope="session")
 def server():
     """A server with the demo portfolio, for the whole session; drained at its end."""
-    home = serving.fresh_home()
+    home = serving.fresh_home(name="session")
     with serving.serving(home, metrics_port=free_port()) as running:
         yield running
         assert running.stop() == 0, running.output

@@ -231,7 +231,11 @@ def portfolio():
     """A home with the demo portfolio, cleanly stopped: made once, only ever copied."""
     home = session_folder() / "portfolio"
     with serving(home) as server:
-        execute(EmbeddedPostgres(home).url, _TRUST.format(first=TRUSTED_FROM))
+        url = EmbeddedPostgres(home).url
+        execute(url, _TRUST.format(first=TRUSTED_FROM))
+        # Its machine does not fail in a test: what a killed PostgreSQL has written is there.
+        for setting in ("fsync", "full_page_writes"):
+            execute(url, f"ALTER SYSTEM SET {setting} = off")
         assert server.stop() == 0, server.output
     # Once more: a start writes all that PostgreSQL has into the directory's file.
     with serving(home) as server:
@@ -252,11 +256,22 @@ def execute(url, sql):
     return asyncio.run(run())
 
 
-def fresh_home(source=None):
+def fresh_home(source=None, name="home"):
     """A copy of a stopped home, the portfolio's unless said otherwise; owners and modes kept."""
-    home = session_folder() / f"home-{next(_numbers)}"
+    home = session_folder() / f"{name}-{next(_numbers)}"
     subprocess.run(["cp", "-a", str(source or portfolio()), str(home)], check=True, timeout=60)
     return home
+
+
+@contextmanager
+def homes_thrown_away():
+    """What is called "home" and made meanwhile is gone at the end: no disk has to keep the homes of all tests."""
+    first = next(_numbers)
+    yield
+    for number in range(first, next(_numbers)):
+        home = session_folder() / f"home-{number}"
+        end_postgres(home)
+        shutil.rmtree(home, ignore_errors=True)  # the session's end tells what can't be removed
 
 
 def _forget(folder):

@@ -1,9 +1,12 @@
-"""The write-ahead log: filled beforehand, brought home beside its writer, begun anew, and never in the way of a commit."""
+"""The write-ahead log: lengthened beforehand, brought home beside its writer, begun anew, and never in the way of a commit."""
 
 import os
+import resource
+import shutil
 import sqlite3
 import time
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 
@@ -28,11 +31,14 @@ class Written:
 
     def write(self, megabytes):
         for _ in range(megabytes * (1 << 20) // ROW):
-            self.rows += 1
-            self.connection.execute(
-                "INSERT INTO rows VALUES (?, ?)", (self.rows, bytes([self.rows % 251]) * ROW)
-            )
-            self.log.wrote(1, ROW)
+            self.write_one(ROW)
+
+    def write_one(self, size):
+        self.rows += 1
+        self.connection.execute(
+            "INSERT INTO rows VALUES (?, ?)", (self.rows, bytes([self.rows % 251]) * size)
+        )
+        self.log.wrote(1, size)
 
     def keep_up(self):
         """Until the thread has begun what it was told: it is one step behind at most."""
@@ -71,9 +77,41 @@ def is_whole(path, rows):
         return found.fetchall() == [(n, bytes([n % 251]), ROW) for n in range(1, rows + 1)]
 
 
+def test_the_log_becomes_long_beside_small_commits(file, tmp_path):
+    """Its zeros are on the disk before a commit needs the room, and are in nobody's way."""
+    sizes = [size_of(file)]
+    while sizes[-1] < LOG_BYTES:
+        file.write_one(1)
+        sizes.append(size_of(file))
+    most = (256 << 10) + 2 * (PAGE + 24)  # and the frames of one commit
+    assert all(0 < after - before <= most for before, after in pairwise(sizes))
+    file.write_one(1)
+    assert size_of(file) == LOG_BYTES
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{file.path}{suffix}", tmp_path / f"copy{suffix}")
+    with closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        assert copy.execute("SELECT count(*) FROM rows").fetchone() == (len(sizes),)
+
+
+def test_a_log_that_may_not_grow_is_left_as_it_is(file):
+    """It is tried once."""
+    file.write(1)
+    before = size_of(file)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before, limits[1]))
+    try:
+        file.log.wrote(1, 0)
+        assert size_of(file) == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    file.log.wrote(1, 0)
+    assert size_of(file) == before
+    file.write(1)
+    assert is_whole(file.path, file.rows)
+
+
 def test_the_log_stays_as_long_as_it_was_filled(file):
     """Five times its length goes through it: it begins anew, and the file has what was brought home."""
-    assert size_of(file) == LOG_BYTES
     for _ in range(40):
         file.write(4)
         file.keep_up()

@@ -62,14 +62,14 @@ def test_a_process_that_gave_way_is_as_others_once_it_is_to_end():
         ((10, 5, 20, 100, 3, 0, 0, 0), (45, 5, 50, 120, 3, 1, 1, 1), True),  # 68 of 88
         (
             (10, 5, 20, 100, 3, 0, 0, 0),
-            (45, 35, 50, 120, 3, 1, 1, 1),
+            (45, 85, 50, 120, 3, 1, 1, 1),
             False,
-        ),  # 68 of 118, 30 by who gives way
+        ),  # 68 of 168, 80 by who gives way
         (
             (10, 5, 20, 100, 3, 0, 0, 0),
-            (45, 5, 50, 120, 33, 1, 1, 1),
+            (45, 5, 50, 120, 83, 1, 1, 1),
             False,
-        ),  # 68 of 118, 30 waiting for disks
+        ),  # 68 of 168, 80 waiting for disks
         ((10, 5, 20, 100, 3, 0, 0, 0), (10, 5, 20, 100, 3, 0, 0, 0), False),  # no time has passed
     ],
 )
