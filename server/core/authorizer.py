@@ -20,12 +20,11 @@ before it is on disk.
 """
 
 import asyncio
-import contextlib
 import functools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -96,6 +95,40 @@ class CoreCounters:
     told_by_time: int = 0
     """Told something before their decision was on disk, or had been made."""
     decisions: dict[bytes, int] = field(default_factory=dict)
+
+
+class _ByTime:
+    """
+    While it is open, and until all of Asked is told, `ring` is called when some of it is due; False ends it.
+
+    A class, as functions that name each other keep themselves and a turn's arrays, megabytes, until garbage is looked for.
+    """
+
+    __slots__ = ("_asked", "_handle", "_loop", "_ring")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, asked: Asked, ring: Callable[[float], bool]) -> None:
+        self._loop = loop
+        self._asked = asked
+        self._ring = ring
+        self._handle: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        self._arm()
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._handle is not None and self._asked.is_told:
+            self._handle.cancel()
+            self._handle = None
+
+    def _arm(self) -> None:
+        due_s = self._asked.next_s()
+        self._handle = self._loop.call_at(due_s, self._due) if due_s < math.inf else None
+
+    def _due(self) -> None:
+        if self._ring(self._loop.time()):
+            self._arm()
+        else:
+            self._handle = None
 
 
 class Authorizer:
@@ -378,33 +411,20 @@ class Authorizer:
         if len(intents) == len(asked.intents):
             self._rhythm.worked(turn.worked_ns / 1e9, len(turn.requests))
 
-    @contextlib.contextmanager
-    def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> Iterator[None]:
+    def _by_time(self, asked: Asked, give_up: Callable[[float], None] | None = None) -> "_ByTime":
         """Meanwhile, give up and tell by time what is due; until all of it is told."""
-        handle: asyncio.TimerHandle | None = None
         self._untold = [other for other in self._untold if not other.is_told]
         self._untold.append(asked)
 
-        def arm() -> None:
-            nonlocal handle
-            due_s = asked.next_s()
-            handle = self._loop.call_at(due_s, ring) if due_s < math.inf else None
-
-        def ring() -> None:
+        def ring(now_s: float) -> bool:
             if self.stopped is not None:
-                return
-            now_s = self._loop.time()
+                return False
             if give_up is not None:
                 give_up(now_s)
             self.counters.told_by_time += asked.tell_overdue(now_s, self._away_code)
-            arm()
+            return True
 
-        arm()
-        try:
-            yield
-        finally:
-            if handle is not None and asked.is_told:
-                handle.cancel()
+        return _ByTime(self._loop, asked, ring)
 
     def _carry_out_beside(self, turn: Turn, admitted: Admitted, rows: NDArray[np.uint32]) -> None:
         """Messages about authorizations: prepared now, in the order of arrival, and carried out in their own time."""
