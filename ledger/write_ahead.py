@@ -21,6 +21,9 @@ LOG_BYTES: Final = 32 << 20
 _FILL_BYTES: Final = 256 << 10
 """By so much at a time: a start does not wait for the whole of it."""
 
+_SPARED_BYTES: Final = 256 << 20
+"""A disk with less room keeps it for what must be written."""
+
 _STEP_BYTES: Final = 4 << 20
 """Written since the last step: time for the next."""
 
@@ -84,14 +87,16 @@ def _lengthen(log: Path) -> bool:
 
     A commit's fdatasync then finds its blocks on the disk already: a third less to wait, until the log begins anew,
     which overwrites it. Zeros are no frame: a recovery ends where they begin (sqlite.org/fileformat2.html, 4.1). The
-    log bears no locks of SQLite's, so that closing it here loses none. A disk without room for it stays as it is: what
-    it has is for commits, and the first that finds none says so.
+    log bears no locks of SQLite's, so that closing it here loses none. Where that can't be done, or the disk has little
+    room, the log stays as it is: what room there is is for commits, and the first that finds none says so.
     """
-    with log.open("r+b", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            file.write(bytes(max(0, min(LOG_BYTES - before, _FILL_BYTES))))
-        except OSError:
-            file.truncate(before)
-            return False
-        return before < LOG_BYTES
+    try:
+        with log.open("r+b", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            room = os.fstatvfs(file.fileno())
+            if before >= LOG_BYTES or room.f_bavail * room.f_frsize < _SPARED_BYTES:
+                return False
+            file.write(bytes(min(LOG_BYTES - before, _FILL_BYTES)))
+    except (OSError, MemoryError):
+        return False
+    return True

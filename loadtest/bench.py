@@ -179,8 +179,8 @@ def measure_in_turns(
                         "cycle": side.cycle,
                     }
                 )
-                runs[case.name][side.name].append(measured)
                 late_s = catch_up(side)  # the next one is to have the machine for itself
+                runs[case.name][side.name].append({**measured, "late_s": late_s})
                 late = f", its last row in PostgreSQL {late_s:.1f} s later" if late_s > LATE_S else ""
                 rate = f"{side.name} {measured['rate']:,.0f}/s{late}"
                 tell(f"round {round_number + 1} of {options.rounds}, {case.name}: {rate}")
@@ -235,6 +235,7 @@ def judge(
         "client_cpu": {side: _median(measured, "client_cpu") for side, measured in runs.items()},
         "server_cpu": {side: _median(measured, "server_cpu") for side, measured in runs.items()},
         "other_cpu": {side: _median(measured, "other_cpu") for side, measured in runs.items()},
+        "last_row_late_s": _median(runs[HOLDFAST], "late_s"),
         "rounds": {side: [run_["rate"] for run_ in measured] for side, measured in runs.items()},
         "valid": not reasons,
         "reasons": reasons,

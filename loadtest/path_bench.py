@@ -24,6 +24,7 @@ from loadtest.path_overload import overload_figures, overloaded
 from loadtest.path_steps import CARRIED_SHARE_MIN, JUDGED_S_MIN, WAYS, PathOptions, PathSteps, shown
 from loadtest.price import USD_MAX
 from loadtest.sides import HOLDFAST, RIVAL, Side, folder_of, start_empty, start_holdfast, start_rival
+from loadtest.stages import catch_up
 
 SCHEMA: Final = 1
 """Version of the JSON document: names keep their meaning within one."""
@@ -130,6 +131,7 @@ def beside_cards(
             seconds = max(options.seconds, JUDGED_S_MIN)
             step = steps.step(WAYS[0], [side], rate, seconds, cards=count)[side.name]
             p99s[side.name].append(step["latency_ms"]["p99"])
+            catch_up(side)  # the next one is to have the machine for itself
     few, many = (sorted(p99s[side.name])[options.rounds // 2] for side in sides)
     return {
         "cards": list(counts),
@@ -145,6 +147,7 @@ def beside_rival(
 ) -> dict[str, Any]:
     """The rival's best rate on each way beside Holdfast's, the best of all ways, and both at one load, unary."""
     rates = {}
+    catch_up(holdfast)
     for case in cases:
         way = next(way for way in WAYS if way.name == case["way"]["name"])
         rates[way.name] = case["saturation_per_s"][HOLDFAST] or 0.0, steps.climb(way, rival)

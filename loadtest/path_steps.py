@@ -18,6 +18,7 @@ from loadtest.open_loop import DRAIN_S
 from loadtest.price import Rates, price
 from loadtest.sides import HOLDFAST, LEDGERS, Side
 from loadtest.stages import Glance, catch_up, profile
+from loadtest.usage import Usage, family, usage
 
 WAYS: Final = (
     Way("unary", UNARY),
@@ -187,17 +188,35 @@ class PathSteps:
     def half(self, way: Way, sides: Sequence[Side], rate: float) -> dict[str, Any]:
         """The step at half of saturation: longer, with the server's time taken apart and its price."""
         seconds = max(self._options.seconds, JUDGED_S_MIN)
-        before = Glance.at(sides[0])
-        seen = self.step(way, sides[:1], rate, seconds)
-        after = Glance.at(sides[0])
+        own_side = sides[0]
+        before = Glance.at(own_side)
+        seen = self.step(way, [own_side], rate, seconds)
+        put_off = _catching_up(own_side)
+        after = Glance.at(own_side)
         seen |= self.step(way, sides[1:], rate, seconds)
         own = seen[HOLDFAST]
         return {
             "rate": rate,
             "sides": {name: shown(step) for name, step in seen.items()},
             "profile": profile(before, after, max(1, own["answered"])),
-            "cost": price(self._options.prices, own, os.cpu_count() or 1),
+            "cost": price(self._options.prices, _with(own, put_off), os.cpu_count() or 1),
         }
+
+
+def _catching_up(side: Side) -> Usage:
+    """Have it do what it put off while it answered; what that took."""
+    pids = family(side.pids, side.mark)
+    before = usage(pids)
+    catch_up(side)
+    return usage(pids) - before
+
+
+def _with(step: dict[str, Any], used: Usage) -> dict[str, Any]:
+    """A step that used so much more, as far as the system tells."""
+    more = {"server_cpu_s": used.cpu_s, "written_bytes": used.written_bytes}
+    return step | {
+        name: step[name] + value for name, value in more.items() if value and step[name] is not None
+    }
 
 
 def is_carried(step: dict[str, Any]) -> bool:

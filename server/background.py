@@ -12,7 +12,7 @@ _BEHIND: Final = 10
 _FIRST_TO_GO: Final = b"1000"
 
 _BUSY: Final = 0.5
-"""The share of the processors from which on a machine is busy: with less to spare, answers wait for each other."""
+"""The share of the processors from which on a machine is busy: what else is done then slows answers down."""
 
 
 def fall_behind(process_id: int = 0) -> None:
@@ -74,7 +74,11 @@ def hasten(process_id: int) -> None:
 
 
 class Processors:
-    """The machine's processors, and what others than those who give way make of them; where Linux tells."""
+    """
+    The machine's processors, and what others than those who give way make of them; where Linux tells.
+
+    What the system does on behalf of those who give way counts as the others'; in a container, so does all of the machine.
+    """
 
     def __init__(self, told: Path = Path("/proc/stat")) -> None:
         """`told` is read at each look; see proc(5)."""

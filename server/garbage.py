@@ -1,8 +1,9 @@
 """
 The garbage collector, told what a server is: what its start made stays, and is looked through no more.
 
-Calls leave cycles behind, some dozen objects each, so looks must stay short and often: at 50,000 young objects one held
-the loop for 30 ms, every three seconds at a thousand calls a second.
+gRPC leaves a cycle behind with each call, so looks must stay short and often: at 50,000 young objects one held the loop
+for 30 ms, every three seconds at a thousand calls a second. Nothing of ours that holds arrays may be one: a look comes by
+the number of objects, and a turn's few hold megabytes.
 """
 
 import gc

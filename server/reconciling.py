@@ -147,9 +147,13 @@ class Reconciler:
         except (StoreError, *TRANSIENT) as error:
             absent = f"not compared: {error}"
         ids = np.unique(np.concatenate(suspects), axis=0)
-        drifting = await self._look_again(ids[:SHOWN_MAX], with_database=not absent)
+        ids, more = ids[:SHOWN_MAX], max(0, len(ids) - SHOWN_MAX)
+        try:
+            drifting = await self._look_again(ids, with_database=not absent)
+        except (StoreError, *TRANSIENT) as error:
+            absent = f"not compared: {error}"
+            drifting = await self._look_again(ids, with_database=False)
         self.found = {kind: sum(d.kind == kind for d in drifting) for kind in Drift}
-        more = max(0, len(ids) - SHOWN_MAX)
         return Report(len(found), drifting, more, absent, time.monotonic() - began_s)
 
     async def mend(self, report: Report) -> int:
@@ -171,9 +175,13 @@ class Reconciler:
         return voided
 
     async def _shipped_standings(self) -> NDArray[Any]:
+        await self._all_shipped()
+        return await read_standings(self._database)
+
+    async def _all_shipped(self) -> None:
         for _ in range(LOOKS):
             if self._shipped():
-                return await read_standings(self._database)
+                return
             await asyncio.sleep(AGAIN_S)
         raise StoreError("it has not got all of the journal yet")
 
@@ -190,6 +198,8 @@ class Reconciler:
         return drifting
 
     async def _compare_alone(self, ids: NDArray[np.uint64], *, with_database: bool) -> list[Drifting]:
+        if with_database:
+            await self._all_shipped()
         entries = self._state.repeats.find(ids)
         still = ~np.isin(entries["state"], (EntryState.IN_FLIGHT, EntryState.BUSY))
         ids = ids[still & ~_among(ids, self._moving())]
@@ -200,7 +210,7 @@ class Reconciler:
         expected = self._state.repeats.standings()
         expected = expected[_among(expected["authorization_id"], ids)]
         drifts = [("journal", compare(found, expected, settled=False))]
-        if with_database and self._shipped():
+        if with_database:
             shipped = await find_standings(self._database, ids)
             drifts.append(("postgresql", compare(found, shipped, settled=True)))
         return [

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     ship_within_s: float = Field(
         10.0,
         ge=0,
-        le=600,
+        le=30,
         description="for how many seconds at the most decisions wait on their way to PostgreSQL while answers want the processors; 0: they don't",
     )
     ledger: str = Field(

@@ -110,7 +110,6 @@ from server.cli import (
     transfers,
 )
 from server.compiled import keep_compiled
-from server.garbage import let_grow
 from server.undumpable import refuse_dumps
 
 app = typer.Typer(
@@ -169,5 +168,4 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     refuse_dumps()  # many are given a card number, or a name
     keep_compiled()
-    let_grow()
     app()

@@ -71,6 +71,10 @@ def run_server(settings: Any, demo_cards: int, *, comply: bool = False, verbose:
         _run_supervisor(settings, demo_cards, comply=comply, verbose=verbose)
         return
 
+    from server.garbage import let_grow
+
+    let_grow()  # before all that follows is imported
+
     from ledger.book import LedgerError
     from server.assembly import StartError
     from server.core.journal import JournalStopped

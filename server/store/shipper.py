@@ -76,6 +76,7 @@ class Shipment:
     months: list[tuple[int, int]]  # year, month
     position: int  # after it
     decided_ns: int  # the newest of it
+    is_full: bool  # there may be more
 
 
 class Standing(NamedTuple):
@@ -135,9 +136,9 @@ class Shipper:
                 connection = await self._connect()
                 failures, self.trouble = 0, ""
                 while True:
-                    is_done = self._may_wait() or await self._ship(connection) < ROWS_MAX
+                    goes_on = not self._may_wait() and await self._ship(connection)
                     self._tell()
-                    if is_done:
+                    if not goes_on:
                         await asyncio.sleep(LINGER_S)
             except (*TRANSIENT, StoreError) as error:
                 self.trouble = f"{type(error).__name__}: {error}"
@@ -181,15 +182,17 @@ class Shipper:
             )
         return connection
 
-    async def _ship(self, connection: Any) -> int:
-        """One transaction's worth; returns how many decisions it carried."""
-        began_s = time.monotonic()
+    async def _ship(self, connection: Any) -> bool:
+        """One transaction's worth; whether there may be more."""
+        shipped_to_s = time.monotonic()
         shipment = await asyncio.to_thread(self._load, self.position)
-        if shipment.rows >= ROWS_MAX:  # there may be more
-            began_s -= max(0.0, time.time() - shipment.decided_ns / 1e9)
+        if shipment.is_full:
+            age_s = time.time() - shipment.decided_ns / 1e9
+            # Where the clock was set back nobody knows how old what follows is.
+            shipped_to_s = shipped_to_s - age_s if age_s >= 0 else self._shipped_to_s
         if shipment.position == self.position:
-            self._shipped_to_s = began_s
-            return 0
+            self._shipped_to_s = shipped_to_s
+            return False
         for year, month in shipment.months:
             await _ensure_partition(connection, year, month)
         try:
@@ -200,8 +203,8 @@ class Shipper:
             await self._commit(connection, shipment)
         self.position = shipment.position
         self.rows += shipment.rows
-        self._shipped_to_s = began_s
-        return shipment.rows
+        self._shipped_to_s = shipped_to_s
+        return shipment.is_full
 
     async def _commit(self, connection: Any, shipment: Shipment) -> None:
         async with connection.transaction():
@@ -230,11 +233,12 @@ class Shipper:
                     rows += len(batch.decisions)
             position = batches[-1].number
         decisions = _joined(parts, DECISION) if parts else np.zeros(0, DECISION)
+        decided_ns = int(decisions["decision_ns"].max(initial=0))
         is_label = decisions["operation"] == Operation.LABEL
         if is_label.any():  # they came from PostgreSQL, and stand in a table of their own
             decisions = rows_at(decisions, ~is_label)
         if not len(decisions):
-            return Shipment(b"", 0, [], position, 0)
+            return Shipment(b"", 0, [], position, decided_ns, rows >= ROWS_MAX)
         intents = self._intents_of(decisions)
         while len(self._window) > WINDOW_BATCHES:
             self._window.popitem(last=False)
@@ -244,7 +248,8 @@ class Shipper:
             len(decisions),
             _months(transmission_s),
             position,
-            int(decisions["decision_ns"].max()),
+            decided_ns,
+            rows >= ROWS_MAX,
         )
 
     def _intents_of(self, decisions: NDArray[Any]) -> NDArray[Any]:

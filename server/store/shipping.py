@@ -58,7 +58,7 @@ class Shipping:
         return self.standing.position
 
     async def run(self) -> None:
-        """Keep it running until this is cancelled; it then ships what the journal has, and ends."""
+        """Keep it running until this is cancelled; it then ships what it can in some seconds, and ends."""
         while True:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -123,9 +123,12 @@ async def ship(
         if not over.done():
             shipping.result()
         if over.done() and over.result():
-            with contextlib.suppress(StoreError, *TRANSIENT):
+            try:
                 async with asyncio.timeout(_DRAIN_S):
                     await shipper.drain()
+            except (StoreError, *TRANSIENT) as error:
+                rows = reader.last() - shipper.position
+                _log.warning("left for the next start to ship", journal_rows=rows, reason=repr(error))
     finally:
         reader.close()
         await database.close()

@@ -110,6 +110,14 @@ def test_a_log_that_may_not_grow_is_left_as_it_is(file):
     assert is_whole(file.path, file.rows)
 
 
+def test_a_log_that_can_not_be_opened_again_costs_no_commit(file):
+    """A process may have no descriptor left."""
+    file.log._path = file.log._path.parent
+    file.write(1)
+    file.write(1)
+    assert is_whole(file.path, file.rows)
+
+
 def test_the_log_stays_as_long_as_it_was_filled(file):
     """Five times its length goes through it: it begins anew, and the file has what was brought home."""
     for _ in range(40):

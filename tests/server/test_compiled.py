@@ -1,6 +1,8 @@
 """A change of any kernel's source reaches every kernel."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,3 +96,12 @@ def test_a_kernel_is_compiled_once_for_all_numbers_that_its_callers_write_out():
     assert total(7) == 10
     assert len(own.signatures) == 1
     assert len(others.signatures) == 2
+
+
+def test_a_start_does_not_import_what_only_blas_needs():
+    """Numba looks for it where it compiles anything with an array."""
+    script = (
+        "import sys; from server.compiled import prepare_numba; prepare_numba(); import numba, numpy; "
+        "assert numba.njit(lambda a: a.sum())(numpy.ones(3)) == 3; assert 'scipy.linalg' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import asyncpg
 import numpy as np
@@ -12,7 +13,7 @@ from server.core.record import DECISION, INTENT, MISSING_S, NO_ROW, REQUEST_VERS
 from server.store.database import Database
 from server.store.postgres import StoreError
 from server.store.shipped import find_shipped
-from server.store.shipper import ROWS_MAX, WINDOW_BATCHES, Shipper
+from server.store.shipper import READ_BATCHES, ROWS_MAX, WINDOW_BATCHES, Shipper
 
 START_S = 1_700_000_000
 SECOND_NS = 1_000_000_000
@@ -373,22 +374,59 @@ def test_rows_wait_while_the_machine_is_busy_and_come_once_it_is_not(run, databa
     run(body())
 
 
+@contextlib.asynccontextmanager
+async def busy_shipper(database, journal, within_s):
+    """A running shipper on a machine that is never anything but busy; yields it, and what waits for so many rows of it."""
+    told = asyncio.Event()
+    shipper = Shipper(
+        database, journal, told=lambda _standing: told.set(), within_s=within_s, is_busy=lambda: True
+    )
+
+    async def until(rows):
+        async with asyncio.timeout(BOUND_S):
+            while shipper.rows < rows:
+                told.clear()
+                await told.wait()
+
+    shipping = asyncio.create_task(shipper.run())
+    try:
+        yield until
+    finally:
+        shipping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await shipping
+
+
 def test_rows_that_have_waited_long_enough_come_on_a_busy_machine(run, database_url, journal):
-    """More than a transaction of them, one after another."""
+    """They come after those that nobody knows of how long they have waited."""
 
     async def body():
-        told = asyncio.Event()
-        write_requests(journal, np.random.default_rng(9), 2 * ROWS_MAX, batch_size=500)
-        async with Database(database_url) as database, asyncio.timeout(BOUND_S):
-            shipper = Shipper(
-                database, journal, told=lambda _standing: told.set(), within_s=10, is_busy=lambda: True
-            )
-            shipping = asyncio.create_task(shipper.run())
-            while shipper.rows < 500 + 2 * ROWS_MAX:
-                await told.wait()
-                told.clear()
-            shipping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await shipping
+        async with Database(database_url) as database, busy_shipper(database, journal, 0.2) as until:
+            await until(500)
+            write_requests(journal, np.random.default_rng(9), 70)
+            await until(570)
+
+    run(body())
+
+
+@pytest.mark.parametrize("what", ["old", "labels", "of a clock that was set back"])
+def test_what_is_late_comes_in_as_many_transactions_as_it_takes(run, database_url, journal, what):
+    """None of them makes the next wait anew: neither one that has next to no rows, nor one of decisions yet to come."""
+    before = len(journal.batches)
+    write_requests(journal, np.random.default_rng(9), 5 * ROWS_MAX, batch_size=300)
+    for batch in journal.batches[before : -4 * READ_BATCHES]:
+        if what == "labels":
+            batch.decisions["operation"] = Operation.LABEL
+        elif what != "old":
+            batch.decisions["decision_ns"] = time.time_ns() + 3_600 * SECOND_NS
+    rows = sum(np.count_nonzero(batch.decisions["operation"] != Operation.LABEL) for batch in journal.batches)
+
+    async def body():
+        async with Database(database_url) as database:
+            async with busy_shipper(database, journal, 600) as until:
+                await until(rows)
+            async with database.acquire() as connection:
+                shipments = await connection.fetchval("SELECT count(DISTINCT shipment) FROM authorizations")
+            assert shipments >= 3
 
     run(body())
