@@ -12,7 +12,7 @@ def run(**leaks):
         books = 1e8 + i * 1e7
         return Sample(
             requests=i * 1_000,
-            rss_bytes=int(3e8 + books + i * leaks.get("memory", 0)),
+            rss_bytes=int(3e8 + books + i * leaks.get("memory", 0) + min(i, 5) * leaks.get("garbage", 0)),
             handles=40 + i * leaks.get("handles", 0),
             threads=20 + i * leaks.get("threads", 0),
             tasks=60.0 + i * leaks.get("tasks", 0),
@@ -41,6 +41,14 @@ def test_a_leak_is_named(leak, each, named):
     """And nothing else is blamed."""
     figures = run(**{leak: each})
     if leak != "answers":
-        assert [name for name, passes in figures.items() if not passes] == [named]
+        assert {name.split(",")[0] for name, passes in figures.items() if not passes} == {named}
     else:
         assert not figures[named]
+
+
+def test_memory_that_nobody_accounts_for_is_named_though_it_does_not_grow_for_ever():
+    """Garbage that is looked for too seldom comes to a standstill, at several times of what works."""
+    figures = run(garbage=1e8)
+    assert [name for name, passes in figures.items() if not passes] == [
+        "memory not accounted for, at the most"
+    ]
