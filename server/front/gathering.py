@@ -19,14 +19,12 @@ from server.front.frames import MESSAGES_MAX, FrameDecoder
 from server.front.permits import Caller, NotPermitted
 from server.front.writing import AnswerWriter
 
-GATHER_S: Final = 0.002
-GATHER_S_MAX: Final = 0.006
-"""From one parcel to the next, at the most: longer where they are dear, for they get a third of the time."""
+GATHER_S: Final = 0.006
+"""From one parcel to the next, at the most: each costs its front as much as two or three messages."""
 
 GATHER_EACH_S: Final = 0.001
 """So long for each message of the parcel before. A core in this process is asked when it takes what comes."""
 
-_GATHER_SHARE: Final = 3.0
 _AHEAD_S: Final = 0.001
 """So much before the core takes what comes, for it to be there."""
 
@@ -79,8 +77,7 @@ class Moments:
             began_s, now_s = time.perf_counter(), self._loop.time()
             count = self._go()
             took_s = time.perf_counter() - began_s
-            most_s = min(max(_GATHER_SHARE * took_s, GATHER_S), GATHER_S_MAX)
-            self._next_s = now_s + max(min(GATHER_EACH_S * count, most_s), min(took_s, most_s))
+            self._next_s = now_s + min(max(GATHER_EACH_S * count, took_s), GATHER_S)
 
 
 class Gathering:
