@@ -191,13 +191,16 @@ class State:
 
     @property
     def used_bytes(self) -> int:
-        """Memory that the books take: rows in use, and their indexes."""
+        """Memory that the books take: rows in use, their indexes, and what these have taken beforehand or still leave."""
         counts = self._books.counts
         rows = {"accounts": ACCOUNTS, "transfers": TRANSFERS, "pending": TRANSFERS, "balances": BALANCES}
         rows |= dict.fromkeys(_KEYS, TRANSFERS) | {"burnt": BURNT_IDS}
         rows |= dict.fromkeys(("expiry_times", "expiry_rows"), EXPIRIES)
         taken = sum(self._rooms[name].row_bytes * int(counts[column]) for name, column in rows.items())
-        return taken + 8 * int(counts[[ACCOUNT_SLOTS, TRANSFER_SLOTS]].sum())
+        return taken + sum(
+            self._rooms[name].row_bytes * self._slots_taken(name, column)
+            for name, column in (("account_slots", ACCOUNT_SLOTS), ("transfer_slots", TRANSFER_SLOTS))
+        )
 
     def is_due(self, now_ns: int) -> bool:
         """Whether `expire` at this time would let go of anything."""
@@ -403,6 +406,10 @@ class State:
             self._grow(name, 2 * needed)
             self._steps[name] = 0
             counts[column], counts[column + 1] = needed, size
+
+    def _slots_taken(self, name: str, column: int) -> int:
+        size, old = (int(count) for count in self._books.counts[column : column + 2])
+        return size + (old or min(self._steps[name], 2 * size))
 
     def _advance(self, first_ns: int, count: int) -> None:
         assert first_ns > self.last_ns

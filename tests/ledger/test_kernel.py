@@ -1,5 +1,7 @@
 """The posting kernels against their plain twin, fed from one seed."""
 
+from pathlib import Path
+
 import numba
 import numpy as np
 import pytest
@@ -112,3 +114,30 @@ def test_totals_are_exact_beyond_64_bits():
     state.accounts()["debits_posted_lo"] = 2**64 - 1
     state.accounts()["debits_posted_hi"] = 2**64 - 1
     assert state.totals()[840].debits_posted == 3 * (2**128 - 1)
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes a million transfers: run compiled")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_the_books_account_for_all_the_memory_they_take():
+    """Also where an index takes its next table beforehand, and while it leaves the last one."""
+    state, many = State(), 8189
+    accounts = np.zeros(2, ACCOUNT)
+    accounts["id_lo"], accounts["ledger"], accounts["code"] = (1, 2), 1, 1
+    state.create_accounts(accounts, 1)
+    transfers = np.zeros(many, TRANSFER)
+    transfers["debit_account_id_lo"], transfers["credit_account_id_lo"] = 1, 2
+    transfers["amount_lo"], transfers["ledger"], transfers["code"] = 1, 1, 1
+    beside = []
+    before = own_memory() - state.used_bytes
+    for batch in range(170):
+        transfers["id_lo"] = np.arange(batch * many, (batch + 1) * many) + 1
+        assert (state.create_transfers(transfers, state.last_ns + 1)["status"] == np.uint32(2**32 - 1)).all()
+        beside.append(own_memory() - state.used_bytes - before)
+    assert max(beside) < 24 << 20, "every array may have touched a page of 2 MB ahead"
+    assert min(beside) > -(24 << 20)
+
+
+def own_memory() -> int:
+    """Bytes of this process that no file backs."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
