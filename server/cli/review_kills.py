@@ -26,6 +26,12 @@ CHUNK_EVERY_S: Final = 0.2
 PAUSE_S: Final = (0.05, 1.5)
 """From one kill to the next, when the one before has begun again."""
 
+AT_WORK_SHARE: Final = 0.75
+"""Of the kills: only once a case has been made since the one before. The others strike whoever is just starting."""
+
+WAITING_MAX: Final = 5_000
+"""No more transfers come while so many have no case yet: a long campaign must end, too."""
+
 END_TIMEOUT_S: Final = 180.0
 AWAY: Final = (*TRANSIENT, StoreError)
 
@@ -38,6 +44,8 @@ _UNEVEN: Final = """
            (SELECT count(*) FROM flagged f WHERE NOT EXISTS (SELECT FROM cases c WHERE c.flagged_id = f.id)) AS without_case,
            (SELECT count(*) FROM (SELECT FROM reviews GROUP BY flagged_id HAVING count(*) <> 1) r) AS reviewed_twice
 """
+
+_WAITING: Final = "SELECT (SELECT count(*) FROM transfers) - (SELECT count(*) FROM cases)"
 
 
 @dataclass(slots=True)
@@ -143,8 +151,7 @@ async def kill_campaign(
                 if sum(campaign.kills.values()) == done:
                     continue  # there was nobody to kill yet
                 told(f"{done + 1} of {kills} kills")
-                if done % 5 == 4:
-                    # Now and then work comes through between two deaths; else nothing would be there to lose.
+                if draw.random() < AT_WORK_SHARE:
                     await _progressed(database)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
@@ -175,12 +182,21 @@ async def _write(database: Database, keys: Keys, seed: int) -> None:
         number += 1
         while True:
             try:
+                await _room(database)
                 await write_flagged_past(
                     database, keys, CHUNK, ACCOUNTS, seed=seed * 100_003 + number, run=f"chunk {number}"
                 )
                 break
             except AWAY:
                 await _reopened(database)
+        await asyncio.sleep(CHUNK_EVERY_S)
+
+
+async def _room(database: Database) -> None:
+    while True:
+        async with database.acquire() as connection:
+            if await connection.fetchval(_WAITING) < WAITING_MAX:
+                return
         await asyncio.sleep(CHUNK_EVERY_S)
 
 
