@@ -23,6 +23,7 @@ from ledger.embedded import EmbeddedLedger
 from ledger.reconcile import Drift, Standings, compare
 from ledger.tigerbeetle import TigerBeetleLedger
 from ledger.transfer import BATCH_MAX, QUERY_FILTER, TRANSFER, Ids, TransferFlags, Transfers, ids_of
+from server.compiled import prepare_numba
 from server.core.entries import EntryState
 from server.core.fold import JOURNAL, SNAPSHOT
 from server.core.journal_reader import JournalReader
@@ -241,6 +242,7 @@ async def reconcile_home(settings: Settings, *, repair: bool) -> tuple[Report, i
 
     Returns the report and how many transfers were voided. Raises LedgerError, JournalCorrupt, SnapshotUnreadable.
     """
+    prepare_numba()
     reader = JournalReader(settings.home / JOURNAL)
     try:
         state = State(Risk())
