@@ -60,7 +60,8 @@ away: install
 	$(BIN)/holdfast bench away --times 50
 
 kills-all: install
-	$(BIN)/holdfast bench kills --times 200 --of core,front,worker --fronts 2
+	$(BIN)/holdfast bench kills --times 200 --of core,front --fronts 2
+	$(BIN)/holdfast bench compliance --kills 400
 
 day: install
 	$(BIN)/holdfast bench day --minutes 60
