@@ -9,7 +9,7 @@ import typer
 from rich.console import Group
 
 from server.cli.desk import AsJson
-from server.cli.output import FAILED, fail, rows, show, steps
+from server.cli.output import FAILED, facts, fail, rows, show, steps
 
 app = typer.Typer()
 
@@ -178,6 +178,12 @@ def _per_node(details: Mapping[str, Any]) -> Any:
     return rows("per node", ("graph", "by", "found", "precision", "recall", "F1"), lines)
 
 
+def _killed(details: Mapping[str, Any]) -> Any:
+    return facts(
+        "after the kills", {**details, "kills": [f"{n} of {what}" for what, n in details["kills"].items()]}
+    )
+
+
 @app.command("compliance")
 def bench_compliance(
     transfers: Annotated[int, typer.Option(min=100, help="Flagged transfers of each measurement.")] = 10_000,
@@ -185,7 +191,7 @@ def bench_compliance(
     seconds: Annotated[float, typer.Option(min=1, help="Length of one measurement of latency.")] = 8.0,
     rounds: Annotated[int, typer.Option(min=1, help="With and without the worker, in turns.")] = 5,
     kills: Annotated[
-        int, typer.Option(min=0, help="Instead: so many kill -9, of the worker and of PostgreSQL.")
+        int, typer.Option(min=0, help="Instead: so many kill -9, half of the worker, half of PostgreSQL.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Of the kills.")] = 1,
     as_json: AsJson = False,
@@ -198,7 +204,9 @@ def bench_compliance(
     if kills:
         from server.cli.review_kills import kill_figures
 
-        measure(lambda told: kill_figures(kills, seed, told), "compliance bench", as_json=as_json)
+        measure(
+            lambda told: kill_figures(kills, seed, told), "compliance bench", as_json=as_json, beside=_killed
+        )
         return
     from server.cli.bench_review import ReviewOptions, review_figures
 

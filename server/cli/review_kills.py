@@ -29,7 +29,7 @@ PAUSE_S: Final = (0.05, 1.5)
 AT_WORK_SHARE: Final = 0.75
 """Of the kills: only once a case has been made since the one before. The others strike whoever is just starting."""
 
-WAITING_MAX: Final = 5_000
+WAITING_MAX: Final = 2_000
 """No more transfers come while so many have no case yet: a long campaign must end, too."""
 
 END_TIMEOUT_S: Final = 180.0
@@ -126,7 +126,7 @@ async def kill_campaign(
     home: Path, kills: int, seed: int, told: Callable[[str], None] = lambda _text: None
 ) -> Campaign:
     """
-    `kills` deaths (SIGKILL), of the worker and of PostgreSQL by turns of chance, while transfers are written.
+    `kills` deaths (SIGKILL), half of the worker and half of PostgreSQL in an order of chance, while transfers are written.
 
     Then everything is worked through. Raises RuntimeError where that takes longer than END_TIMEOUT_S.
     """
@@ -142,15 +142,18 @@ async def kill_campaign(
         try:
             await _worked(database, 1)
             postgres = EmbeddedPostgres(home)
-            while (done := sum(campaign.kills.values())) < kills:
+            killed: dict[str, Callable[[], bool]] = {
+                "worker": worker.kill,
+                "postgresql": lambda: _kill(postgres.process_id()),
+            }
+            order = [*killed] * (kills // 2) + ["worker"] * (kills % 2)
+            draw.shuffle(order)
+            for done, what in enumerate(order, start=1):
                 await asyncio.sleep(draw.uniform(*PAUSE_S))
-                if draw.random() < 0.5:
-                    campaign.kills["worker"] += worker.kill()
-                else:
-                    campaign.kills["postgresql"] += _kill(postgres.process_id())
-                if sum(campaign.kills.values()) == done:
-                    continue  # there was nobody to kill yet
-                told(f"{done + 1} of {kills} kills")
+                while not killed[what]():  # noqa: ASYNC110 - nobody is there to kill yet, and tells when he is
+                    await asyncio.sleep(PAUSE_S[0])
+                campaign.kills[what] += 1
+                told(f"{done} of {kills} kills: {what}")
                 if draw.random() < AT_WORK_SHARE:
                     await _progressed(database)
             writing.cancel()

@@ -148,3 +148,4 @@ def test_every_flagged_transfer_has_one_case_whatever_is_killed(monkeypatch):
     finally:
         serving.end_postgres(home)
     assert campaign.passes, campaign
+    assert campaign.kills == {"worker": 2, "postgresql": 2}
