@@ -24,7 +24,7 @@ from loadtest.path_overload import overload_figures, overloaded
 from loadtest.path_steps import CARRIED_SHARE_MIN, JUDGED_S_MIN, WAYS, PathOptions, PathSteps, shown
 from loadtest.price import USD_MAX
 from loadtest.sides import HOLDFAST, RIVAL, Side, folder_of, start_empty, start_holdfast, start_rival
-from loadtest.stages import catch_up
+from loadtest.stages import catch_up, come_to_rest
 
 SCHEMA: Final = 1
 """Version of the JSON document: names keep their meaning within one."""
@@ -88,6 +88,9 @@ def run(
             few, many = (_portfolio(stack, folder, options, count, tell) for count in counts)
             judged = next((case["half"] for case in cases if case["way"]["method"] == UNARY), None)
             rate = judged["rate"] if judged else steps.climb(WAYS[0], few) / 2
+            tell("waiting until both are at rest")
+            for side in (few, many):
+                come_to_rest(side)
             document["cards"] = beside_cards(steps, (few, many), counts, rate, options)
     return finished(document)
 
@@ -180,13 +183,15 @@ def _portfolio(
     stack: ExitStack, folder: Path, options: PathOptions, cards: int, tell: Callable[[str], None]
 ) -> Side:
     tell(f"starting Holdfast with {cards:,} cards")
+    name = f"{cards:,} cards".replace(",", "_").replace(" ", "_")
     return start_holdfast(
         stack,
         folder,
         cards=cards,
         ledger=options.ledger,
         fronts=options.fronts,
-        name=f"{cards:,} cards".replace(",", "_").replace(" ", "_"),
+        home=None if options.home is None else options.home.with_name(f"{options.home.name}_{name}"),
+        name=name,
     )
 
 

@@ -46,7 +46,8 @@ class PathOptions:
     """
     What to measure. `rates` (messages a second) replace the search for saturation, for every way.
 
-    `overload`, `rival` and `objects` add those parts, `cards_beside` compares p99 with a second server of that many cards; `home` keeps Holdfast's state between benches.
+    `overload`, `rival` and `objects` add those parts, `cards_beside` compares p99 with a second server of that many
+    cards; `home` keeps Holdfast's state between benches, and those of the two portfolios beside it.
     """
 
     cards: int = 200_000

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadtest.sides import Side
-from loadtest.usage import ThreadUsage, family, processes, threads
+from loadtest.usage import ThreadUsage, family, processes, threads, usage
 
 Metrics = Mapping[tuple[str, str], float]
 """Values by name and the text of their labels."""
@@ -24,6 +24,9 @@ _TIMEOUT_S: Final = 10.0
 _DEPTH: Final = ("holdfast_journal_depth", "")
 _CAUGHT_UP_S: Final = 60.0
 _LOOK_S: Final = 0.1
+_REST_S: Final = 3.0
+_REST_CORES: Final = 0.1
+_AT_REST_S: Final = 900.0
 _CPU_US_MIN: Final = 0.5
 """Threads that take less of a request are told together."""
 
@@ -53,6 +56,24 @@ def catch_up(side: Side) -> float:
             raise RuntimeError(f"{side.name} has not brought all rows to PostgreSQL in {_CAUGHT_UP_S:g} s")
         time.sleep(_LOOK_S)
     return time.monotonic() - began_s
+
+
+def come_to_rest(side: Side) -> float:
+    """
+    Wait until a server nobody asks is at rest: what its start left to do, its PostgreSQL's too, is done; how many seconds that took.
+
+    At rest it uses less than a tenth of a core for 3 s. Raises RuntimeError where it took too long.
+    """
+    began_s = time.monotonic()
+    while True:
+        before, since_s = usage(family(side.pids, side.mark)), time.monotonic()
+        time.sleep(_REST_S)
+        spent = usage(family(side.pids, side.mark)) - before
+        now_s = time.monotonic()
+        if (spent.cpu_s or 0.0) < _REST_CORES * (now_s - since_s):
+            return now_s - began_s
+        if now_s - began_s > _AT_REST_S:
+            raise RuntimeError(f"{side.name} has not come to rest in {_AT_REST_S:g} s")
 
 
 @dataclass(frozen=True)

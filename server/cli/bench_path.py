@@ -50,7 +50,10 @@ def bench_path(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the traffic.")] = 7,
     home: Annotated[
-        Path | None, typer.Option(help="Keep Holdfast's state here; else a fresh home is thrown away.")
+        Path | None,
+        typer.Option(
+            help="Keep Holdfast's state here, portfolios beside it; else fresh homes are thrown away."
+        ),
     ] = None,
     usd_per_core_hour: Annotated[float, typer.Option(min=0, help="What a core costs.")] = 0.05,
     usd_per_gb_month: Annotated[float, typer.Option(min=0, help="What storage costs.")] = 0.10,

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from loadtest import path_steps
+from loadtest import path_bench, path_steps
 from loadtest.bench import Client
 from loadtest.circumstances import circumstances
 from loadtest.path_bench import SCHEMA, _options, beside_cards, beside_rival, finished
@@ -102,6 +102,15 @@ def document():
     )
     told["objects"] = [{"way": "unary", "rate": 100.0, "objects_per_request": 41.5}]
     return finished(told)
+
+
+def test_portfolios_are_kept_beside_the_home_that_is_kept(monkeypatch, tmp_path):
+    """Ten million cards take long to make; without a home each is made anew, and thrown away."""
+    homes = []
+    monkeypatch.setattr(path_bench, "start_holdfast", lambda *_args, home, **_named: homes.append(home))
+    for home in (None, tmp_path / "kept"):
+        path_bench._portfolio(None, tmp_path, replace(OPTIONS, home=home), 10_000, lambda _text: None)
+    assert homes == [None, tmp_path / "kept_10_000_cards"]
 
 
 @pytest.mark.parametrize("capacity", [30.0, 399.0, 400.0, 12_345.0])

@@ -166,3 +166,17 @@ def test_a_server_that_has_put_something_off_is_waited_for(monkeypatch):
     monkeypatch.setattr(stages, "_CAUGHT_UP_S", -1)
     with pytest.raises(RuntimeError, match="it has not brought all rows to PostgreSQL"):
         stages.catch_up(Side("it", (), (), metrics="an URL"))
+
+
+def test_a_server_with_work_of_its_own_is_waited_for_until_it_rests(monkeypatch):
+    """By what its processes use; it is named where it never rests."""
+    used = [0.0, 5.0, 5.0, 9.0, 9.0, 9.0]
+    monkeypatch.setattr(stages, "usage", lambda _pids: Usage(used.pop(0), 0))
+    monkeypatch.setattr(stages, "family", lambda _pids, _mark: [])
+    monkeypatch.setattr(stages, "_REST_S", 1e-3)
+    assert stages.come_to_rest(Side("it", (), ())) > 0
+    assert used == []
+    used += [0.0, 1.0]
+    monkeypatch.setattr(stages, "_AT_REST_S", -1)
+    with pytest.raises(RuntimeError, match="it has not come to rest"):
+        stages.come_to_rest(Side("it", (), ()))
