@@ -42,6 +42,10 @@ CASES: Final = (
     Case("link, frames of 1, four links", LINK, connections=4, in_flight=64),
     Case("link, frames of 32, one link", LINK, connections=1, in_flight=256, frame_messages=32),
     Case("link, frames of 32, four links", LINK, connections=4, in_flight=256, frame_messages=32),
+    # Four times as much in flight: nearer to the most that can be had, at the price of latency.
+    Case(
+        "link, frames of 32, four links, 1,024 each", LINK, connections=4, in_flight=1_024, frame_messages=32
+    ),
 )
 
 BARS: Final = {
