@@ -94,8 +94,12 @@ class Journal:
         return self._append(DECISIONS_KIND, decisions)
 
     def trim(self, up_to: int) -> asyncio.Future[int]:
-        """Forget rows up to a number: they are shipped, and a snapshot covers them."""
-        return self._hand_over(up_to, _TRIM, np.zeros(0, np.uint8))
+        """
+        Forget rows up to a number: they are shipped, and a snapshot covers them.
+
+        The newest row stays whatever the number: a start counts on from it.
+        """
+        return self._hand_over(min(up_to, self.number - 1), _TRIM, np.zeros(0, np.uint8))
 
     def close(self) -> None:
         """Write what waits, and close."""

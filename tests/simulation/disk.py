@@ -67,8 +67,8 @@ class Disk:
                 known[sequence] = (found[place : place + 1], now_s)
 
     def trim(self, up_to):
-        """Forget rows."""
-        self.rows = [row for row in self.rows if row[0] > up_to]
+        """Forget rows; the newest stays, as in `server.core.journal`."""
+        self.rows = [row for row in self.rows if row[0] > min(up_to, self.durable - 1)]
 
 
 class DiskReader(JournalReader):

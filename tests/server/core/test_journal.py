@@ -310,6 +310,16 @@ def test_approvals_are_told_from_a_time_on(path, reading):
     assert (complete_ns, sorted(ids[:, 0].tolist())) == (300, [3, 5])
 
 
+def test_the_newest_row_is_never_trimmed(path, reading):
+    """Whatever is asked for: the next start counts on from it."""
+    written(
+        path, lambda journal: [journal.append_decisions(decisions_of(intents_of(1, n), n)) for n in (1, 2)]
+    )
+    written(path, lambda journal: [journal.trim(2)])
+    assert (reading(path).first(), reading(path).last()) == (2, 2)
+    assert written(path, lambda journal: [journal.append_decisions(decisions_of(intents_of(1, 3), 3))]) == [3]
+
+
 def test_what_was_answered_unheard_is_found_behind_rows_of_a_clock_that_was_set_back(path, reading):
     """A hundred rows, in which the clock was an hour behind."""
     unheard = intents_of(1)
