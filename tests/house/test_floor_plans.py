@@ -68,6 +68,7 @@ DOORS = {
     "typer": ("server.cli",),
     "uvloop": (
         "server.cli.serve",
+        "server.cli.bench_scale",
         "server.core_process",
         "server.front_process",
         "loadtest.floors",
