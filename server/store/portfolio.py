@@ -29,7 +29,7 @@ VACUUM_FROM: Final = 1_000
 """
 So many new rows change how PostgreSQL should read them, and the feed does so at once, before it notices by itself. Rows
 that were not vacuumed are marked as committed by whoever reads them first, and each such page goes into the write-ahead
-log: of ten million cards, that read took twice as long.
+log: of ten million cards, that read took 35 s instead of 21. Of two million it makes no difference: ANALYZE sees all pages.
 """
 
 VACUUM_TIMEOUT_S: Final = 600.0
